@@ -1,0 +1,3 @@
+//! Holistic tracking and letter classification in plain Rust: no GStreamer, no HTTP.
+
+pub mod keypoints;

@@ -1,0 +1,2 @@
+//! Trains letter classifiers from keypoints and exports them to ONNX
+fn main() {}

@@ -1,0 +1,2 @@
+//! Real-time fingerspelling server
+fn main() {}
