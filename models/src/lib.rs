@@ -1,3 +1,5 @@
 //! Holistic tracking and letter classification in plain Rust: no GStreamer, no HTTP.
 
+pub mod fetch;
+pub mod import;
 pub mod keypoints;
