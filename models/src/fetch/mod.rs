@@ -84,11 +84,14 @@ pub enum FileState {
 /// See [`FetchError`]; the folder is then as it was before.
 pub fn ensure(
     directory: &Path,
-    _source: &Source,
+    source: Source,
     _progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FetchError> {
     Err(FetchError::Io {
-        path: directory.to_owned(),
+        path: match source {
+            Source::Pip => directory.to_owned(),
+            Source::Directory(archives) => archives,
+        },
         source: std::io::Error::new(
             std::io::ErrorKind::Unsupported,
             "this build cannot fetch models",
