@@ -3,3 +3,4 @@
 pub mod fetch;
 pub mod import;
 pub mod keypoints;
+pub mod runtime;

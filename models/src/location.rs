@@ -1,0 +1,3 @@
+//! Where fetched files lie.
+
+use std::path::PathBuf;

@@ -1,0 +1,95 @@
+//! Loads ONNX Runtime's shared library and holds the process's one environment.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+/// Name of ONNX Runtime's library in the folder of fetched models.
+pub const LIBRARY_NAME: &str = "libonnxruntime.so";
+
+/// ONNX Runtime could not be loaded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "ONNX Runtime ({path}) can't be loaded: {cause}. Run `dactyl models fetch`, or name another library in inference.runtime"
+)]
+pub struct LibraryError {
+    /// The library.
+    pub path: PathBuf,
+    /// What the loader said.
+    pub cause: String,
+}
+
+// Kept for the life of the process: unloading ONNX Runtime while its threads end is not safe.
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+/// Loads ONNX Runtime from `library` unless this process has loaded one already.
+///
+/// # Errors
+/// [`LibraryError`] if the file is no usable ONNX Runtime; a later call may name another file.
+pub fn init(library: &Path) -> Result<(), LibraryError> {
+    environment_or(|| library.to_owned()).map(drop)
+}
+
+/// The environment; the first call loads the library that the configuration names.
+pub(super) fn environment() -> Result<Environment, LibraryError> {
+    environment_or(configured_library)
+}
+
+/// Version of the library in use, for example `1.31.0`; `None` before it is loaded.
+pub fn version() -> Option<String> {
+    lock().as_ref().map(|_| {
+        // SAFETY: the library is loaded, its API base and version string live as long as the process.
+        let version = unsafe { std::ffi::CStr::from_ptr(((*ort::sys::OrtGetApiBase()).GetVersionString)()) };
+        version.to_string_lossy().into_owned()
+    })
+}
+
+fn configured_library() -> PathBuf {
+    let config = dactyl_config::process();
+    if config.inference.runtime.is_empty() {
+        Path::new(&config.models.directory).join(LIBRARY_NAME)
+    } else {
+        PathBuf::from(&config.inference.runtime)
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<Environment>> {
+    ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn environment_or(library: impl FnOnce() -> PathBuf) -> Result<Environment, LibraryError> {
+    let mut environment = lock();
+    if let Some(environment) = &*environment {
+        return Ok(environment.clone());
+    }
+    let path = library();
+    let failed = |cause: String| LibraryError { path: path.clone(), cause };
+    let built = ort::init_from(&path)
+        .map_err(|error| failed(error.to_string()))?
+        .with_name("dactyl")
+        .with_telemetry(false)
+        .with_logger(Arc::new(log))
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    built.set_log_level(LogLevel::Warning);
+    *environment = Some(built.clone());
+    Ok(built)
+}
+
+/// ONNX Runtime's messages as `tracing` events. It reports a run that was ended on purpose as an error.
+fn log(level: LogLevel, category: &str, _id: &str, location: &str, message: &str) {
+    if message.contains("terminate flag") {
+        tracing::trace!(target: "onnxruntime", category, location, "{message}");
+        return;
+    }
+    match level {
+        LogLevel::Fatal | LogLevel::Error => {
+            tracing::error!(target: "onnxruntime", category, location, "{message}");
+        }
+        LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, location, "{message}"),
+        LogLevel::Info => tracing::info!(target: "onnxruntime", category, location, "{message}"),
+        LogLevel::Verbose => tracing::debug!(target: "onnxruntime", category, location, "{message}"),
+    }
+}

@@ -1,0 +1,12 @@
+//! ONNX Runtime as Dactyl uses it: one environment and one set of networks for the whole process, runs that another
+//! thread can end, and a first-come-first-served limit on how many frames are analysed at once.
+
+mod cancel;
+mod library;
+mod network;
+mod slots;
+
+pub use cancel::{Cancel, Cancelled};
+pub use library::{LIBRARY_NAME, LibraryError, init, version};
+pub use network::{LoadError, Network, RunError, TensorInfo};
+pub use slots::{Slot, Slots};
