@@ -1,1 +1,13 @@
-//! GStreamer elements of Dactyl
+//! The GStreamer plugin `dactyl`: elements that turn video of a fingerspelling person into feedback.
+//!
+//! No element knows another: [`caps`], the [`letter_target`] event, the [`frame`] meta and the elements' properties
+//! are the whole contract between them and with an application.
+
+pub mod caps;
+pub mod frame;
+pub mod letter_target;
+mod plugin;
+
+/// Registers the elements in this process, for a program that links them instead of loading the shared library.
+/// GStreamer must be initialised.
+pub use plugin::plugin_register_static;
