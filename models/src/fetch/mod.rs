@@ -92,10 +92,7 @@ pub fn ensure(
             Source::Pip => directory.to_owned(),
             Source::Directory(archives) => archives,
         },
-        source: std::io::Error::new(
-            std::io::ErrorKind::Unsupported,
-            "this build cannot fetch models",
-        ),
+        source: std::io::Error::new(std::io::ErrorKind::Unsupported, "this build cannot fetch models"),
     })
 }
 

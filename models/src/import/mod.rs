@@ -1,4 +1,27 @@
 //! TFLite to ONNX: a small compiler for the networks of MediaPipe Holistic.
+//!
+//! It makes float32 models that ONNX Runtime's CPU kernels like: weights dense and in channels-first order, nothing
+//! transposed between the input and the outputs, zero borders folded into the convolutions that read them, PReLU
+//! written with operators that keep ONNX Runtime's blocked (NCHWc) layout, and outputs nobody reads left out.
+
+mod compile;
+mod flatbuffer;
+mod graph;
+mod names;
+pub mod onnx;
+mod operators;
+mod tflite;
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+/// Version of what the importer makes; a change makes imported files outdated.
+pub const VERSION: u32 = 1;
+
+/// ONNX operator set of imported models.
+const OPSET: i64 = 17;
+/// ONNX file format that goes with it.
+const IR_VERSION: i64 = 8;
 
 /// What to make of a TFLite file.
 #[derive(Clone, Debug, Default)]
@@ -10,26 +33,73 @@ pub struct Options {
 }
 
 /// Why a file cannot be imported.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {problem}")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} cannot be imported: {problem}")]
 pub struct ImportError {
     /// Name of the network, as given in [`Options::name`].
     pub file: String,
     /// What is wrong and where.
-    pub problem: String,
+    pub problem: Problem,
 }
 
-/// Compiles a TFLite model into an ONNX model (opset 17, float32, the same inputs and outputs as the TFLite file less
-/// [`Options::pruned_outputs`]).
+/// What is wrong with a file that cannot be imported.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It is not a TFLite file, or not a whole one, or contradicts itself.
+    #[error("{0}")]
+    Damaged(String),
+    /// It has an operator that the importer does not know.
+    #[error("operator {position} is {operator}, which the importer does not know")]
+    UnknownOperator {
+        /// Place in the file's list of operators, from 0.
+        position: usize,
+        /// TensorFlow Lite's name of it.
+        operator: String,
+    },
+    /// An operator is used in a way that the importer does not know, or that contradicts the rest of the file.
+    #[error("operator {position} ({operator}): {what}")]
+    Operator {
+        /// Place in the file's list of operators, from 0.
+        position: usize,
+        /// TensorFlow Lite's name of it.
+        operator: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// [`Options::pruned_outputs`] names an output that the file does not have, or leaves none.
+    #[error("output {output} cannot be pruned from a network of {outputs} outputs")]
+    Prune {
+        /// The output that was to be pruned.
+        output: usize,
+        /// How many outputs there are.
+        outputs: usize,
+    },
+}
+
+/// Compiles a TFLite model into an ONNX model: float32, the inputs and outputs of the TFLite file with their names,
+/// order and shapes (channels last), less [`Options::pruned_outputs`].
 ///
 /// # Errors
 /// When the file is damaged, or uses an operator, data type or option that the compiler does not know.
 pub fn convert(tflite: &[u8], options: &Options) -> Result<Vec<u8>, ImportError> {
-    Err(ImportError {
-        file: options.name.clone(),
-        problem: format!(
-            "{} bytes of TFLite cannot be imported by this build: the importer is not in it",
-            tflite.len()
-        ),
-    })
+    let graph = tflite::Model::parse(tflite)
+        .and_then(|model| compile::compile(&model, options))
+        .map_err(|problem| ImportError { file: options.name.clone(), problem })?;
+    let model = onnx::ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").to_owned(),
+        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        graph: Some(graph),
+        opset_import: vec![onnx::OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: vec![onnx::StringStringEntryProto {
+            key: "tflite_sha256".to_owned(),
+            value: hex(&Sha256::digest(tflite)),
+        }],
+    };
+    Ok(model.encode_to_vec())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,0 +1,279 @@
+//! The compiler's frame: which operators are needed, where each tensor's value is, and in which layout.
+
+use std::collections::HashMap;
+
+use super::graph::{Graph, dimensions};
+use super::names::operator_name;
+use super::onnx::{AttributeProto, GraphProto};
+use super::tflite::{Model, Operator, elements};
+use super::{Options, Problem};
+
+pub(super) type Result<T> = std::result::Result<T, Problem>;
+
+/// Translates the part of a model that its kept outputs need.
+pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto> {
+    let outputs = kept_outputs(model, options)?;
+    let needed = needed_operators(model, &outputs);
+    let mut compiler = Compiler {
+        model,
+        graph: Graph::default(),
+        places: model.tensors.iter().map(|_| Place::Nowhere).collect(),
+        converted: HashMap::new(),
+    };
+    let mut inputs = Vec::new();
+    for &index in &model.inputs {
+        let tensor = &model.tensors[index];
+        compiler.places[index] = Place::Computed(Value {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            layout: Layout::ChannelsLast,
+            border: Border::default(),
+        });
+        inputs.push((tensor.name.clone(), tensor.shape.clone()));
+    }
+    for (position, operator) in model.operators.iter().enumerate() {
+        if needed[position] {
+            compiler.operator(position, operator).map_err(|problem| match problem {
+                Problem::Damaged(what) => {
+                    Problem::Operator { position, operator: operator_name(operator.code), what }
+                }
+                other => other,
+            })?;
+        }
+    }
+    let mut named = Vec::new();
+    for &index in &outputs {
+        let tensor = &model.tensors[index];
+        let value = compiler.value(index)?;
+        let value = compiler.channels_last(&value);
+        named.push((tensor.name.clone(), value, tensor.shape.clone()));
+    }
+    Ok(compiler.graph.finish(&options.name, &inputs, &named))
+}
+
+fn kept_outputs(model: &Model<'_>, options: &Options) -> Result<Vec<usize>> {
+    let outputs = model.outputs.len();
+    if let Some(&output) = options.pruned_outputs.iter().find(|&&output| output >= outputs) {
+        return Err(Problem::Prune { output, outputs });
+    }
+    let kept: Vec<usize> = (0..outputs)
+        .filter(|output| !options.pruned_outputs.contains(output))
+        .map(|output| model.outputs[output])
+        .collect();
+    match (kept.is_empty(), options.pruned_outputs.last()) {
+        (false, _) => Ok(kept),
+        (true, Some(&output)) => Err(Problem::Prune { output, outputs }),
+        (true, None) => Err(Problem::Damaged("it has no output".to_owned())),
+    }
+}
+
+/// Which operators the outputs depend on, by position. Operators stand in running order.
+fn needed_operators(model: &Model<'_>, outputs: &[usize]) -> Vec<bool> {
+    let mut wanted = vec![false; model.tensors.len()];
+    for &output in outputs {
+        wanted[output] = true;
+    }
+    let mut needed = vec![false; model.operators.len()];
+    for (position, operator) in model.operators.iter().enumerate().rev() {
+        if operator.outputs.iter().any(|&output| wanted[output]) {
+            needed[position] = true;
+            for &input in operator.inputs.iter().flatten() {
+                wanted[input] = true;
+            }
+        }
+    }
+    needed
+}
+
+/// Where a tensor's elements are.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// Not computed (yet), or in the file itself.
+    Nowhere,
+    /// In the file, in the constant of that index.
+    Constant(usize),
+    /// In the ONNX graph.
+    Computed(Value),
+}
+
+/// A value of the ONNX graph that stands for a tensor.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub(super) name: String,
+    /// The tensor's shape, channels last, whatever the layout.
+    pub(super) shape: Vec<usize>,
+    pub(super) layout: Layout,
+    /// Zeros that belong to the tensor and are not in the value yet; only tensors of four dimensions have them.
+    pub(super) border: Border,
+}
+
+impl Value {
+    /// Batch, height, width, channels of the tensor, border included.
+    pub(super) fn image(&self) -> Result<[usize; 4]> {
+        self.shape.as_slice().try_into().map_err(|_| {
+            Problem::Damaged(format!("its input of shape {:?} is no batch of images", self.shape))
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As TFLite has it.
+    ChannelsLast,
+    /// As ONNX has it: batch, channels, height, width.
+    ChannelsFirst,
+}
+
+/// Rows and columns of zeros round an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Border {
+    pub(super) top: usize,
+    pub(super) left: usize,
+    pub(super) bottom: usize,
+    pub(super) right: usize,
+}
+
+pub(super) struct Compiler<'m, 'a> {
+    pub(super) model: &'m Model<'a>,
+    pub(super) graph: Graph,
+    /// By tensor.
+    pub(super) places: Vec<Place>,
+    /// Values in another layout or with their border, by how they were made from which value.
+    converted: HashMap<(String, String), String>,
+}
+
+impl Compiler<'_, '_> {
+    /// The computed value of a tensor.
+    pub(super) fn value(&self, tensor: usize) -> Result<Value> {
+        match &self.places[tensor] {
+            Place::Computed(value) => Ok(value.clone()),
+            Place::Constant(_) | Place::Nowhere => Err(Problem::Damaged(format!(
+                "tensor {} is used before anything computes it",
+                self.model.tensors[tensor].name
+            ))),
+        }
+    }
+
+    /// The tensor of the file that holds a constant's elements, `None` when it is no constant.
+    pub(super) fn constant(&self, tensor: usize) -> Option<usize> {
+        match &self.places[tensor] {
+            Place::Constant(source) => Some(*source),
+            Place::Nowhere if !self.model.tensors[tensor].data.is_empty() => Some(tensor),
+            Place::Nowhere | Place::Computed(_) => None,
+        }
+    }
+
+    /// Shape and elements of a constant float tensor.
+    pub(super) fn floats(&self, tensor: usize) -> Result<(&[usize], Vec<f32>)> {
+        let source = self.constant(tensor).ok_or_else(|| {
+            Problem::Damaged(format!("tensor {} must be a constant", self.model.tensors[tensor].name))
+        })?;
+        let source = &self.model.tensors[source];
+        Ok((&source.shape, source.floats()?))
+    }
+
+    /// Elements of a constant int32 tensor.
+    pub(super) fn ints(&self, tensor: usize) -> Result<Vec<i32>> {
+        self.model.tensors[tensor].ints()
+    }
+
+    /// Records what an operator computes, after checking it against the shape that the file declares.
+    pub(super) fn store(&mut self, operator: &Operator<'_>, value: Value) -> Result<()> {
+        let [output] = operator.outputs.as_slice() else {
+            return Err(Problem::Damaged(format!(
+                "it has {} outputs instead of one",
+                operator.outputs.len()
+            )));
+        };
+        let declared = &self.model.tensors[*output].shape;
+        if *declared != value.shape || elements(&value.shape).is_none() {
+            return Err(Problem::Damaged(format!(
+                "it computes the shape {:?}, but the file declares {declared:?}",
+                value.shape
+            )));
+        }
+        self.places[*output] = Place::Computed(value);
+        Ok(())
+    }
+
+    /// Records a value without border.
+    pub(super) fn store_plain(
+        &mut self,
+        operator: &Operator<'_>,
+        name: String,
+        shape: Vec<usize>,
+        layout: Layout,
+    ) -> Result<()> {
+        self.store(operator, Value { name, shape, layout, border: Border::default() })
+    }
+
+    /// The value as TFLite has it, border included.
+    pub(super) fn channels_last(&mut self, value: &Value) -> String {
+        let name = self.with_border(value);
+        match (value.layout, value.shape.as_slice()) {
+            (Layout::ChannelsFirst, &[batch, height, width, channels]) => {
+                let shape = [batch, height, width, channels];
+                self.convert(name, "channels last", |graph, name| {
+                    if height * width == 1 || channels == 1 {
+                        reshape(graph, name, &shape)
+                    } else {
+                        graph.node("Transpose", &[name], vec![AttributeProto::ints("perm", &[0, 2, 3, 1])])
+                    }
+                })
+            }
+            _ => name,
+        }
+    }
+
+    /// The value as ONNX has it, border included. Tensors of other than four dimensions have one layout only.
+    pub(super) fn channels_first(&mut self, value: &Value) -> String {
+        let name = self.with_border(value);
+        match (value.layout, value.shape.as_slice()) {
+            (Layout::ChannelsLast, &[batch, height, width, channels]) => {
+                let shape = [batch, channels, height, width];
+                self.convert(name, "channels first", |graph, name| {
+                    if height * width == 1 || channels == 1 {
+                        reshape(graph, name, &shape)
+                    } else {
+                        graph.node("Transpose", &[name], vec![AttributeProto::ints("perm", &[0, 3, 1, 2])])
+                    }
+                })
+            }
+            _ => name,
+        }
+    }
+
+    /// The value in its own layout with its border in it.
+    fn with_border(&mut self, value: &Value) -> String {
+        let Border { top, left, bottom, right } = value.border;
+        if value.border == Border::default() {
+            return value.name.clone();
+        }
+        let pads = match value.layout {
+            Layout::ChannelsLast => [0, top, left, 0, 0, bottom, right, 0],
+            Layout::ChannelsFirst => [0, 0, top, left, 0, 0, bottom, right],
+        };
+        let how = format!("border {pads:?}");
+        self.convert(value.name.clone(), &how, |graph, name| {
+            let pads = graph.ints(&dimensions(&pads));
+            graph.node("Pad", &[name, &pads], Vec::new())
+        })
+    }
+
+    /// Makes another form of a value once, however many operators want it.
+    fn convert(&mut self, name: String, how: &str, make: impl FnOnce(&mut Graph, &str) -> String) -> String {
+        let key = (name, how.to_owned());
+        if let Some(made) = self.converted.get(&key) {
+            return made.clone();
+        }
+        let made = make(&mut self.graph, &key.0);
+        self.converted.insert(key, made.clone());
+        made
+    }
+}
+
+/// The same elements in the same order in another shape.
+pub(super) fn reshape(graph: &mut Graph, name: &str, shape: &[usize]) -> String {
+    let shape = graph.ints(&dimensions(shape));
+    graph.node("Reshape", &[name, &shape], Vec::new())
+}
