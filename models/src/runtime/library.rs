@@ -37,13 +37,9 @@ pub(super) fn environment() -> Result<Environment, LibraryError> {
     environment_or(configured_library)
 }
 
-/// Version of the library in use, for example `1.31.0`; `None` before it is loaded.
-pub fn version() -> Option<String> {
-    lock().as_ref().map(|_| {
-        // SAFETY: the library is loaded, its API base and version string live as long as the process.
-        let version = unsafe { std::ffi::CStr::from_ptr(((*ort::sys::OrtGetApiBase()).GetVersionString)()) };
-        version.to_string_lossy().into_owned()
-    })
+/// Build information of the library in use, as it gives it; `None` before it is loaded.
+pub fn build_info() -> Option<&'static str> {
+    lock().as_ref().map(|_| ort::info())
 }
 
 fn configured_library() -> PathBuf {

@@ -7,6 +7,6 @@ mod network;
 mod slots;
 
 pub use cancel::{Cancel, Cancelled};
-pub use library::{LIBRARY_NAME, LibraryError, init, version};
+pub use library::{LIBRARY_NAME, LibraryError, build_info, init};
 pub use network::{LoadError, Network, RunError, TensorInfo};
 pub use slots::{Slot, Slots};
