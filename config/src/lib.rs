@@ -11,10 +11,7 @@ pub const DEFAULT_TOML: &str = include_str!("../default.toml");
 
 impl Config {
     /// The values of [`DEFAULT_TOML`].
-    #[expect(
-        clippy::expect_used,
-        reason = "the text is part of the program and a test reads it"
-    )]
+    #[expect(clippy::expect_used, reason = "the text is part of the program and a test reads it")]
     pub fn builtin() -> Self {
         toml::from_str(DEFAULT_TOML).expect("config/default.toml matches the schema")
     }
