@@ -1,9 +1,15 @@
 //! Every parameter of Dactyl: defaults, meaning, range, and where a value came from.
 
+mod keys;
+mod loader;
+mod lookup;
 mod process;
 mod schema;
 
-pub use process::*;
+pub use keys::{KEYS, Key, Values};
+pub use loader::{ConfigError, Loaded, Loader, Origin};
+pub use lookup::{Kind, NotFound, find, find_or_place};
+pub use process::{install, install_loaded, process, try_process};
 pub use schema::*;
 
 /// The commented defaults, as shipped.

@@ -1,8 +1,11 @@
 //! The configuration that this process runs with.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use crate::Config;
+use crate::{Config, ConfigError, Loaded, Loader, lookup};
 
 static INSTALLED: RwLock<Option<Arc<Config>>> = RwLock::new(None);
 
@@ -14,10 +17,38 @@ pub fn install(config: Config) {
     *INSTALLED.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(config));
 }
 
-/// The configuration of this process: the [installed](install) one, else the built-in one.
-pub fn process() -> Arc<Config> {
+/// As [`install`], and relative paths are looked up in the folders of the files that were loaded first.
+pub fn install_loaded(loaded: &Loaded) {
+    lookup::set_config_files(&loaded.files);
+    install(loaded.config.clone());
+}
+
+/// The configuration of this process: the [installed](install) one, else the file that the environment variable
+/// `DACTYL_CONFIG` names laid over the built-in one (with `DACTYL_SECTION__KEY` on top), else the built-in one.
+///
+/// The first call decides, so that every element of a process sees the same values.
+///
+/// # Errors
+///
+/// When the file named by `DACTYL_CONFIG` or an environment variable cannot be used. Nothing is remembered then.
+pub fn try_process() -> Result<Arc<Config>, ConfigError> {
     if let Some(config) = &*INSTALLED.read().unwrap_or_else(PoisonError::into_inner) {
-        return Arc::clone(config);
+        return Ok(Arc::clone(config));
     }
-    Arc::new(Config::builtin())
+    let mut loader = Loader::new();
+    if let Some(file) = std::env::var_os("DACTYL_CONFIG") {
+        loader = loader.file(PathBuf::from(file));
+    }
+    let loaded = loader.environment(std::env::vars()).load()?;
+    lookup::set_config_files(&loaded.files);
+    let mut installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
+    Ok(Arc::clone(
+        installed.get_or_insert_with(|| Arc::new(loaded.config)),
+    ))
+}
+
+/// As [`try_process`], for places that cannot report an error, such as the defaults of an element's properties: a
+/// configuration that cannot be used counts as the built-in one there, and `start` reports the error.
+pub fn process() -> Arc<Config> {
+    try_process().unwrap_or_else(|_| Arc::new(Config::builtin()))
 }
