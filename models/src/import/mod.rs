@@ -100,6 +100,7 @@ pub fn convert(tflite: &[u8], options: &Options) -> Result<Vec<u8>, ImportError>
     Ok(model.encode_to_vec())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
