@@ -2,9 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use crate::schema::{
-    Features, LogFormat, Output, Part, PayloadFormat, ThrottleClock, TrackerClock,
-};
+use crate::schema::{Features, LogFormat, Output, Part, PayloadFormat, ThrottleClock, TrackerClock};
 
 /// One parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,14 +37,8 @@ pub const KEYS: &[Key] = &[
     key("server.listen", Values::Text),
     key("server.max_sessions", Values::Integer(1, 10_000)),
     key("server.allowed_origins", Values::Texts),
-    key(
-        "server.max_message_bytes",
-        Values::Integer(1024, 16_777_216),
-    ),
-    key(
-        "server.transport_max_bytes",
-        Values::Integer(65_536, 268_435_456),
-    ),
+    key("server.max_message_bytes", Values::Integer(1024, 16_777_216)),
+    key("server.transport_max_bytes", Values::Integer(65_536, 268_435_456)),
     key("server.max_pixels", Values::Integer(1, 100_000_000)),
     key("server.max_scans", Values::Integer(1, 1000)),
     key("server.max_fps", Values::Integer(1, 1000)),
@@ -63,10 +55,7 @@ pub const KEYS: &[Key] = &[
     key("inference.runtime", Values::Text),
     key("models.directory", Values::Text),
     key("holistic.parts", Values::Choices(Part::NAMES)),
-    key(
-        "holistic.min_detection_confidence",
-        Values::Number(0.0, 1.0),
-    ),
+    key("holistic.min_detection_confidence", Values::Number(0.0, 1.0)),
     key("holistic.min_tracking_confidence", Values::Number(0.0, 1.0)),
     key("holistic.clock", Values::Choice(TrackerClock::NAMES)),
     key("holistic.post_messages", Values::Switch),
@@ -100,21 +89,12 @@ impl Key {
     /// The known path that looks most like `path`: of the same section if `path` names one that exists.
     pub fn nearest(path: &str) -> &'static str {
         let section = path.split_once('.').map(|(section, _)| section);
-        let same_section =
-            |key: &&Key| section == key.path.split_once('.').map(|(section, _)| section);
+        let same_section = |key: &&Key| section == key.path.split_once('.').map(|(section, _)| section);
         let any = KEYS.iter().any(|key| same_section(&key));
         KEYS.iter()
             .filter(|key| !any || same_section(key))
-            .map(|key| {
-                (
-                    strsim::normalized_damerau_levenshtein(path, key.path),
-                    key.path,
-                )
-            })
-            .fold(
-                (-1.0, ""),
-                |best, next| if next.0 > best.0 { next } else { best },
-            )
+            .map(|key| (strsim::normalized_damerau_levenshtein(path, key.path), key.path))
+            .fold((-1.0, ""), |best, next| if next.0 > best.0 { next } else { best })
             .1
     }
 
@@ -140,30 +120,23 @@ impl Values {
     /// `None` if it is not of this kind or out of range.
     pub(crate) fn accept(&self, value: &toml::Value) -> Option<toml::Value> {
         let is_text = toml::Value::is_str;
-        let is_one_of = |names: &[&str], value: &toml::Value| {
-            value.as_str().is_some_and(|text| names.contains(&text))
-        };
+        let is_one_of =
+            |names: &[&str], value: &toml::Value| value.as_str().is_some_and(|text| names.contains(&text));
         let fits = match self {
             Self::Text => is_text(value),
-            Self::Integer(least, most) => value
-                .as_integer()
-                .is_some_and(|number| (*least..=*most).contains(&number)),
+            Self::Integer(least, most) => {
+                value.as_integer().is_some_and(|number| (*least..=*most).contains(&number))
+            }
             Self::Number(least, most) => {
-                let number = value
-                    .as_float()
-                    .or_else(|| value.as_integer().map(|number| number as f64))?;
-                return (*least..=*most)
-                    .contains(&number)
-                    .then_some(toml::Value::Float(number));
+                let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64))?;
+                return (*least..=*most).contains(&number).then_some(toml::Value::Float(number));
             }
             Self::Switch => value.is_bool(),
             Self::Choice(names) => is_one_of(names, value),
-            Self::Texts => value
-                .as_array()
-                .is_some_and(|list| list.iter().all(is_text)),
-            Self::Choices(names) => value
-                .as_array()
-                .is_some_and(|list| list.iter().all(|item| is_one_of(names, item))),
+            Self::Texts => value.as_array().is_some_and(|list| list.iter().all(is_text)),
+            Self::Choices(names) => {
+                value.as_array().is_some_and(|list| list.iter().all(|item| is_one_of(names, item)))
+            }
         };
         fits.then(|| value.clone())
     }
@@ -176,15 +149,9 @@ impl Values {
         let as_text = || toml::Value::String(text.to_owned());
         match self {
             Self::Text | Self::Choice(_) => as_text(),
-            Self::Integer(..) => trimmed
-                .parse()
-                .map_or_else(|_| as_text(), toml::Value::Integer),
-            Self::Number(..) => trimmed
-                .parse()
-                .map_or_else(|_| as_text(), toml::Value::Float),
-            Self::Switch => trimmed
-                .parse()
-                .map_or_else(|_| as_text(), toml::Value::Boolean),
+            Self::Integer(..) => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Integer),
+            Self::Number(..) => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Float),
+            Self::Switch => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Boolean),
             Self::Texts | Self::Choices(_) if trimmed.starts_with('[') => {
                 let list = toml::de::ValueDeserializer::parse(trimmed)
                     .and_then(<toml::Value as serde::Deserialize>::deserialize);
@@ -203,13 +170,8 @@ impl Values {
 
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| format!("{name:?}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let words =
+            |names: &[&str]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
         match self {
             Self::Text => f.write_str("a text"),
             Self::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
@@ -234,9 +196,7 @@ mod tests {
         for line in DEFAULT_TOML.lines() {
             if let Some(name) = line.strip_prefix('[') {
                 section = name.trim_end_matches(']');
-            } else if let Some((name, _)) =
-                line.split_once(" = ").filter(|_| !line.starts_with('#'))
-            {
+            } else if let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
                 written.push(format!("{section}.{name}"));
             }
         }
@@ -266,17 +226,11 @@ mod tests {
                 };
                 for bound in wanted {
                     let spaced = comment.replace([',', ';', '(', ')'], " ");
-                    let tokens: Vec<&str> = spaced
-                        .split_whitespace()
-                        .map(|word| word.trim_end_matches('.'))
-                        .collect();
-                    let found = tokens.contains(&bound.as_str())
-                        || tokens.contains(&bound.trim_end_matches(".0"));
-                    assert!(
-                        found,
-                        "{}: the comment does not give {bound}: {comment}",
-                        key.path
-                    );
+                    let tokens: Vec<&str> =
+                        spaced.split_whitespace().map(|word| word.trim_end_matches('.')).collect();
+                    let found =
+                        tokens.contains(&bound.as_str()) || tokens.contains(&bound.trim_end_matches(".0"));
+                    assert!(found, "{}: the comment does not give {bound}: {comment}", key.path);
                 }
                 comment.clear();
             }
@@ -285,10 +239,7 @@ mod tests {
 
     #[test]
     fn the_nearest_key_is_of_the_section_that_was_named() {
-        assert_eq!(
-            Key::nearest("feedback.min_interval"),
-            "feedback.min_interval_ms"
-        );
+        assert_eq!(Key::nearest("feedback.min_interval"), "feedback.min_interval_ms");
         assert_eq!(Key::nearest("smothing.history"), "smoothing.history");
         assert_eq!(Key::nearest("listen"), "server.listen");
     }

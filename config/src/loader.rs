@@ -123,11 +123,7 @@ impl Loaded {
 
 enum Layer {
     File(PathBuf),
-    Assignment {
-        path: String,
-        text: String,
-        origin: Origin,
-    },
+    Assignment { path: String, text: String, origin: Origin },
 }
 
 /// Collects layers over the built-in defaults; later wins.
@@ -154,22 +150,12 @@ impl Loader {
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         for (name, text) in variables {
-            let Some((section, key)) = name
-                .strip_prefix(PREFIX)
-                .and_then(|rest| rest.split_once("__"))
+            let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__"))
             else {
                 continue;
             };
-            let path = format!(
-                "{}.{}",
-                section.to_ascii_lowercase(),
-                key.to_ascii_lowercase()
-            );
-            self.layers.push(Layer::Assignment {
-                path,
-                text,
-                origin: Origin::Environment(name),
-            });
+            let path = format!("{}.{}", section.to_ascii_lowercase(), key.to_ascii_lowercase());
+            self.layers.push(Layer::Assignment { path, text, origin: Origin::Environment(name) });
         }
         self
     }
@@ -193,11 +179,10 @@ impl Loader {
     /// range, or two values that contradict each other.
     pub fn load(self) -> Result<Loaded, ConfigError> {
         let mut values = Values::default();
-        let built_in: toml::Table =
-            toml::from_str(DEFAULT_TOML).map_err(|error| ConfigError::Syntax {
-                origin: Origin::BuiltIn,
-                cause: error.message().to_owned(),
-            })?;
+        let built_in: toml::Table = toml::from_str(DEFAULT_TOML).map_err(|error| ConfigError::Syntax {
+            origin: Origin::BuiltIn,
+            cause: error.message().to_owned(),
+        })?;
         for (section, table) in built_in {
             for (name, value) in table.as_table().into_iter().flatten() {
                 values.set(&format!("{section}.{name}"), value.clone(), Origin::BuiltIn)?;
@@ -207,10 +192,8 @@ impl Loader {
         for layer in self.layers {
             match layer {
                 Layer::File(path) => {
-                    let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read {
-                        path: path.clone(),
-                        source,
-                    })?;
+                    let text = fs::read_to_string(&path)
+                        .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
                     values.lay_file(&path, &text)?;
                     files.push(path);
                 }
@@ -247,10 +230,7 @@ impl Values {
     }
 
     fn lay_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let at = |offset: usize| Origin::File {
-            path: path.to_owned(),
-            line: line_of(text, offset),
-        };
+        let at = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(text, offset) };
         let syntax = |error: &toml::de::Error| ConfigError::Syntax {
             origin: at(error.span().map_or(0, |span| span.start)),
             cause: error.message().to_owned(),
@@ -261,26 +241,14 @@ impl Values {
             let DeValue::Table(table) = entry.get_ref() else {
                 return Err(unknown(section.get_ref(), origin));
             };
-            if !crate::KEYS
-                .iter()
-                .any(|key| key.path.split('.').next() == Some(section.get_ref()))
-            {
-                let first = table
-                    .iter()
-                    .next()
-                    .map(|(name, _)| name.get_ref().as_ref())
-                    .unwrap_or_default();
+            if !crate::KEYS.iter().any(|key| key.path.split('.').next() == Some(section.get_ref())) {
+                let first = table.iter().next().map(|(name, _)| name.get_ref().as_ref()).unwrap_or_default();
                 return Err(unknown(&format!("{}.{first}", section.get_ref()), origin));
             }
             for (name, value) in table {
-                let value =
-                    toml::Value::deserialize(toml::de::ValueDeserializer::from(value.clone()))
-                        .map_err(|error| syntax(&error))?;
-                self.set(
-                    &format!("{}.{}", section.get_ref(), name.get_ref()),
-                    value,
-                    at(name.span().start),
-                )?;
+                let value = toml::Value::deserialize(toml::de::ValueDeserializer::from(value.clone()))
+                    .map_err(|error| syntax(&error))?;
+                self.set(&format!("{}.{}", section.get_ref(), name.get_ref()), value, at(name.span().start))?;
             }
         }
         Ok(())
@@ -290,26 +258,17 @@ impl Values {
         let mut tree = toml::Table::new();
         for (path, value) in &self.values {
             if let Some((section, name)) = path.split_once('.') {
-                let section = tree
-                    .entry(section)
-                    .or_insert_with(|| toml::Table::new().into());
+                let section = tree.entry(section).or_insert_with(|| toml::Table::new().into());
                 if let Some(table) = section.as_table_mut() {
                     table.insert(name.to_owned(), value.clone());
                 }
             }
         }
-        let config: Config =
-            tree.try_into()
-                .map_err(|error: toml::de::Error| ConfigError::Syntax {
-                    origin: Origin::BuiltIn,
-                    cause: error.message().to_owned(),
-                })?;
-        let loaded = Loaded {
-            config,
-            origins: self.origins,
-            files,
-            values: self.values,
-        };
+        let config: Config = tree.try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            origin: Origin::BuiltIn,
+            cause: error.message().to_owned(),
+        })?;
+        let loaded = Loaded { config, origins: self.origins, files, values: self.values };
         agree(&loaded)?;
         Ok(loaded)
     }
@@ -328,55 +287,33 @@ fn unknown(path: &str, origin: Origin) -> ConfigError {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text
-        .as_bytes()
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
+    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
 /// What no range of a single key can say.
 fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
     let config = &loaded.config;
     let server = &config.server;
-    let port = server
-        .listen
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty())
-        .map(|(_, port)| port);
+    let port = server.listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
     let refuse = |key: &'static str, cause: String| {
-        Err(ConfigError::Contradiction {
-            origin: loaded.origin(key),
-            key,
-            cause,
-        })
+        Err(ConfigError::Contradiction { origin: loaded.origin(key), key, cause })
     };
     if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
         return refuse(
             "server.listen",
-            format!(
-                "{:?} is not host:port with a port from 0 to 65535",
-                server.listen
-            ),
+            format!("{:?} is not host:port with a port from 0 to 65535", server.listen),
         );
     }
     if server.ping_timeout_s <= server.ping_interval_s {
         return refuse(
             "server.ping_timeout_s",
-            format!(
-                "it must be more than server.ping_interval_s, which is {}",
-                server.ping_interval_s
-            ),
+            format!("it must be more than server.ping_interval_s, which is {}", server.ping_interval_s),
         );
     }
     if server.transport_max_bytes < server.max_message_bytes {
         return refuse(
             "server.transport_max_bytes",
-            format!(
-                "it must be at least server.max_message_bytes, which is {}",
-                server.max_message_bytes
-            ),
+            format!("it must be at least server.max_message_bytes, which is {}", server.max_message_bytes),
         );
     }
     let parts = &config.holistic.parts;

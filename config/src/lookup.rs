@@ -46,20 +46,15 @@ pub fn find(relative: &str, kind: Kind) -> Result<PathBuf, NotFound> {
         Kind::File => path.is_file(),
         Kind::Directory => path.is_dir(),
     });
-    found.cloned().ok_or_else(|| NotFound {
-        kind,
-        relative: relative.to_owned(),
-        places: places.clone(),
-    })
+    found.cloned().ok_or_else(|| NotFound { kind, relative: relative.to_owned(), places: places.clone() })
 }
 
 /// As [`find`] for a folder; if there is none, the path at which one belongs: in `DACTYL_HOME`, else in the repository,
 /// else beside the program.
 pub fn find_or_place(relative: &str) -> PathBuf {
     find(relative, Kind::Directory).unwrap_or_else(|_| {
-        let base = home()
-            .or_else(|| repositories().into_iter().next())
-            .or_else(|| executable_folders().pop());
+        let base =
+            home().or_else(|| repositories().into_iter().next()).or_else(|| executable_folders().pop());
         base.unwrap_or_default().join(relative)
     })
 }
@@ -72,19 +67,14 @@ pub(crate) fn set_config_files(files: &[PathBuf]) {
             folders.push(folder.to_owned());
         }
     }
-    *CONFIG_FOLDERS
-        .write()
-        .unwrap_or_else(PoisonError::into_inner) = folders;
+    *CONFIG_FOLDERS.write().unwrap_or_else(PoisonError::into_inner) = folders;
 }
 
 fn places(relative: &str) -> Vec<PathBuf> {
     if Path::new(relative).is_absolute() {
         return vec![PathBuf::from(relative)];
     }
-    let mut bases = CONFIG_FOLDERS
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let mut bases = CONFIG_FOLDERS.read().unwrap_or_else(PoisonError::into_inner).clone();
     bases.extend(home());
     for folder in executable_folders() {
         bases.push(folder.clone());
@@ -102,17 +92,11 @@ fn places(relative: &str) -> Vec<PathBuf> {
 }
 
 fn home() -> Option<PathBuf> {
-    env::var_os("DACTYL_HOME")
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from)
+    env::var_os("DACTYL_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 fn executable_folders() -> Vec<PathBuf> {
-    env::current_exe()
-        .ok()
-        .and_then(|exe| exe.parent().map(Path::to_owned))
-        .into_iter()
-        .collect()
+    env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).into_iter().collect()
 }
 
 /// Checkouts of the source that hold the program or a plugin folder.
@@ -120,13 +104,8 @@ fn repositories() -> Vec<PathBuf> {
     let plugin_folders =
         env::var_os("GST_PLUGIN_PATH").map(|paths| env::split_paths(&paths).collect::<Vec<_>>());
     let build = cfg!(debug_assertions).then(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
-    let starts = executable_folders()
-        .into_iter()
-        .chain(plugin_folders.into_iter().flatten())
-        .chain(build);
-    starts
-        .filter_map(|start| repository_above(&start))
-        .collect()
+    let starts = executable_folders().into_iter().chain(plugin_folders.into_iter().flatten()).chain(build);
+    starts.filter_map(|start| repository_above(&start)).collect()
 }
 
 fn repository_above(start: &Path) -> Option<PathBuf> {
@@ -136,11 +115,7 @@ fn repository_above(start: &Path) -> Option<PathBuf> {
 }
 
 fn list(places: &[PathBuf]) -> String {
-    places
-        .iter()
-        .map(|place| place.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Kind {

@@ -42,9 +42,7 @@ pub fn try_process() -> Result<Arc<Config>, ConfigError> {
     let loaded = loader.environment(std::env::vars()).load()?;
     lookup::set_config_files(&loaded.files);
     let mut installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
-    Ok(Arc::clone(
-        installed.get_or_insert_with(|| Arc::new(loaded.config)),
-    ))
+    Ok(Arc::clone(installed.get_or_insert_with(|| Arc::new(loaded.config))))
 }
 
 /// As [`try_process`], for places that cannot report an error, such as the defaults of an element's properties: a

@@ -34,10 +34,7 @@ fn variable(name: &str, text: &str) -> [(String, String); 1] {
 fn nothing_laid_over_gives_the_built_in_values() {
     let loaded = Loader::new().load().unwrap();
     assert_eq!(loaded.config, Config::builtin());
-    assert!(
-        KEYS.iter()
-            .all(|key| loaded.origin(key.path) == Origin::BuiltIn)
-    );
+    assert!(KEYS.iter().all(|key| loaded.origin(key.path) == Origin::BuiltIn));
     assert!(KEYS.iter().all(|key| loaded.value(key).is_some()));
 }
 
@@ -45,10 +42,7 @@ fn nothing_laid_over_gives_the_built_in_values() {
 fn later_layers_win_and_say_where_they_are() {
     let dir = Dir::new();
     let first = dir.file("a.toml", "[server]\nmax_sessions = 3\nmax_fps = 30\n");
-    let second = dir.file(
-        "b.toml",
-        "# mine\n\n[server]\nmax_sessions = 4\n[feedback]\nmin_change = 1\n",
-    );
+    let second = dir.file("b.toml", "# mine\n\n[server]\nmax_sessions = 4\n[feedback]\nmin_change = 1\n");
     let loaded = Loader::new()
         .file(&first)
         .file(&second)
@@ -57,23 +51,11 @@ fn later_layers_win_and_say_where_they_are() {
         .load()
         .unwrap();
     assert_eq!(loaded.config.server.max_sessions, 4);
-    assert_eq!(
-        loaded.origin("server.max_sessions"),
-        Origin::File {
-            path: second.clone(),
-            line: 4
-        }
-    );
+    assert_eq!(loaded.origin("server.max_sessions"), Origin::File { path: second.clone(), line: 4 });
     assert_eq!(loaded.config.server.max_fps, 31);
-    assert_eq!(
-        loaded.origin("server.max_fps"),
-        Origin::Environment("DACTYL_SERVER__MAX_FPS".to_owned())
-    );
+    assert_eq!(loaded.origin("server.max_fps"), Origin::Environment("DACTYL_SERVER__MAX_FPS".to_owned()));
     assert_eq!(loaded.config.server.listen, "0.0.0.0:1");
-    assert_eq!(
-        loaded.origin("server.listen"),
-        Origin::Flag("--listen".to_owned())
-    );
+    assert_eq!(loaded.origin("server.listen"), Origin::Flag("--listen".to_owned()));
     assert_eq!(loaded.config.feedback.min_change, 1.0);
     assert_eq!(loaded.files, [first, second]);
 }
@@ -82,16 +64,7 @@ fn later_layers_win_and_say_where_they_are() {
 fn a_file_is_not_overwritten_by_a_flag_that_was_not_given() {
     let dir = Dir::new();
     let path = dir.file("a.toml", "[server]\nlisten = \"127.0.0.1:9\"\n");
-    assert_eq!(
-        Loader::new()
-            .file(path)
-            .load()
-            .unwrap()
-            .config
-            .server
-            .listen,
-        "127.0.0.1:9"
-    );
+    assert_eq!(Loader::new().file(path).load().unwrap().config.server.listen, "127.0.0.1:9");
 }
 
 #[test]
@@ -167,15 +140,8 @@ fn values_that_contradict_each_other_are_refused() {
 #[test]
 fn a_file_that_is_not_toml_is_refused_with_its_line() {
     let message = refused("[server]\nmax_fps = = 3\n");
-    assert!(
-        message.starts_with("DIR/mine.toml:2: not TOML: "),
-        "{message}"
-    );
-    let missing = Loader::new()
-        .file("/nowhere/at/all.toml")
-        .load()
-        .unwrap_err()
-        .to_string();
+    assert!(message.starts_with("DIR/mine.toml:2: not TOML: "), "{message}");
+    let missing = Loader::new().file("/nowhere/at/all.toml").load().unwrap_err().to_string();
     assert!(
         missing.starts_with("/nowhere/at/all.toml: the configuration file cannot be read: "),
         "{missing}"
@@ -186,50 +152,20 @@ fn a_file_that_is_not_toml_is_refused_with_its_line() {
 fn environment_variables_are_read_by_the_kind_of_their_key() {
     let load = |name: &str, text: &str| Loader::new().environment(variable(name, text)).load();
     let config = |name: &str, text: &str| load(name, text).unwrap().config;
-    assert_eq!(
-        config("DACTYL_HOLISTIC__PARTS", "pose, hands")
-            .holistic
-            .parts
-            .len(),
-        2
-    );
-    assert_eq!(
-        config("DACTYL_HOLISTIC__PARTS", "[\"pose\"]")
-            .holistic
-            .parts
-            .len(),
-        1
-    );
-    assert_eq!(
-        config("DACTYL_FEEDBACK__MIN_CHANGE", "0")
-            .feedback
-            .min_change,
-        0.0
-    );
-    assert!(
-        !config("DACTYL_FEEDBACK__ON_RESET", "false")
-            .feedback
-            .on_reset
-    );
+    assert_eq!(config("DACTYL_HOLISTIC__PARTS", "pose, hands").holistic.parts.len(), 2);
+    assert_eq!(config("DACTYL_HOLISTIC__PARTS", "[\"pose\"]").holistic.parts.len(), 1);
+    assert_eq!(config("DACTYL_FEEDBACK__MIN_CHANGE", "0").feedback.min_change, 0.0);
+    assert!(!config("DACTYL_FEEDBACK__ON_RESET", "false").feedback.on_reset);
     assert_eq!(config("DACTYL_PIPELINE__NAME", "42").pipeline.name, "42");
-    assert!(
-        config("DACTYL_SERVER__ALLOWED_ORIGINS", "")
-            .server
-            .allowed_origins
-            .is_empty()
-    );
+    assert!(config("DACTYL_SERVER__ALLOWED_ORIGINS", "").server.allowed_origins.is_empty());
     assert_eq!(config("DACTYL_HOME", "/somewhere"), Config::builtin());
     assert_eq!(
-        load("DACTYL_SERVER__MAX_SESSION", "3")
-            .unwrap_err()
-            .to_string(),
+        load("DACTYL_SERVER__MAX_SESSION", "3").unwrap_err().to_string(),
         "environment variable DACTYL_SERVER__MAX_SESSION: unknown key server.max_session; the nearest known key is \
          server.max_sessions"
     );
     assert_eq!(
-        load("DACTYL_SERVER__MAX_SESSIONS", "many")
-            .unwrap_err()
-            .to_string(),
+        load("DACTYL_SERVER__MAX_SESSIONS", "many").unwrap_err().to_string(),
         "environment variable DACTYL_SERVER__MAX_SESSIONS: server.max_sessions = \"many\" is refused: it must be a \
          whole number from 1 to 10000"
     );

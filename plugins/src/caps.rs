@@ -14,9 +14,7 @@ const SAMPLE_FORMAT: &str = "F32LE";
 
 /// Pictures that can be analysed: RGB of any size and rate.
 pub fn video() -> gst::Caps {
-    gst_video::VideoCapsBuilder::new()
-        .format(gst_video::VideoFormat::Rgb)
-        .build()
+    gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build()
 }
 
 /// Keypoints of pictures of any size and rate.
@@ -43,9 +41,7 @@ pub fn any_class_probabilities() -> gst::Caps {
 
 /// Payloads.
 pub fn feedback() -> gst::Caps {
-    gst::Caps::builder("text/x-raw")
-        .field("format", "utf8")
-        .build()
+    gst::Caps::builder("text/x-raw").field("format", "utf8").build()
 }
 
 /// Caps that cannot be used, and why.
@@ -74,11 +70,7 @@ pub struct KeypointsInfo {
 impl KeypointsInfo {
     /// Keypoints of pictures with these caps.
     pub fn of_video(info: &gst_video::VideoInfo) -> Self {
-        Self {
-            width: info.width(),
-            height: info.height(),
-            framerate: info.fps(),
-        }
+        Self { width: info.width(), height: info.height(), framerate: info.fps() }
     }
 
     /// The caps of such keypoints.
@@ -97,9 +89,7 @@ impl KeypointsInfo {
         let structure = structure(caps, KEYPOINTS)?;
         let layout = structure.get::<&str>("layout").unwrap_or_default();
         if layout != LAYOUT {
-            return Err(InvalidCaps(format!(
-                "layout {layout:?} instead of {LAYOUT:?}"
-            )));
+            return Err(InvalidCaps(format!("layout {layout:?} instead of {LAYOUT:?}")));
         }
         let side = |name: &str| {
             structure
@@ -112,9 +102,7 @@ impl KeypointsInfo {
         Ok(Self {
             width: side("width")?,
             height: side("height")?,
-            framerate: structure
-                .get("framerate")
-                .unwrap_or_else(|_| gst::Fraction::new(0, 1)),
+            framerate: structure.get("framerate").unwrap_or_else(|_| gst::Fraction::new(0, 1)),
         })
     }
 }
@@ -131,10 +119,7 @@ impl ClassProbabilitiesInfo {
     pub fn to_caps(&self) -> gst::Caps {
         gst::Caps::builder(CLASS_PROBABILITIES)
             .field("format", SAMPLE_FORMAT)
-            .field(
-                "classes",
-                i32::try_from(self.labels.len()).unwrap_or(i32::MAX),
-            )
+            .field("classes", i32::try_from(self.labels.len()).unwrap_or(i32::MAX))
             .field("labels", gst::Array::new(&self.labels))
             .build()
     }
@@ -151,10 +136,7 @@ impl ClassProbabilitiesInfo {
             .map_err(|_| InvalidCaps("a label is not a string".to_owned()))?;
         let classes = structure.get::<i32>("classes").unwrap_or_default();
         if labels.is_empty() || usize::try_from(classes) != Ok(labels.len()) {
-            return Err(InvalidCaps(format!(
-                "{} labels for {classes} classes",
-                labels.len()
-            )));
+            return Err(InvalidCaps(format!("{} labels for {classes} classes", labels.len())));
         }
         Ok(Self { labels })
     }
@@ -173,18 +155,12 @@ impl ClassProbabilitiesInfo {
             .chunks_exact(size_of::<f32>())
             .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
             .collect();
-        distribution
-            .iter()
-            .all(|value| (0.0..=1.0).contains(value))
-            .then_some(distribution)
+        distribution.iter().all(|value| (0.0..=1.0).contains(value)).then_some(distribution)
     }
 
     /// The byte form of one distribution.
     pub fn write(distribution: &[f32]) -> Vec<u8> {
-        distribution
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
+        distribution.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 }
 
@@ -199,19 +175,13 @@ mod tests {
     use super::*;
 
     fn labels(labels: &[&str]) -> ClassProbabilitiesInfo {
-        ClassProbabilitiesInfo {
-            labels: labels.iter().map(|&label| label.to_owned()).collect(),
-        }
+        ClassProbabilitiesInfo { labels: labels.iter().map(|&label| label.to_owned()).collect() }
     }
 
     #[test]
     fn keypoint_caps_read_back_and_fit_the_template() {
         gst::init().unwrap();
-        let info = KeypointsInfo {
-            width: 321,
-            height: 240,
-            framerate: gst::Fraction::new(15, 1),
-        };
+        let info = KeypointsInfo { width: 321, height: 240, framerate: gst::Fraction::new(15, 1) };
         let caps = info.to_caps();
         assert!(caps.is_fixed() && caps.is_subset(&any_keypoints()));
         assert_eq!(KeypointsInfo::from_caps(&caps), Ok(info));
@@ -220,27 +190,12 @@ mod tests {
     #[test]
     fn keypoint_caps_of_another_layout_or_without_a_size_are_refused() {
         gst::init().unwrap();
-        let mut caps = KeypointsInfo {
-            width: 2,
-            height: 2,
-            framerate: gst::Fraction::new(0, 1),
-        }
-        .to_caps();
+        let mut caps = KeypointsInfo { width: 2, height: 2, framerate: gst::Fraction::new(0, 1) }.to_caps();
         caps.make_mut().set("layout", "holistic-553");
-        assert!(
-            KeypointsInfo::from_caps(&caps)
-                .unwrap_err()
-                .to_string()
-                .contains("holistic-553")
-        );
+        assert!(KeypointsInfo::from_caps(&caps).unwrap_err().to_string().contains("holistic-553"));
         caps.make_mut().set("layout", LAYOUT);
         caps.make_mut().set("width", 0);
-        assert!(
-            KeypointsInfo::from_caps(&caps)
-                .unwrap_err()
-                .to_string()
-                .contains("width")
-        );
+        assert!(KeypointsInfo::from_caps(&caps).unwrap_err().to_string().contains("width"));
         assert!(KeypointsInfo::from_caps(&feedback()).is_err());
     }
 
@@ -260,12 +215,7 @@ mod tests {
         gst::init().unwrap();
         let mut caps = labels(&["A", "B"]).to_caps();
         caps.make_mut().set("classes", 3);
-        assert!(
-            ClassProbabilitiesInfo::from_caps(&caps)
-                .unwrap_err()
-                .to_string()
-                .contains("2 labels for 3")
-        );
+        assert!(ClassProbabilitiesInfo::from_caps(&caps).unwrap_err().to_string().contains("2 labels for 3"));
         assert!(ClassProbabilitiesInfo::from_caps(&any_class_probabilities()).is_err());
     }
 
@@ -275,13 +225,7 @@ mod tests {
         let bytes = ClassProbabilitiesInfo::write(&[0.25, 0.5]);
         assert_eq!(info.read(&bytes), Some(vec![0.25, 0.5]));
         assert_eq!(info.read(&bytes[..7]), None);
-        assert_eq!(
-            info.read(&ClassProbabilitiesInfo::write(&[f32::NAN, 0.5])),
-            None
-        );
-        assert_eq!(
-            info.read(&ClassProbabilitiesInfo::write(&[-0.1, 0.5])),
-            None
-        );
+        assert_eq!(info.read(&ClassProbabilitiesInfo::write(&[f32::NAN, 0.5])), None);
+        assert_eq!(info.read(&ClassProbabilitiesInfo::write(&[-0.1, 0.5])), None);
     }
 }

@@ -50,11 +50,7 @@ pub struct FrameRecord {
 impl FrameRecord {
     /// A record of a frame accepted now. `on_end` runs once, on whichever thread drops the last buffer that carries
     /// the record; it must neither block nor panic.
-    pub fn new(
-        id: u64,
-        epoch: u64,
-        on_end: impl FnOnce(&FrameRecord) + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub fn new(id: u64, epoch: u64, on_end: impl FnOnce(&FrameRecord) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             id,
             epoch,
@@ -67,18 +63,12 @@ impl FrameRecord {
 
     /// Notes the time that one stage took, waiting not included.
     pub fn add_stage(&self, stage: &'static str, time: Duration) {
-        self.stages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((stage, time));
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner).push((stage, time));
     }
 
     /// The stages so far, in the order in which they ended.
     pub fn stages(&self) -> Vec<(&'static str, Duration)> {
-        self.stages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Moves the record forward; a step back is ignored.
@@ -158,11 +148,7 @@ pub fn copy(from: &gst::BufferRef, to: &mut gst::BufferRef) {
 fn set(buffer: &mut gst::BufferRef, epoch: u64, record: Option<&Arc<FrameRecord>>) {
     register();
     let found = CustomMeta::from_buffer(buffer, META).is_ok();
-    let meta = if found {
-        CustomMeta::from_mut_buffer(buffer, META)
-    } else {
-        CustomMeta::add(buffer, META)
-    };
+    let meta = if found { CustomMeta::from_mut_buffer(buffer, META) } else { CustomMeta::add(buffer, META) };
     #[expect(
         clippy::expect_used,
         reason = "adding fails only for an unregistered name, and this one is registered"

@@ -32,9 +32,7 @@ impl LetterTarget {
         let gst::EventView::CustomDownstreamSticky(event) = event.view() else {
             return None;
         };
-        let structure = event
-            .structure()
-            .filter(|structure| structure.name() == NAME)?;
+        let structure = event.structure().filter(|structure| structure.name() == NAME)?;
         let letter = structure.get::<&str>(LETTER).ok()?;
         Some(Self {
             letter: (!letter.is_empty()).then(|| letter.to_owned()),
