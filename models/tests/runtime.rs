@@ -1,22 +1,20 @@
 //! Shared networks under load and under cancellation, with the real pose network.
 
-use std::path::{Path, PathBuf};
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Instant;
 
-use dactyl_models::runtime::{Cancel, LoadError, Network, RunError, init};
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/models")
-}
+use dactyl_models::runtime::{Cancel, LoadError, Network, RunError};
 
 fn pose() -> &'static Network {
     static POSE: OnceLock<Network> = OnceLock::new();
     POSE.get_or_init(|| {
-        init(&models().join("libonnxruntime.so")).expect("set-up unpacks ONNX Runtime: run make test");
-        Network::from_file(&models().join("pose_landmark.onnx"))
-            .expect("set-up imports the networks: run make test")
+        let models = dactyl_config::find_or_place(&dactyl_config::Config::builtin().models.directory);
+        Network::from_file(&models.join("pose_landmark.onnx"))
+            .expect("set-up fetches and imports the networks: run make test")
     })
 }
 

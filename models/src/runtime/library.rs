@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dactyl_config::Kind;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
@@ -45,9 +46,11 @@ pub fn build_info() -> Option<&'static str> {
 fn configured_library() -> PathBuf {
     let config = dactyl_config::process();
     if config.inference.runtime.is_empty() {
-        Path::new(&config.models.directory).join(LIBRARY_NAME)
+        dactyl_config::find_or_place(&config.models.directory).join(LIBRARY_NAME)
     } else {
-        PathBuf::from(&config.inference.runtime)
+        // Not found as a file: left to the loader, which also searches the system's library folders.
+        dactyl_config::find(&config.inference.runtime, Kind::File)
+            .unwrap_or_else(|_| PathBuf::from(&config.inference.runtime))
     }
 }
 
