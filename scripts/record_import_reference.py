@@ -77,7 +77,7 @@ def main():
                     "sum": float(flat.astype(numpy.float64).sum()),
                     "magnitude": float(abs(flat.astype(numpy.float64)).sum()),
                     "spread": float(abs(values - other).max()),
-                    "samples": [[i, round(float(flat[i]), 7)] for i in places],
+                    "samples": [[i, float(f"{flat[i]:.8g}")] for i in places],
                 }
             )
         networks.append({"name": name, "range": [low, high], "outputs": outputs})

@@ -673,3 +673,31 @@ fn input(operator: &Operator<'_>, index: usize) -> Result<usize> {
 fn missing_input() -> Problem {
     Problem::Damaged("it lacks an input".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_puts_the_odd_pixel_after() {
+        assert_eq!(window(224, 3, 2, 1, true), Ok((112, 0, 1)));
+        assert_eq!(window(7, 5, 1, 1, true), Ok((7, 2, 2)));
+        assert_eq!(window(28, 5, 2, 1, true), Ok((14, 1, 2)));
+        assert_eq!(window(8, 2, 2, 1, true), Ok((4, 0, 0)));
+        assert_eq!(window(9, 3, 1, 2, true), Ok((9, 2, 2)));
+    }
+
+    #[test]
+    fn valid_padding_pads_nothing() {
+        assert_eq!(window(226, 3, 2, 1, false), Ok((112, 0, 0)));
+        assert_eq!(window(3, 3, 3, 1, false), Ok((1, 0, 0)));
+        assert!(window(2, 3, 1, 1, false).is_err());
+        assert!(window(2, 0, 1, 1, false).is_err());
+    }
+
+    #[test]
+    fn weights_are_turned_to_channels_first() {
+        let weights = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
+        assert_eq!(channels_to_second(&weights, 2, 2, 2), [1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0]);
+    }
+}

@@ -344,3 +344,42 @@ fn tensor_index(index: i32, tensors: usize) -> Result<usize> {
         .filter(|&index| index < tensors)
         .ok_or_else(|| Problem::Damaged(format!("tensor {index} is named, but there are {tensors}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(segments: &[usize], indices: &[usize]) -> Sparsity {
+        Sparsity {
+            traversal: vec![0, 1],
+            blocks: Vec::new(),
+            dimensions: vec![
+                Dimension::Dense { size: 2 },
+                Dimension::Compressed { segments: segments.to_vec(), indices: indices.to_vec() },
+            ],
+        }
+    }
+
+    #[test]
+    fn compressed_rows_are_spread_over_zeros() {
+        let dense = rows(&[0, 1, 3], &[2, 0, 1]).densify(&[5.0, 6.0, 7.0], &[2, 3]);
+        assert_eq!(dense, Ok(vec![0.0, 0.0, 5.0, 6.0, 7.0, 0.0]));
+    }
+
+    #[test]
+    fn contradictory_sparsity_is_an_error() {
+        let values = [5.0, 6.0, 7.0];
+        for (what, sparsity) in [
+            ("a place beyond the row", rows(&[0, 1, 3], &[3, 0, 1])),
+            ("segments beyond the values", rows(&[0, 1, 4], &[2, 0, 1])),
+            ("segments that run backwards", rows(&[2, 1, 3], &[2, 0, 1])),
+            ("too few segments", rows(&[0, 3], &[2, 0, 1])),
+            ("too few places", rows(&[0, 1, 3], &[2, 0])),
+        ] {
+            assert!(sparsity.densify(&values, &[2, 3]).is_err(), "{what}");
+        }
+        let mut blocks = rows(&[0, 1, 3], &[2, 0, 1]);
+        blocks.blocks = vec![1];
+        assert!(blocks.densify(&values, &[2, 3]).is_err());
+    }
+}
