@@ -1,0 +1,39 @@
+# make run     everything from a fresh clone; ends with the server listening
+# make test    the same set-up, then formatting, lints and all tests
+# make bench   milliseconds per network on this machine
+# make plugins the GStreamer plugin alone
+# make clean   what was built; the fetched models stay in .cache
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: run test bench plugins clean system
+
+run: system
+	cargo build --release --package dactyl
+	$(TARGET)/release/dactyl models fetch
+	$(TARGET)/release/dactyl serve
+
+test: system
+	scripts/rust-tools.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo build --workspace
+	$(TARGET)/debug/dactyl models fetch
+	G_DEBUG=fatal_warnings cargo nextest run --workspace
+	cargo test --workspace --doc
+
+bench: system
+	cargo build --release --package dactyl
+	$(TARGET)/release/dactyl models fetch
+	cargo run --release --package dactyl-models --example network_times
+
+plugins: system
+	cargo build --release --package gst-plugin-dactyl
+	@echo "export GST_PLUGIN_PATH=$(abspath $(TARGET))/release"
+
+clean:
+	cargo clean
+
+system:
+	scripts/rust-tools.sh
+	scripts/system-packages.sh
