@@ -3,4 +3,5 @@
 pub mod fetch;
 pub mod import;
 pub mod keypoints;
+pub mod letters;
 pub mod runtime;
