@@ -146,7 +146,8 @@ impl ClassProbabilitiesInfo {
         self.labels.len() * size_of::<f32>()
     }
 
-    /// Reads one distribution. `None` unless `bytes` has exactly [`Self::size`] bytes and only numbers from 0 to 1.
+    /// Reads one distribution. `None` unless `bytes` has exactly [`Self::size`] bytes and only numbers from 0 to 1;
+    /// a thousandth beyond counts as rounding.
     pub fn read(&self, bytes: &[u8]) -> Option<Vec<f32>> {
         if bytes.len() != self.size() {
             return None;
@@ -155,7 +156,7 @@ impl ClassProbabilitiesInfo {
             .chunks_exact(size_of::<f32>())
             .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
             .collect();
-        distribution.iter().all(|value| (0.0..=1.0).contains(value)).then_some(distribution)
+        distribution.iter().all(|value| (-0.001..=1.001).contains(value)).then_some(distribution)
     }
 
     /// The byte form of one distribution.

@@ -4,9 +4,12 @@
 //! are the whole contract between them and with an application.
 
 pub mod caps;
+pub mod feedback_throttle;
+mod flow;
 pub mod frame;
 pub mod letter_target;
 mod plugin;
+pub mod temporal_smoother;
 
 /// Registers the elements in this process, for a program that links them instead of loading the shared library.
 /// GStreamer must be initialised.

@@ -4,9 +4,10 @@
 
 use gst::glib;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::frame::register();
-    Ok(())
+    crate::temporal_smoother::register(plugin)?;
+    crate::feedback_throttle::register(plugin)
 }
 
 gst::plugin_define!(

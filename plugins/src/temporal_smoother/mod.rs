@@ -1,0 +1,22 @@
+#![doc = include_str!("README.md")]
+
+use gst::glib;
+use gst::prelude::*;
+
+mod imp;
+
+glib::wrapper! {
+    /// The element `temporal-smoother`.
+    pub struct TemporalSmoother(ObjectSubclass<imp::TemporalSmoother>)
+        @extends gst::Element, gst::Object;
+}
+
+/// Registers the element.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "temporal-smoother",
+        gst::Rank::NONE,
+        TemporalSmoother::static_type(),
+    )
+}
