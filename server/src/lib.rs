@@ -1,1 +1,4 @@
 //! Real-time fingerspelling server
+
+pub mod jpeg;
+pub mod protocol;
