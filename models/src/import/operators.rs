@@ -427,10 +427,25 @@ impl Compiler<'_, '_> {
             };
             return self.store(operator, Value { shape, border, ..value });
         }
-        let name = self.channels_first(&value);
-        let pads = self.graph.ints(&dimensions(&[0, 0, top, left, 0, more, bottom, right]));
-        let name = self.graph.node("Pad", &[&name, &pads], Vec::new());
+        if top + bottom + left + right > 0 {
+            return Err(Problem::Damaged(
+                "zeros round the image and after the channels at once are not supported".to_owned(),
+            ));
+        }
+        let name = self.pick_channels(&value, channels, 0, channels + more);
         self.store_plain(operator, name, shape, Layout::ChannelsFirst)
+    }
+
+    /// Channels `first..` of an image as the first of `count` channels, zeros after the last one: a 1 x 1 convolution
+    /// with a one for each channel that is kept. ONNX Runtime would leave its blocked layout for a Pad or a Slice.
+    fn pick_channels(&mut self, value: &Value, channels: usize, first: usize, count: usize) -> String {
+        let mut weights = vec![0.0; count * channels];
+        for (row, channel) in (first..channels).enumerate().take(count) {
+            weights[row * channels + channel] = 1.0;
+        }
+        let name = self.channels_first(value);
+        let kernel = vec![AttributeProto::ints("kernel_shape", &[1, 1])];
+        self.conv(&name, &[count, channels, 1, 1], &weights, None, kernel)
     }
 
     fn mean(&mut self, operator: &Operator<'_>) -> Result<()> {
@@ -488,17 +503,23 @@ impl Compiler<'_, '_> {
             ends[axis] = place(end_mask & (1 << axis) != 0, end[axis], size[axis]);
             shape.push(ends[axis].saturating_sub(starts[axis]));
         }
-        let name = self.channels_first(&value);
-        let starts = self.graph.ints(&dimensions(&starts));
-        let ends = self.graph.ints(&dimensions(&ends));
-        // Axes in TFLite's order, by their place in ONNX's.
-        let axes = self.graph.ints(&[0, 2, 3, 1]);
-        let name = self.graph.node("Slice", &[&name, &starts, &ends, &axes], Vec::new());
+        let [_, height, width, channels] = size;
+        let name = if shape[1..3] == [height, width] && shape[0] == size[0] {
+            self.pick_channels(&value, channels, starts[3], shape[3])
+        } else {
+            let name = self.channels_first(&value);
+            let starts = self.graph.ints(&dimensions(&starts));
+            let ends = self.graph.ints(&dimensions(&ends));
+            // Axes in TFLite's order, by their place in ONNX's.
+            let axes = self.graph.ints(&[0, 2, 3, 1]);
+            self.graph.node("Slice", &[&name, &starts, &ends, &axes], Vec::new())
+        };
         self.store_plain(operator, name, shape, Layout::ChannelsFirst)
     }
 
     /// `prelu(x) = a x + (1 - a) relu(x)`, each product a depthwise 1 x 1 convolution: ONNX Runtime has no PRelu in its
-    /// blocked layout and would leave and enter it around each one.
+    /// blocked layout and would leave and enter it around each one. With no slope above 1, `(1 - a) relu(x)` is
+    /// `relu((1 - a) x)`, and ONNX Runtime makes that one step.
     fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
         let value = self.value(input(operator, 0)?)?;
         let [_, _, _, channels] = value.image()?;
@@ -510,9 +531,14 @@ impl Compiler<'_, '_> {
         }
         let name = self.channels_first(&value);
         let rest: Vec<f32> = slope.iter().map(|slope| 1.0 - slope).collect();
-        let positive = self.graph.node("Relu", &[&name], Vec::new());
+        let positive = if rest.iter().all(|&rest| rest >= 0.0) {
+            let scaled = self.scale_channels(&name, &rest);
+            self.graph.node("Relu", &[&scaled], Vec::new())
+        } else {
+            let positive = self.graph.node("Relu", &[&name], Vec::new());
+            self.scale_channels(&positive, &rest)
+        };
         let negative = self.scale_channels(&name, &slope);
-        let positive = self.scale_channels(&positive, &rest);
         let name = self.graph.node("Add", &[&negative, &positive], Vec::new());
         self.store_plain(operator, name, value.shape, Layout::ChannelsFirst)
     }
