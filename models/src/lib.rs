@@ -1,6 +1,7 @@
 //! Holistic tracking and letter classification in plain Rust: no GStreamer, no HTTP.
 
 pub mod fetch;
+pub mod holistic;
 pub mod import;
 pub mod keypoints;
 pub mod letters;

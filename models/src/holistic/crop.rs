@@ -1,0 +1,347 @@
+//! Cuts a region out of the picture into a network's input tensor.
+//!
+//! Same numbers as MediaPipe's CPU path, which is OpenCV 4.10's `warpPerspective` (8-bit, bilinear): corners in float32, a
+//! float64 homography through them, coordinates in 1/32 pixel, integer taps, 8-bit result. There is no half-pixel term:
+//! output index 0 lies on the region's edge.
+
+use super::RgbFrame;
+use super::region::{Picture, Region};
+
+/// What lies outside the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Border {
+    /// The nearest pixel of the picture.
+    Replicate,
+    /// Black; the rim of the picture blends into it.
+    Zero,
+}
+
+/// Range of the values that a network takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// 0 to 1.
+    Unit,
+    /// -1 to 1.
+    Symmetric,
+}
+
+impl Range {
+    /// The value of each 8-bit level: `low + level * step`, rounded once.
+    fn levels(self) -> [f32; 256] {
+        let (low, step) = match self {
+            Self::Unit => (0.0_f64, 1.0_f32 / 255.0),
+            Self::Symmetric => (-1.0, 2.0 / 255.0),
+        };
+        // Product and sum are exact in float64, so this is the fused multiply-add of the original.
+        std::array::from_fn(|level| (low + f64::from(step) * level as f64) as f32)
+    }
+}
+
+/// A region in pixels as it is cut out: made square if asked for, round the same centre.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Centre in pixels.
+    pub center: [f32; 2],
+    /// Width and height in pixels.
+    pub size: [f32; 2],
+    /// Radians.
+    pub rotation: f32,
+    /// Share of the tensor's width that is padding on each of the two sides.
+    pub pad_x: f32,
+    /// Share of the tensor's height that is padding at the top, and at the bottom.
+    pub pad_y: f32,
+}
+
+impl Window {
+    /// The region stretched over the whole tensor.
+    pub fn stretched(region: &Region, picture: Picture) -> Self {
+        Self {
+            center: [region.x * picture.width, region.y * picture.height],
+            size: [region.width * picture.width, region.height * picture.height],
+            rotation: region.rotation,
+            pad_x: 0.0,
+            pad_y: 0.0,
+        }
+    }
+
+    /// The region in the middle of a square tensor, its shorter side padded.
+    pub fn letterboxed(region: &Region, picture: Picture) -> Self {
+        Self::stretched(region, picture).padded()
+    }
+
+    /// The whole picture in the middle of a square tensor.
+    pub fn whole(picture: Picture) -> Self {
+        Self {
+            center: [0.5 * picture.width, 0.5 * picture.height],
+            size: [picture.width, picture.height],
+            rotation: 0.0,
+            pad_x: 0.0,
+            pad_y: 0.0,
+        }
+        .padded()
+    }
+
+    fn padded(mut self) -> Self {
+        let [width, height] = self.size;
+        let aspect = height / width;
+        if 1.0 > aspect {
+            self.pad_y = (1.0 - aspect) / 2.0;
+            self.size[1] = width;
+        } else {
+            self.pad_x = (1.0 - 1.0 / aspect) / 2.0;
+            self.size[0] = height;
+        }
+        self
+    }
+
+    /// Corners in pixels: bottom left, top left, top right, bottom right.
+    fn corners(&self) -> [[f32; 2]; 4] {
+        let [x, y] = self.center;
+        let [width, height] = self.size;
+        let degrees = (f64::from(self.rotation * 180.0) / std::f64::consts::PI) as f32;
+        let angle = f64::from(degrees) * std::f64::consts::PI / 180.0;
+        let b = angle.cos() as f32 * 0.5;
+        let a = angle.sin() as f32 * 0.5;
+        let bottom_left = [x - a * height - b * width, y + b * height - a * width];
+        let top_left = [x + a * height - b * width, y - b * height - a * width];
+        let opposite = |corner: [f32; 2]| [2.0 * x - corner[0], 2.0 * y - corner[1]];
+        [bottom_left, top_left, opposite(bottom_left), opposite(top_left)]
+    }
+
+    /// The map from tensor indices (u, v) to picture indices, as a homogeneous 3 x 3 matrix.
+    fn map_from_tensor(&self, side: usize) -> [f64; 9] {
+        let side = side as f32;
+        let tensor = [[0.0, side], [0.0, 0.0], [side, 0.0], [side, side]];
+        invert(homography(self.corners(), tensor))
+    }
+}
+
+/// Homography that maps four points to four points; all zero but the last element if there is none.
+fn homography(from: [[f32; 2]; 4], to: [[f32; 2]; 4]) -> [f64; 9] {
+    let mut a = [[0.0_f64; 8]; 8];
+    let mut b = [0.0_f64; 8];
+    for (i, ([x, y], [u, v])) in from.into_iter().zip(to).enumerate() {
+        let point = [f64::from(x), f64::from(y), 1.0];
+        a[i][..3].copy_from_slice(&point);
+        a[i + 4][3..6].copy_from_slice(&point);
+        // Products of two float32 numbers are rounded to float32, as OpenCV's point type does.
+        a[i][6] = f64::from(-x * u);
+        a[i][7] = f64::from(-y * u);
+        a[i + 4][6] = f64::from(-x * v);
+        a[i + 4][7] = f64::from(-y * v);
+        b[i] = f64::from(u);
+        b[i + 4] = f64::from(v);
+    }
+    let mut matrix = [0.0; 9];
+    if let Some(solution) = solve(a, b) {
+        matrix[..8].copy_from_slice(&solution);
+    }
+    matrix[8] = 1.0;
+    matrix
+}
+
+/// Gaussian elimination with partial pivoting, in the order of operations of OpenCV's `LUImpl`.
+fn solve(mut a: [[f64; 8]; 8], mut b: [f64; 8]) -> Option<[f64; 8]> {
+    for i in 0..8 {
+        let mut pivot = i;
+        for j in i + 1..8 {
+            if a[j][i].abs() > a[pivot][i].abs() {
+                pivot = j;
+            }
+        }
+        if a[pivot][i].is_nan() || a[pivot][i].abs() < f64::EPSILON * 100.0 {
+            return None;
+        }
+        a.swap(i, pivot);
+        b.swap(i, pivot);
+        let d = -1.0 / a[i][i];
+        for j in i + 1..8 {
+            let alpha = a[j][i] * d;
+            let row = a[i];
+            for (value, above) in a[j].iter_mut().zip(row).skip(i + 1) {
+                *value += alpha * above;
+            }
+            b[j] += alpha * b[i];
+        }
+    }
+    for i in (0..8).rev() {
+        let mut sum = b[i];
+        for k in i + 1..8 {
+            sum -= a[i][k] * b[k];
+        }
+        b[i] = sum / a[i][i];
+    }
+    Some(b)
+}
+
+/// Inverse of a 3 x 3 matrix by cofactors; all zero if it is singular.
+fn invert(m: [f64; 9]) -> [f64; 9] {
+    let determinant = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6])
+        + m[2] * (m[3] * m[7] - m[4] * m[6]);
+    if determinant == 0.0 {
+        return [0.0; 9];
+    }
+    let d = 1.0 / determinant;
+    [
+        (m[4] * m[8] - m[5] * m[7]) * d,
+        (m[2] * m[7] - m[1] * m[8]) * d,
+        (m[1] * m[5] - m[2] * m[4]) * d,
+        (m[5] * m[6] - m[3] * m[8]) * d,
+        (m[0] * m[8] - m[2] * m[6]) * d,
+        (m[2] * m[3] - m[0] * m[5]) * d,
+        (m[3] * m[7] - m[4] * m[6]) * d,
+        (m[1] * m[6] - m[0] * m[7]) * d,
+        (m[0] * m[4] - m[1] * m[3]) * d,
+    ]
+}
+
+/// Positions are in 1/32 pixel.
+const FRACTION_BITS: u32 = 5;
+/// Pixels that share one start value of the coordinates, as in OpenCV's blocks.
+const BLOCK: usize = 64;
+/// Largest side of a tensor.
+const MAX_SIDE: usize = 256;
+
+/// Fills `tensor` (`side` x `side` x RGB, row-major) with the window's pixels.
+///
+/// `side` is at most 256, `tensor` holds at least `side * side * 3` values, and the frame has been checked.
+pub fn cut(
+    frame: &RgbFrame<'_>,
+    window: &Window,
+    side: usize,
+    range: Range,
+    border: Border,
+    tensor: &mut [f32],
+) {
+    let sampler = Sampler { frame, border, levels: range.levels() };
+    let map = window.map_from_tensor(side);
+    let mut xs = [0_i32; MAX_SIDE];
+    let mut ys = [0_i32; MAX_SIDE];
+    let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
+    for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
+        positions(&map, v, xs, ys);
+        sampler.row(xs, ys, row);
+    }
+}
+
+/// Picture positions of the tensor's row `v`, in 1/32 pixel.
+fn positions(map: &[f64; 9], v: usize, xs: &mut [i32], ys: &mut [i32]) {
+    /// Adding this to a float64 leaves the nearest integer (ties to even) in the low bits.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    /// Far outside every picture, and small enough for the rounding above.
+    const FAR: f64 = (1_u32 << 30) as f64;
+    let round = |value: f64| (value.clamp(-FAR, FAR) + ROUND).to_bits() as i32;
+
+    let v = v as f64;
+    let blocks = xs.chunks_mut(BLOCK).zip(ys.chunks_mut(BLOCK));
+    for (block, (xs, ys)) in blocks.enumerate() {
+        let u0 = (block * BLOCK) as f64;
+        let x0 = map[0] * u0 + map[1] * v + map[2];
+        let y0 = map[3] * u0 + map[4] * v + map[5];
+        let w0 = map[6] * u0 + map[7] * v + map[8];
+        for (u, (x, y)) in xs.iter_mut().zip(ys).enumerate() {
+            let u = f64::from(u as u32);
+            let w = w0 + map[6] * u;
+            let factor = if w == 0.0 { 0.0 } else { f64::from(1_u32 << FRACTION_BITS) / w };
+            *x = round((x0 + map[0] * u) * factor);
+            *y = round((y0 + map[3] * u) * factor);
+        }
+    }
+}
+
+/// Reads interpolated pixels of one picture.
+struct Sampler<'a> {
+    frame: &'a RgbFrame<'a>,
+    border: Border,
+    levels: [f32; 256],
+}
+
+/// Splits a position into pixel and fraction.
+fn split(position: i32) -> (i32, u32) {
+    (position >> FRACTION_BITS, (position & ((1 << FRACTION_BITS) - 1)) as u32)
+}
+
+impl Sampler<'_> {
+    /// Fills one row of the tensor.
+    fn row(&self, xs: &[i32], ys: &[i32], row: &mut [f32]) {
+        // A straight line enters and leaves the picture's interior at most once.
+        let inside = |index: &usize| self.is_interior(xs[*index], ys[*index]);
+        let start = (0..xs.len()).find(inside).unwrap_or(xs.len());
+        let end = (start..xs.len()).rev().find(inside).map_or(start, |last| last + 1);
+        for index in (0..start).chain(end..xs.len()) {
+            let pixel = self.pixel_at_border(xs[index], ys[index]);
+            row[index * 3..index * 3 + 3].copy_from_slice(&pixel);
+        }
+        let (interior, _) = row[start * 3..end * 3].as_chunks_mut::<3>();
+        for ((pixel, x), y) in interior.iter_mut().zip(&xs[start..end]).zip(&ys[start..end]) {
+            *pixel = self.pixel(*x, *y);
+        }
+    }
+
+    /// Whether all four taps, and the two bytes that are read beyond them, lie in the picture.
+    fn is_interior(&self, x: i32, y: i32) -> bool {
+        let (x, y) = (i64::from(x >> FRACTION_BITS), i64::from(y >> FRACTION_BITS));
+        (0..i64::from(self.frame.width) - 2).contains(&x)
+            && (0..i64::from(self.frame.height) - 1).contains(&y)
+    }
+
+    /// An interior pixel. All three channels are interpolated at once, in 21-bit lanes of a 64-bit number.
+    fn pixel(&self, x: i32, y: i32) -> [f32; 3] {
+        let (x, a) = split(x);
+        let (y, b) = split(y);
+        let offset = y as usize * self.frame.stride + x as usize * 3;
+        let [top_left, top_right] = self.pair(offset);
+        let [bottom_left, bottom_right] = self.pair(offset + self.frame.stride);
+        let (a, b) = (u64::from(a), u64::from(b));
+        let top = top_left * (32 - a) + top_right * a;
+        let bottom = bottom_left * (32 - a) + bottom_right * a;
+        let sum = top * (32 - b) + bottom * b + (512 | 512 << 21 | 512 << 42);
+        [10, 31, 52].map(|shift| self.levels[(sum >> shift) as usize & 0xff])
+    }
+
+    /// Two neighbouring pixels, spread over 21-bit lanes.
+    fn pair(&self, offset: usize) -> [u64; 2] {
+        let spread = |rgb: u64| rgb & 0xff | (rgb & 0xff00) << 13 | (rgb & 0xff_0000) << 26;
+        match self.frame.data.get(offset..).and_then(<[u8]>::first_chunk::<8>) {
+            Some(bytes) => {
+                let bytes = u64::from_le_bytes(*bytes);
+                [spread(bytes), spread(bytes >> 24)]
+            }
+            // Unreachable for interior positions of a checked frame.
+            None => [0, 0],
+        }
+    }
+
+    /// A pixel with taps outside the picture, or near its right side.
+    fn pixel_at_border(&self, x: i32, y: i32) -> [f32; 3] {
+        let (x, a) = split(x);
+        let (y, b) = split(y);
+        let taps = [
+            (x, y, (32 - a) * (32 - b)),
+            (x + 1, y, a * (32 - b)),
+            (x, y + 1, (32 - a) * b),
+            (x + 1, y + 1, a * b),
+        ];
+        let mut sum = [512_u32; 3];
+        for (x, y, weight) in taps {
+            let pixel = self.tap(x, y);
+            for (sum, value) in sum.iter_mut().zip(pixel) {
+                *sum += weight * u32::from(value);
+            }
+        }
+        sum.map(|sum| self.levels[(sum >> 10) as usize])
+    }
+
+    /// The pixel at integer coordinates, anywhere.
+    fn tap(&self, x: i32, y: i32) -> [u8; 3] {
+        let frame = self.frame;
+        let (right, bottom) = (i64::from(frame.width) - 1, i64::from(frame.height) - 1);
+        let (x, y) = (i64::from(x), i64::from(y));
+        let nearest = (x.clamp(0, right), y.clamp(0, bottom));
+        if self.border == Border::Zero && nearest != (x, y) {
+            return [0; 3];
+        }
+        let offset = nearest.1 as usize * frame.stride + nearest.0 as usize * 3;
+        [frame.data[offset], frame.data[offset + 1], frame.data[offset + 2]]
+    }
+}

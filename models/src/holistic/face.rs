@@ -1,0 +1,181 @@
+//! The face: region from the body, detection, choice between it and the last frame's face, 468 landmarks.
+
+use crate::keypoints::Landmark;
+use crate::runtime::{Cancel, RunError};
+
+use super::RgbFrame;
+use super::crop::{Border, Range, Window, cut};
+use super::detection::{Layer, anchors, best};
+use super::landmarks::{project, sigmoid};
+use super::networks::FaceNetworks;
+use super::pose::BODY;
+use super::region::{Picture, Point, Region, TrackingLimits, Transform};
+
+/// Landmarks of a face.
+pub(super) const FACE: usize = 468;
+/// Side of the detector's input.
+const DETECTOR_SIDE: usize = 128;
+/// Side of the landmark network's input.
+const SIDE: usize = 192;
+/// Score from which a detection counts.
+const MIN_SCORE: f32 = 0.5;
+/// Probability that a face must exceed.
+const MIN_PRESENCE: f32 = 0.5;
+/// Body landmarks of the head: nose, eyes, ears, mouth.
+const HEAD: std::ops::Range<usize> = 0..11;
+/// Body landmarks of the right and the left eye.
+const BODY_EYES: [usize; 2] = [5, 2];
+/// Face landmarks of the outer corners of the right and the left eye.
+const EYES: [usize; 2] = [33, 263];
+
+const DETECTOR_LAYERS: [Layer; 2] = [Layer { stride: 8, anchors: 2 }, Layer { stride: 16, anchors: 6 }];
+const FROM_POSE: Transform = Transform { shift_y: 0.0, scale: 3.0 };
+const FROM_DETECTION: Transform = Transform { shift_y: -0.1, scale: 2.0 };
+const FROM_LANDMARKS: Transform = Transform { shift_y: 0.0, scale: 1.5 };
+const LIMITS: TrackingLimits =
+    TrackingLimits { rotation_degrees: 15.0, translation: 0.1, scale: 0.3, margin: 0.2 };
+
+/// What happened on the way to the face landmarks; `None` where a step did not run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FaceTrace {
+    /// Region that the body gave.
+    pub region_from_pose: Option<Region>,
+    /// Score of the best detection in it.
+    pub detection_score: Option<f32>,
+    /// Region that the detection gave.
+    pub region_from_detection: Option<Region>,
+    /// Region that the last frame's landmarks gave.
+    pub region_from_previous: Option<Region>,
+    /// Region that the landmark network looked at.
+    pub region: Option<Region>,
+    /// Probability that a face is there.
+    pub presence: Option<f32>,
+}
+
+/// Buffers and tables that frames share.
+pub(super) struct FaceScratch {
+    anchors: Vec<Point>,
+    tensor: Vec<f32>,
+    rows: Vec<f32>,
+    logits: Vec<f32>,
+}
+
+impl Default for FaceScratch {
+    fn default() -> Self {
+        let anchors = anchors(DETECTOR_SIDE, &DETECTOR_LAYERS);
+        Self {
+            tensor: vec![0.0; SIDE * SIDE * 3],
+            rows: vec![0.0; anchors.len() * 16],
+            logits: vec![0.0; anchors.len()],
+            anchors,
+        }
+    }
+}
+
+/// One frame, with what the face needs of it.
+pub(super) struct FaceInput<'a> {
+    pub frame: &'a RgbFrame<'a>,
+    pub picture: Picture,
+    pub body: &'a [Landmark; BODY],
+    /// The face in the last frame.
+    pub previous: Option<&'a [Landmark; FACE]>,
+    pub networks: &'a FaceNetworks,
+    pub cancel: &'a Cancel,
+}
+
+/// Finds or follows the face.
+pub(super) fn track(
+    input: &FaceInput<'_>,
+    scratch: &mut FaceScratch,
+    trace: &mut FaceTrace,
+) -> Result<Option<[Landmark; FACE]>, RunError> {
+    let picture = input.picture;
+    let eyes = BODY_EYES.map(|index| flat(&input.body[index]));
+    let from_pose = Region::from_landmarks(input.body[HEAD].iter().map(flat), eyes, picture)
+        .transformed(FROM_POSE, picture);
+    trace.region_from_pose = Some(from_pose);
+    let Some(detected) = detect(input, &from_pose, scratch, trace)? else {
+        return Ok(None);
+    };
+    let previous = input.previous.map(|landmarks| {
+        let eyes = EYES.map(|index| flat(&landmarks[index]));
+        let region = Region::from_landmarks(landmarks.iter().map(flat), eyes, picture);
+        (region.transformed(FROM_LANDMARKS, picture), landmarks)
+    });
+    let region = match &previous {
+        Some((region, points)) if detected.confirms(region, points.iter().map(flat), &LIMITS, picture) => {
+            *region
+        }
+        _ => detected,
+    };
+    trace.region_from_detection = Some(detected);
+    trace.region_from_previous = previous.map(|(region, _)| region);
+    trace.region = Some(region);
+    landmarks(input, &region, scratch, trace)
+}
+
+/// The face's region within that of the head.
+fn detect(
+    input: &FaceInput<'_>,
+    head: &Region,
+    scratch: &mut FaceScratch,
+    trace: &mut FaceTrace,
+) -> Result<Option<Region>, RunError> {
+    let picture = input.picture;
+    let window = Window::letterboxed(head, picture);
+    let tensor = &mut scratch.tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
+    cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
+    let outputs = &mut [scratch.rows.as_mut_slice(), &mut scratch.logits];
+    input.networks.detection.run(&[tensor], outputs, input.cancel)?;
+    let found = best(&scratch.rows, &scratch.logits, &scratch.anchors, DETECTOR_SIDE, MIN_SCORE);
+    trace.detection_score = found.as_ref().map(|found| found.score);
+    Ok(found.map(|found| {
+        let points: Vec<Point> =
+            found.keypoints.iter().map(|point| on_picture(*point, &window, picture)).collect();
+        Region::from_keypoints(&points, [points[0], points[1]], picture).transformed(FROM_DETECTION, picture)
+    }))
+}
+
+/// A point of the padded tensor on the picture.
+fn on_picture(point: Point, window: &Window, picture: Picture) -> Point {
+    let (sin, cos) = (window.rotation.sin(), window.rotation.cos());
+    let [width, height] = window.size;
+    let (x, y) = (point[0] - 0.5, point[1] - 0.5);
+    [
+        x * (width * cos / picture.width) - y * (height * sin / picture.width)
+            + window.center[0] / picture.width,
+        x * (width * sin / picture.height)
+            + y * (height * cos / picture.height)
+            + window.center[1] / picture.height,
+    ]
+}
+
+/// The landmarks in `region`; `None` if the face is not there.
+fn landmarks(
+    input: &FaceInput<'_>,
+    region: &Region,
+    scratch: &mut FaceScratch,
+    trace: &mut FaceTrace,
+) -> Result<Option<[Landmark; FACE]>, RunError> {
+    let window = Window::stretched(region, input.picture);
+    cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, &mut scratch.tensor);
+    let (mut raw, mut logit) = ([0.0; FACE * 3], [0.0]);
+    input.networks.landmark.run(&[&scratch.tensor], &mut [&mut raw, &mut logit], input.cancel)?;
+    let presence = sigmoid(logit[0]);
+    trace.presence = Some(presence);
+    if presence <= MIN_PRESENCE || presence.is_nan() {
+        return Ok(None);
+    }
+    let side = SIDE as f32;
+    let (rows, _) = raw.as_chunks::<3>();
+    let mut landmarks: [Landmark; FACE] = std::array::from_fn(|index| {
+        let [x, y, z] = rows[index];
+        [x / side, y / side, z / side, 0.0]
+    });
+    project(&mut landmarks, region);
+    Ok(Some(landmarks))
+}
+
+fn flat(landmark: &Landmark) -> Point {
+    [landmark[0], landmark[1]]
+}

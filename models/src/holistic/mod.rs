@@ -1,0 +1,90 @@
+//! MediaPipe Holistic: 543 landmarks of one person, frame by frame.
+//!
+//! One frame goes through these steps; formulas, constants and order of operations are those of MediaPipe 0.10.21's
+//! Python solution (complexity 1, landmarks smoothed, face not refined), measured on its Linux wheel:
+//!
+//! 1. `pose`: the detector looks at the whole picture if the last frame left no region of interest; the landmark network
+//!    looks at the region; heatmaps refine its points; One-Euro filters smooth them; two auxiliary landmarks give the
+//!    next frame's region. Without a person the frame ends here.
+//! 2. `hands`, left and right on their own: a region round wrist and knuckles of the smoothed body, made exact by the
+//!    re-crop network, or the region of the last frame's hand if it is near enough; then the hand network. Not smoothed.
+//! 3. `face`: a region round the head of the smoothed body, searched by the face detector, or the region of the last
+//!    frame's face if it is near enough; then the face network. Not smoothed.
+//!
+//! A [`Tracker`] follows the person of one stream. Its state changes only when a frame has been finished.
+
+mod crop;
+mod detection;
+mod face;
+mod filters;
+mod hands;
+mod landmarks;
+mod networks;
+mod pose;
+mod region;
+mod tracker;
+
+pub use face::FaceTrace;
+pub use hands::HandTrace;
+pub use networks::{FaceNetworks, HandNetworks, Networks, Parts};
+pub use pose::PoseTrace;
+pub use region::{Point, Region};
+pub use tracker::{Frame, Options, Trace, Tracker};
+
+/// A picture: 8-bit RGB, rows from the top, each `stride` bytes after the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct RgbFrame<'a> {
+    data: &'a [u8],
+    width: u32,
+    height: u32,
+    stride: usize,
+}
+
+/// Width, height, stride and length of a picture contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{length} bytes are no {width} x {height} RGB picture with rows of {stride} bytes")]
+pub struct FrameError {
+    width: u32,
+    height: u32,
+    stride: usize,
+    length: usize,
+}
+
+impl<'a> RgbFrame<'a> {
+    /// Largest width and height. Positions of the crops are 32-bit numbers in 1/32 pixel.
+    pub const MAX_SIDE: u32 = 1 << 15;
+
+    /// A picture of `width` x `height` pixels in `data`.
+    ///
+    /// # Errors
+    /// [`FrameError`] if a side is 0 or over [`Self::MAX_SIDE`], the rows overlap or `data` is too short. The last row
+    /// needs no bytes after its pixels.
+    pub fn new(data: &'a [u8], width: u32, height: u32, stride: usize) -> Result<Self, FrameError> {
+        let row = width as usize * 3;
+        let needed =
+            (height as usize).checked_sub(1).and_then(|rows| rows.checked_mul(stride)?.checked_add(row));
+        let sides = 1..=Self::MAX_SIDE;
+        let fits = needed.is_some_and(|needed| needed <= data.len());
+        if sides.contains(&width) && sides.contains(&height) && stride >= row && fits {
+            Ok(Self { data, width, height, stride })
+        } else {
+            Err(FrameError { width, height, stride, length: data.len() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_needs_all_its_pixels_but_no_more() {
+        let data = [0; 20 + 15];
+        assert!(RgbFrame::new(&data, 5, 2, 20).is_ok());
+        assert!(RgbFrame::new(&data[..34], 5, 2, 20).is_err());
+        assert!(RgbFrame::new(&data, 5, 2, 14).is_err());
+        assert!(RgbFrame::new(&data, 0, 2, 20).is_err());
+        assert!(RgbFrame::new(&data, 5, 0, 20).is_err());
+        assert!(RgbFrame::new(&data, 5, u32::MAX, usize::MAX).is_err());
+    }
+}

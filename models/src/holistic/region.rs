@@ -1,0 +1,273 @@
+//! Regions of interest: rotated rectangles on the picture, made from points and landmarks, moved and compared.
+//!
+//! All arithmetic is float32 in MediaPipe's order of operations: a region that differs by 1e-4 px already
+//! changes 8-bit rounding in the crop and with it the landmarks.
+
+use std::f64::consts::PI;
+
+/// Width and height of the picture in pixels, as float32 (exact up to 16 777 216).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: f32,
+    /// Rows.
+    pub height: f32,
+}
+
+impl Picture {
+    /// The size of a picture of `width` x `height` pixels.
+    pub fn new(width: u32, height: u32) -> Self {
+        Self { width: width as f32, height: height as f32 }
+    }
+
+    /// A normalised point in pixels.
+    fn pixels(self, point: Point) -> Point {
+        [point[0] * self.width, point[1] * self.height]
+    }
+}
+
+/// x and y, normalised by the picture's width and height unless a name says pixels.
+pub type Point = [f32; 2];
+
+/// A rotated rectangle on the picture. Centre and size are normalised by the picture's width (x) and height (y).
+///
+/// A positive rotation turns the crop clockwise on the screen: a point (dx, dy) of the rectangle's own frame lies at
+/// (dx cos - dy sin, dx sin + dy cos) from the centre, and y points down.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    /// Centre, x.
+    pub x: f32,
+    /// Centre, y.
+    pub y: f32,
+    /// Width before the rotation.
+    pub width: f32,
+    /// Height before the rotation.
+    pub height: f32,
+    /// Radians, -pi to pi.
+    pub rotation: f32,
+}
+
+/// How a region changes before it is used: shift along its own y axis, square, scale.
+#[derive(Debug, Clone, Copy)]
+pub struct Transform {
+    /// Shift in heights of the region as it is before squaring and scaling; negative = towards the crop's top.
+    pub shift_y: f32,
+    /// Factor for both sides of the square.
+    pub scale: f32,
+}
+
+/// When a region found from the previous frame's landmarks may replace the one detected in this frame.
+#[derive(Debug, Clone, Copy)]
+pub struct TrackingLimits {
+    /// Largest difference of the rotations, degrees.
+    pub rotation_degrees: f32,
+    /// Largest distance of the centres along each axis, in sizes of the detected region.
+    pub translation: f32,
+    /// Largest difference of width and of height, in sizes of the detected region.
+    pub scale: f32,
+    /// Share of the detected region's size that its inner part lacks; every previous landmark must lie in that part.
+    pub margin: f32,
+}
+
+/// The angle as a number from -pi (included) to pi.
+pub fn wrap(angle: f32) -> f32 {
+    let angle = f64::from(angle);
+    (angle - 2.0 * PI * ((angle + PI) / (2.0 * PI)).floor()) as f32
+}
+
+/// Rotation of a region whose axis from `from` to `to` (pixels) shall appear at `target` radians.
+fn rotation(from: Point, to: Point, target: f32) -> f32 {
+    wrap(target - (-(to[1] - from[1])).atan2(to[0] - from[0]))
+}
+
+/// The direction "up" of a crop, radians.
+pub const UP: f32 = std::f32::consts::FRAC_PI_2;
+/// The direction "down" of a crop, radians.
+pub const DOWN: f32 = -std::f32::consts::FRAC_PI_2;
+/// The direction "to the right" of a crop, radians.
+pub const RIGHT: f32 = 0.0;
+
+/// Smallest and largest x and y.
+struct Bounds {
+    min: Point,
+    max: Point,
+}
+
+impl Bounds {
+    /// Bounds of points; the maxima start at `start`.
+    ///
+    /// MediaPipe starts the maxima of landmarks at `numeric_limits<float>::min()`, the smallest *positive* number:
+    /// bounds of landmarks end at 0 even if all of them lie left of (or above) the picture.
+    fn of(points: impl Iterator<Item = Point>, start: f32) -> Self {
+        let mut bounds = Self { min: [f32::MAX; 2], max: [start; 2] };
+        for point in points {
+            for (axis, value) in point.into_iter().enumerate() {
+                bounds.min[axis] = bounds.min[axis].min(value);
+                bounds.max[axis] = bounds.max[axis].max(value);
+            }
+        }
+        bounds
+    }
+
+    fn middle(&self) -> Point {
+        [(self.max[0] + self.min[0]) / 2.0, (self.max[1] + self.min[1]) / 2.0]
+    }
+}
+
+impl Region {
+    /// The square round `center` with twice the distance to `end` as its side, turned so that `end` lies in the
+    /// direction `target`.
+    pub fn from_alignment(center: Point, end: Point, target: f32, picture: Picture) -> Self {
+        Self::around(picture.pixels(center), picture.pixels(end), target, picture)
+    }
+
+    /// As [`Region::from_alignment`], with points in pixels.
+    fn around(center: Point, end: Point, target: f32, picture: Picture) -> Self {
+        let (dx, dy) = (end[0] - center[0], end[1] - center[1]);
+        let side = (dx * dx + dy * dy).sqrt() * 2.0;
+        Self {
+            x: center[0] / picture.width,
+            y: center[1] / picture.height,
+            width: side / picture.width,
+            height: side / picture.height,
+            rotation: rotation(center, end, target),
+        }
+    }
+
+    /// The hand as the body landmarks suggest it: round the estimated middle finger's knuckle, fingers up.
+    pub fn from_wrist_and_knuckles(wrist: Point, little: Point, index: Point, picture: Picture) -> Self {
+        let (wrist, little, index) = (picture.pixels(wrist), picture.pixels(little), picture.pixels(index));
+        let middle = [(2.0 * index[0] + little[0]) / 3.0, (2.0 * index[1] + little[1]) / 3.0];
+        Self { rotation: rotation(wrist, middle, UP), ..Self::around(middle, wrist, UP, picture) }
+    }
+
+    /// The bounding box of landmarks, turned so that the axis from one point to another lies level.
+    ///
+    /// The box is parallel to the picture's sides although the region is used turned; so does MediaPipe.
+    pub fn from_landmarks(points: impl Iterator<Item = Point>, level: [Point; 2], picture: Picture) -> Self {
+        let bounds = Bounds::of(points, f32::MIN_POSITIVE);
+        let (width, height) = (bounds.max[0] - bounds.min[0], bounds.max[1] - bounds.min[1]);
+        Self {
+            x: bounds.min[0] + width / 2.0,
+            y: bounds.min[1] + height / 2.0,
+            width,
+            height,
+            rotation: rotation(picture.pixels(level[0]), picture.pixels(level[1]), RIGHT),
+        }
+    }
+
+    /// The bounding box of a detector's keypoints, turned so that the first two lie level.
+    pub fn from_keypoints(points: &[Point], level: [Point; 2], picture: Picture) -> Self {
+        let bounds = Bounds::of(points.iter().copied(), f32::NEG_INFINITY);
+        let [x, y] = bounds.middle();
+        Self {
+            x,
+            y,
+            width: bounds.max[0] - bounds.min[0],
+            height: bounds.max[1] - bounds.min[1],
+            rotation: rotation(picture.pixels(level[0]), picture.pixels(level[1]), RIGHT),
+        }
+    }
+
+    /// The hand from its 21 landmarks: a box in the hand's own direction round wrist, thumb root and finger roots.
+    pub fn from_hand(landmarks: &[Point; 21], picture: Picture) -> Self {
+        /// Landmarks without the outer joints of the fingers, which move too much.
+        const STEADY: [usize; 12] = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18];
+
+        let wrist = picture.pixels(landmarks[0]);
+        let knuckles = [0, 1].map(|axis| {
+            let outer = (landmarks[5][axis] + landmarks[13][axis]) / 2.0;
+            (outer + landmarks[9][axis]) / 2.0
+        });
+        let rotation = rotation(wrist, picture.pixels(knuckles), UP);
+
+        let steady = STEADY.map(|index| landmarks[index]);
+        let center = Bounds::of(steady.into_iter(), f32::MIN_POSITIVE).middle();
+        let back = wrap(-rotation);
+        let (sin, cos) = (back.sin(), back.cos());
+        let turned = Bounds::of(
+            steady.into_iter().map(|point| {
+                let x = (point[0] - center[0]) * picture.width;
+                let y = (point[1] - center[1]) * picture.height;
+                [x * cos - y * sin, x * sin + y * cos]
+            }),
+            f32::MIN_POSITIVE,
+        );
+        let [x, y] = turned.middle();
+        let (sin, cos) = (rotation.sin(), rotation.cos());
+        Self {
+            x: (x * cos - y * sin + picture.width * center[0]) / picture.width,
+            y: (x * sin + y * cos + picture.height * center[1]) / picture.height,
+            width: (turned.max[0] - turned.min[0]) / picture.width,
+            height: (turned.max[1] - turned.min[1]) / picture.height,
+            rotation,
+        }
+    }
+
+    /// Shifts, squares and scales, in this order; the rotation stays.
+    pub fn transformed(self, transform: Transform, picture: Picture) -> Self {
+        let Transform { shift_y, scale } = transform;
+        let Picture { width, height } = picture;
+        let (mut x, mut y) = (self.x, self.y);
+        if self.rotation == 0.0 {
+            y += self.height * shift_y;
+        } else {
+            let (sin, cos) = (self.rotation.sin(), self.rotation.cos());
+            let shift = height * self.height * shift_y;
+            x += -(shift * sin) / width;
+            y += shift * cos / height;
+        }
+        let side = (self.width * width).max(self.height * height);
+        Self { x, y, width: side / width * scale, height: side / height * scale, rotation: self.rotation }
+    }
+
+    /// Mean of width and height in pixels: the object scale of the smoothing filters.
+    pub fn pixel_size(&self, picture: Picture) -> f32 {
+        (self.width * picture.width + self.height * picture.height) / 2.0
+    }
+
+    /// Whether `previous` (from the previous frame's `landmarks`) is near enough to this region, detected in the
+    /// current frame, to be kept instead of it.
+    pub fn confirms(
+        &self,
+        previous: &Self,
+        mut landmarks: impl Iterator<Item = Point>,
+        limits: &TrackingLimits,
+        picture: Picture,
+    ) -> bool {
+        // Everything is turned so that this region's sides are parallel to the axes.
+        let (sin, cos) = ((-self.rotation).sin(), (-self.rotation).cos());
+        let turned = |x: f32, y: f32| {
+            let [x, y] = picture.pixels([x, y]);
+            [x * cos - y * sin, x * sin + y * cos]
+        };
+        let degrees = |radians: f32| (f64::from(radians) / PI * 180.0) as f32;
+
+        let mut angle = degrees(previous.rotation) - degrees(self.rotation);
+        if angle > 180.0 {
+            angle -= 360.0;
+        }
+        if angle < -180.0 {
+            angle += 360.0;
+        }
+        let center = turned(self.x, self.y);
+        let previous_center = turned(previous.x, previous.y);
+        let size = picture.pixels([self.width, self.height]);
+        let previous_size = picture.pixels([previous.width, previous.height]);
+        let steady = angle.abs() <= limits.rotation_degrees
+            && (0..2).all(|axis| {
+                (previous_center[axis] - center[axis]).abs() <= size[axis] * limits.translation
+                    && (previous_size[axis] - size[axis]).abs() <= size[axis] * limits.scale
+            });
+
+        let inner = size.map(|side| side * (1.0 - limits.margin));
+        steady
+            && landmarks.all(|[x, y]| {
+                let point = turned(x, y);
+                (0..2).all(|axis| {
+                    let half = inner[axis] * 0.5;
+                    center[axis] - half < point[axis] && point[axis] < center[axis] + half
+                })
+            })
+    }
+}

@@ -1,0 +1,152 @@
+//! Follows one person through one stream.
+
+use crate::keypoints::{self, Keypoints, Landmark};
+use crate::runtime::{Cancel, RunError};
+
+use super::RgbFrame;
+use super::face::{self, FACE, FaceInput, FaceScratch, FaceTrace};
+use super::hands::{self, HAND, HandInput, HandScratch, HandTrace, Side};
+use super::networks::Networks;
+use super::pose::{self, BODY, PoseInput, PoseScratch, PoseState, PoseTrace};
+use super::region::Picture;
+
+/// Thresholds of the tracker.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Score from which a detected person counts, 0 to 1.
+    pub min_detection_confidence: f32,
+    /// Pose presence that a followed person must exceed, 0 to 1.
+    pub min_tracking_confidence: f32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { min_detection_confidence: 0.5, min_tracking_confidence: 0.5 }
+    }
+}
+
+/// What one frame shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// The 543 landmarks; NaN where a part was not found.
+    pub keypoints: Keypoints,
+    /// The body in metres from the middle of the hips, axes as the picture's, with visibility; `None` without a person.
+    pub world: Option<[Landmark; BODY]>,
+    /// How the landmarks came about.
+    pub trace: Trace,
+}
+
+/// What happened on the way to a frame's landmarks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// The body.
+    pub pose: PoseTrace,
+    /// The left hand.
+    pub left_hand: HandTrace,
+    /// The right hand.
+    pub right_hand: HandTrace,
+    /// The face.
+    pub face: FaceTrace,
+}
+
+/// What is kept from frame to frame.
+#[derive(Default)]
+struct State {
+    pose: PoseState,
+    left_hand: Option<[Landmark; HAND]>,
+    right_hand: Option<[Landmark; HAND]>,
+    face: Option<Box<[Landmark; FACE]>>,
+}
+
+#[derive(Default)]
+struct Scratch {
+    pose: PoseScratch,
+    hand: HandScratch,
+    face: FaceScratch,
+}
+
+/// Follows one person through the frames of one stream.
+pub struct Tracker {
+    networks: Networks,
+    options: Options,
+    state: State,
+    scratch: Scratch,
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing.
+    pub fn new(networks: Networks, options: Options) -> Self {
+        Self { networks, options, state: State::default(), scratch: Scratch::default() }
+    }
+
+    /// Changes the thresholds from the next frame on.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
+    /// Forgets the person.
+    pub fn reset(&mut self) {
+        self.state = State::default();
+    }
+
+    /// Analyses the next frame. `time` is the frame's time in microseconds; it drives the smoothing filters, and a
+    /// frame whose time is not later than the last one's is not smoothed. MediaPipe's Python solution gives its k-th
+    /// frame the time k * 33333, whatever the real rate.
+    ///
+    /// # Errors
+    /// [`RunError`] if `cancel` is cancelled or a network fails. The tracker is then as it was before the frame.
+    pub fn process(&mut self, frame: &RgbFrame<'_>, time: i64, cancel: &Cancel) -> Result<Frame, RunError> {
+        let picture = Picture::new(frame.width, frame.height);
+        let mut trace = Trace::default();
+        let mut next = State { pose: self.state.pose.clone(), ..State::default() };
+        let input =
+            PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
+        let pose = pose::track(&input, &mut next.pose, &mut self.scratch.pose, &mut trace.pose)?;
+
+        if let Some(pose) = &pose {
+            let body = &pose.body;
+            if let Some(networks) = &self.networks.hands {
+                let mut hand = |side, previous: &Option<_>, trace: &mut HandTrace| {
+                    let previous = previous.as_ref();
+                    let input = HandInput { frame, picture, body, previous, networks, cancel };
+                    hands::track(&input, side, &mut self.scratch.hand, trace)
+                };
+                next.left_hand = hand(Side::Left, &self.state.left_hand, &mut trace.left_hand)?;
+                next.right_hand = hand(Side::Right, &self.state.right_hand, &mut trace.right_hand)?;
+            }
+            if let Some(networks) = &self.networks.face {
+                let previous = self.state.face.as_deref();
+                let input = FaceInput { frame, picture, body, previous, networks, cancel };
+                next.face = face::track(&input, &mut self.scratch.face, &mut trace.face)?.map(Box::new);
+            }
+        }
+        // A termination that falls between two networks ends the frame too.
+        if cancel.is_cancelled() {
+            return Err(RunError::Cancelled(crate::runtime::Cancelled));
+        }
+
+        self.state = next;
+        Ok(Frame {
+            keypoints: self.keypoints(pose.as_ref().map(|pose| &pose.body)),
+            world: pose.map(|pose| pose.world),
+            trace,
+        })
+    }
+
+    /// The body and what the state now holds in the common layout.
+    fn keypoints(&self, body: Option<&[Landmark; BODY]>) -> Keypoints {
+        let mut all = Keypoints::absent();
+        let parts = [
+            (keypoints::POSE, body.map(<[_; BODY]>::as_slice)),
+            (keypoints::FACE, self.state.face.as_ref().map(|face| face.as_slice())),
+            (keypoints::LEFT_HAND, self.state.left_hand.as_ref().map(<[_; HAND]>::as_slice)),
+            (keypoints::RIGHT_HAND, self.state.right_hand.as_ref().map(<[_; HAND]>::as_slice)),
+        ];
+        for (range, landmarks) in parts {
+            if let Some(landmarks) = landmarks {
+                all.part_mut(range).copy_from_slice(landmarks);
+            }
+        }
+        all
+    }
+}
