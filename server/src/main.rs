@@ -1,2 +1,13 @@
-//! Real-time fingerspelling server
-fn main() {}
+//! The program `dactyl`: arguments and a call.
+
+mod cli;
+mod commands;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    commands::run(cli::Cli::parse().command)
+}

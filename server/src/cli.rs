@@ -1,0 +1,331 @@
+//! The command line. What `--help` shows is the operator's manual.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueHint};
+use dactyl_config::{Config, ConfigError, Key, Loaded, Loader};
+
+const EXAMPLES: &str = "\
+Examples:
+  dactyl models fetch                        fetch and import the networks, once
+  dactyl check                               say what is wrong and how to mend it
+  dactyl serve                               serve on 127.0.0.1:8080
+  dactyl serve --config mine.toml            with parameters of your own
+  dactyl send frames/ --letter A             stream a folder of JPEGs, print the answers
+
+Configuration, later wins: built-in values, --config FILE, environment variables
+DACTYL_SECTION__KEY (such as DACTYL_SERVER__LISTEN), flags. `dactyl config --defaults` prints every
+parameter with its meaning and range, `dactyl config` the values in force and where each came from.
+
+Exit codes: 0 = done, 1 = failed, 2 = the command line or the configuration is wrong.";
+
+/// Real-time fingerspelling recogniser: frames of a camera in, letters out
+#[derive(Debug, Parser)]
+#[command(name = "dactyl", version, propagate_version = true, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(Serve),
+    Send(Send),
+    Check(Check),
+    Config(ShowConfig),
+    Models(Models),
+}
+
+/// Serve the WebSocket and the practice page
+///
+/// Loads the configuration, checks it, loads and warms the networks, and only then takes the address and prints it.
+/// ctrl-C or SIGTERM closes every session and ends; a second one ends at once.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) layers: Layers,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+/// Stream JPEG files to a server and print its answers
+///
+/// The smallest client. Every answer is a line: seconds since the first frame, the letter (- for nothing), the
+/// probability of the letter of --letter. Errors of the server go to standard error; a summary ends the output.
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// JPEG files, or folders of files that end in .jpg or .jpeg; a folder's files go in natural order (2 before 10)
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Address of the server's WebSocket; ?extras=... and ?pipeline=NAME may follow
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
+    pub(crate) url: String,
+    /// Letter to practise, sent before the first frame; without it target_arg_prob stays 0
+    #[arg(long, value_name = "LETTER")]
+    pub(crate) letter: Option<String>,
+    /// Frames per second, more than 0 and up to 1000
+    #[arg(long, value_name = "NUMBER", default_value_t = 15.0, value_parser = frame_rate)]
+    pub(crate) fps: f64,
+    /// Send frames as JSON with base64
+    #[arg(long, conflicts_with = "binary")]
+    pub(crate) json: bool,
+    /// Send frames as bare JPEGs in binary messages (what is done without --json)
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Begin again after the last file, until ctrl-C
+    #[arg(long = "loop")]
+    pub(crate) repeat: bool,
+}
+
+/// Say what is wrong and how to mend it
+///
+/// Checks the configuration, GStreamer and its elements, ONNX Runtime, the networks, the letter model and every
+/// pipeline file, and prints where each file was found. Every problem comes with file, line, cause and cure.
+/// The exit code is 1 if there is any.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) layers: Layers,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+/// Print the parameters in force and where each one came from
+///
+/// The output is a configuration file itself.
+#[derive(Debug, Args)]
+pub(crate) struct ShowConfig {
+    /// Print the built-in values instead, with the meaning, unit and range of every parameter
+    #[arg(long)]
+    pub(crate) defaults: bool,
+    #[command(flatten)]
+    pub(crate) layers: Layers,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+/// Fetch, list and import networks
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Download, verify, unpack and import what is missing
+    ///
+    /// Fetches two pinned Python wheels with pip (about 60 MB), checks their SHA-256, takes ONNX Runtime and the
+    /// MediaPipe networks out of them and imports these to ONNX. No Python of theirs is installed or run. A second run
+    /// finds everything in place and needs no network; a failed one leaves the folder as it was.
+    Fetch {
+        /// Take the wheels from this folder instead of downloading them, for machines without network
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        from: Option<PathBuf>,
+        #[command(flatten)]
+        layers: Layers,
+    },
+    /// List the files of the models folder with state, size, licence and origin
+    List {
+        #[command(flatten)]
+        layers: Layers,
+    },
+    /// Import a TFLite network of your own to ONNX
+    Import {
+        /// TFLite file
+        #[arg(value_name = "FILE.tflite", value_hint = ValueHint::FilePath)]
+        input: PathBuf,
+        /// ONNX file to write; one that exists is replaced
+        #[arg(value_name = "OUT.onnx", value_hint = ValueHint::FilePath)]
+        output: PathBuf,
+        /// Leave out this output (counted from 0) and all that only it needs; may be given several times
+        #[arg(long = "prune", value_name = "OUTPUT")]
+        pruned_outputs: Vec<usize>,
+    },
+}
+
+/// Configuration files and single parameters.
+#[derive(Debug, Args)]
+pub(crate) struct Layers {
+    /// Configuration file; may be given several times, later wins
+    #[arg(
+        long = "config",
+        value_name = "FILE",
+        env = "DACTYL_CONFIG",
+        hide_env_values = true,
+        value_hint = ValueHint::FilePath,
+        help_heading = "Configuration"
+    )]
+    files: Vec<PathBuf>,
+    /// Set any parameter, for example --set smoothing.history=1; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment, help_heading = "Configuration")]
+    assignments: Vec<(String, String)>,
+}
+
+impl Layers {
+    /// Lays files, the environment, then the flags over the built-in values.
+    pub(crate) fn load(&self, overrides: &Overrides) -> Result<Loaded, ConfigError> {
+        // Variables that are not UTF-8 can't name a parameter.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        let mut loader = self.files.iter().fold(Loader::new(), Loader::file).environment(environment);
+        for (key, text) in &self.assignments {
+            loader = loader.flag("--set", key, text);
+        }
+        for (flag, text) in &overrides.0 {
+            loader = loader.flag(&format!("--{}", flag.name), flag.key, &flag.resolve(text));
+        }
+        loader.load()
+    }
+}
+
+/// A flag that stands for a parameter. It has no default of its own, which would overwrite a file's value.
+#[derive(Debug)]
+struct Flag {
+    name: &'static str,
+    key: &'static str,
+    value: &'static str,
+    help: &'static str,
+}
+
+impl Flag {
+    /// The environment variable of the same parameter.
+    fn variable(&self) -> String {
+        format!("DACTYL_{}", self.key.to_ascii_uppercase().replace('.', "__"))
+    }
+
+    /// A path that exists from where the command was given means that one; others are looked up as a file's are.
+    fn resolve(&self, text: &str) -> String {
+        let names_path = matches!(self.value, "DIR" | "FILE");
+        let here = std::path::absolute(text).ok().filter(|path| names_path && path.exists());
+        here.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| text.to_owned())
+    }
+}
+
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "listen",
+        key: "server.listen",
+        value: "HOST:PORT",
+        help: "Address of the WebSocket and of the page; port 0 takes a free one",
+    },
+    Flag {
+        name: "max-sessions",
+        key: "server.max_sessions",
+        value: "NUMBER",
+        help: "Sessions at the same time; more get HTTP 503",
+    },
+    Flag {
+        name: "pipeline",
+        key: "pipeline.name",
+        value: "NAME",
+        help: "Pipeline file that sessions run, without its .toml",
+    },
+    Flag { name: "pipelines", key: "pipeline.directory", value: "DIR", help: "Folder of pipeline files" },
+    Flag {
+        name: "slots",
+        key: "inference.slots",
+        value: "NUMBER",
+        help: "Frames analysed at the same time; 0 = as many as there are cores",
+    },
+    Flag {
+        name: "models",
+        key: "models.directory",
+        value: "DIR",
+        help: "Folder of the fetched and imported networks",
+    },
+    Flag { name: "model", key: "letters.model", value: "FILE", help: "Letter model, an ONNX file" },
+    Flag {
+        name: "log-level",
+        key: "log.level",
+        value: "LEVEL",
+        help: "What is logged: error, warn, info, debug, trace, or a filter such as info,dactyl::session=debug",
+    },
+    Flag { name: "log-format", key: "log.format", value: "FORMAT", help: "Form of a log line: text or json" },
+];
+
+/// The values of the flags in [`FLAGS`] that were given.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides(Vec<(&'static Flag, String)>);
+
+impl Args for Overrides {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let built_in = toml::Table::try_from(Config::builtin()).unwrap_or_default();
+        FLAGS.iter().fold(command, |command, flag| {
+            let default = flag
+                .key
+                .split_once('.')
+                .and_then(|(section, name)| built_in.get(section)?.get(name))
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .unwrap_or_default();
+            command.arg(
+                Arg::new(flag.name)
+                    .long(flag.name)
+                    .value_name(flag.value)
+                    .help(format!("{} [default: {default}] [env: {}]", flag.help, flag.variable()))
+                    .help_heading("Frequent parameters"),
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Overrides {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |flag: &'static Flag| Some((flag, matches.get_one::<String>(flag.name)?.clone()));
+        Ok(Self(FLAGS.iter().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn frame_rate(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number > 0.0 && number <= 1000.0 {
+        Ok(number)
+    } else {
+        Err("not more than 0 and up to 1000".to_owned())
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("not of the form section.key=value")?;
+    if Key::find(key).is_none() {
+        return Err(format!("there is no parameter {key}; the nearest is {}", Key::nearest(key)));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_stands_for_a_parameter_that_exists() {
+        for flag in FLAGS {
+            assert!(Key::find(flag.key).is_some(), "--{} stands for {}", flag.name, flag.key);
+        }
+    }
+
+    #[test]
+    fn the_frame_rate_is_a_finite_positive_number() {
+        assert_eq!(frame_rate("0.5"), Ok(0.5));
+        for text in ["0", "-1", "NaN", "inf", "1001", "x"] {
+            assert!(frame_rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `dactyl check`: what is wrong and how to mend it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use dactyl_config::{Config, Origin};
+use dactyl_models::fetch::{self, FileState};
+use dactyl_models::runtime::{self, Network};
+use gst::prelude::*;
+
+use super::print;
+use crate::cli;
+use crate::logging;
+
+/// GStreamer elements that the server and the pipeline files that ship are made of, and the Debian package of each.
+const ELEMENTS: &[(&str, &str)] = &[
+    ("appsrc", "gstreamer1.0-plugins-base"),
+    ("appsink", "gstreamer1.0-plugins-base"),
+    ("queue", "libgstreamer1.0-0"),
+    ("tee", "libgstreamer1.0-0"),
+    ("fakesink", "libgstreamer1.0-0"),
+    ("jpegdec", "gstreamer1.0-plugins-good"),
+    ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("textoverlay", "gstreamer1.0-x"),
+];
+
+/// The project's own elements; they are part of this program.
+const OWN_ELEMENTS: [&str; 4] =
+    ["holistic-keypoints", "lstm-classifier", "temporal-smoother", "feedback-throttle"];
+
+pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
+    let mut report = Report::default();
+    report.section("configuration")?;
+    match arguments.layers.load(&arguments.overrides) {
+        Ok(loaded) => {
+            dactyl_config::install_loaded(&loaded);
+            if loaded.files.is_empty() {
+                report.found("built-in values")?;
+            }
+            for file in &loaded.files {
+                report.found(file.display())?;
+            }
+            let set_elsewhere = loaded
+                .origins
+                .values()
+                .filter(|origin| matches!(origin, Origin::Environment(_) | Origin::Flag(_)))
+                .count();
+            if set_elsewhere > 0 {
+                report.found(format_args!("{set_elsewhere} set by environment or flags"))?;
+            }
+            match logging::start(&loaded) {
+                Ok(()) => check_all(&loaded.config, &mut report)?,
+                Err(error) => report.problem(super::Chain(&error))?,
+            }
+        }
+        // Where the other files are is not known without it.
+        Err(error) => report.problem(format_args!("{error}. Nothing else was checked"))?,
+    }
+    report.end()
+}
+
+fn check_all(config: &Config, report: &mut Report) -> Result<()> {
+    check_gstreamer(report)?;
+    check_networks(config, report)
+}
+
+fn check_gstreamer(report: &mut Report) -> Result<()> {
+    report.section(&gst::version_string())?;
+    for (element, package) in ELEMENTS {
+        match gst::ElementFactory::find(element).and_then(|factory| factory.plugin()) {
+            Some(plugin) => {
+                let file = plugin.filename().map_or_else(String::new, |file| file.display().to_string());
+                report.found(format_args!("{element:13} {file}"))?;
+            }
+            None => report.problem(format_args!(
+                "there is no element {element}. Install it: apt-get install {package}; if it is installed, see what \
+                 `gst-inspect-1.0 {element}` says and whether GST_PLUGIN_SYSTEM_PATH is set"
+            ))?,
+        }
+    }
+    gstdactyl::plugin_register_static()?;
+    for element in OWN_ELEMENTS {
+        if gst::ElementFactory::find(element).is_some() {
+            report.found(format_args!("{element} (part of this program)"))?;
+        } else {
+            report
+                .problem(format_args!("there is no element {element}: this program was built without it"))?;
+        }
+    }
+    Ok(())
+}
+
+/// ONNX Runtime and the networks: found, as they were fetched, and loadable.
+fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
+    let folder = dactyl_config::find_or_place(&config.models.directory);
+    let statuses = match fetch::list(&folder) {
+        Ok(statuses) => statuses,
+        Err(error) => return report.problem(error),
+    };
+    report.section(&format!("networks in {}", folder.display()))?;
+    for status in statuses.iter().filter(|status| !status.file.ends_with(".tflite")) {
+        let path = folder.join(&status.file);
+        let is_network = status.file.ends_with(".onnx");
+        match status.state {
+            FileState::Missing if !is_network && !config.inference.runtime.is_empty() => {}
+            FileState::Missing => {
+                report.problem(format_args!("{} is missing. Run `dactyl models fetch`", path.display()))?;
+            }
+            FileState::Changed | FileState::Outdated => report.problem(format_args!(
+                "{} is not what this version makes. Run `dactyl models fetch`",
+                path.display()
+            ))?,
+            FileState::Ready if is_network => match Network::from_file(&path) {
+                Ok(_) => report.found(&status.file)?,
+                Err(error) => report.problem(error)?,
+            },
+            FileState::Ready => report.found(&status.file)?,
+        }
+    }
+    if let Some(build) = runtime::build_info() {
+        report.found(format_args!("ONNX Runtime: {build}"))?;
+    }
+    Ok(())
+}
+
+/// What `serve` needs before anything else, with the cure in the error.
+///
+/// # Errors
+/// A file of the models folder is not there.
+pub(super) fn networks_are_there(config: &Config) -> Result<()> {
+    let folder = dactyl_config::find_or_place(&config.models.directory);
+    let missing: Vec<String> = fetch::list(&folder)?
+        .into_iter()
+        .filter(|status| status.state == FileState::Missing)
+        .map(|status| status.file)
+        .filter(|file| {
+            file.ends_with(".onnx") || config.inference.runtime.is_empty() && !file.ends_with(".tflite")
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "networks are missing in {}: {}. Run `dactyl models fetch`, or name the folder that has them with --models",
+        folder.display(),
+        missing.join(", ")
+    )
+}
+
+/// Prints findings as they come and counts the problems.
+#[derive(Debug, Default)]
+struct Report {
+    problems: usize,
+}
+
+impl Report {
+    fn section(&self, title: &str) -> Result<()> {
+        print(format_args!("{title}"))
+    }
+
+    fn found(&self, what: impl fmt::Display) -> Result<()> {
+        print(format_args!("  ok     {what}"))
+    }
+
+    fn problem(&mut self, what: impl fmt::Display) -> Result<()> {
+        self.problems += 1;
+        print(format_args!("  WRONG  {what}"))
+    }
+
+    fn end(&self) -> Result<ExitCode> {
+        match self.problems {
+            0 => print(format_args!("everything is in order"))?,
+            1 => print(format_args!("1 problem"))?,
+            many => print(format_args!("{many} problems"))?,
+        }
+        Ok(if self.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,55 @@
+//! `dactyl config`: the parameters in force.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use dactyl_config::{DEFAULT_TOML, KEYS, Loaded};
+
+use super::print;
+use crate::cli::ShowConfig;
+
+pub(super) fn run(arguments: &ShowConfig) -> Result<ExitCode> {
+    let text = if arguments.defaults {
+        DEFAULT_TOML.to_owned()
+    } else {
+        describe(&arguments.layers.load(&arguments.overrides)?)
+    };
+    print(format_args!("{}", text.trim_end()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A configuration file of the values in force, each with its origin as a comment.
+fn describe(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    let mut current = "";
+    for key in KEYS {
+        let (Some((section, name)), Some(value)) = (key.path.split_once('.'), loaded.value(key)) else {
+            continue;
+        };
+        if section != current {
+            let gap = if current.is_empty() { "" } else { "\n" };
+            text.push_str(&format!("{gap}[{section}]\n"));
+            current = section;
+        }
+        text.push_str(&format!("{name} = {value}  # {}\n", loaded.origin(key.path)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use dactyl_config::{Config, Loader};
+
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_a_configuration_file_of_the_same_values() {
+        let loaded = Loader::new()
+            .flag("--set", "server.allowed_origins", "https://a.example,https://b.example")
+            .flag("--set", "log.level", "info,a::b=debug # \"quoted\"")
+            .load()
+            .unwrap();
+        let read: Config = toml::from_str(&describe(&loaded)).unwrap();
+        assert_eq!(read, loaded.config);
+    }
+}

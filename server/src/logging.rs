@@ -1,0 +1,190 @@
+//! One log on standard error: the server's own messages, ONNX Runtime's, GStreamer's and GLib's.
+//!
+//! Messages of the project's elements have the target `dactyl::elements` and follow `log.level`; GStreamer's own have
+//! the target `gstreamer` and are shown from ERROR on, unless a directive such as `info,gstreamer=debug` or `GST_DEBUG`
+//! asks for more. No frame and no letter goes into a line: see [`without_letters`].
+
+use std::borrow::Cow;
+use std::env;
+use std::io::{self, IsTerminal};
+
+use anyhow::{Context, Result};
+use dactyl_config::{Loaded, LogFormat};
+use gst::glib;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use crate::commands::Usage;
+
+/// Debug categories of the project's elements.
+const ELEMENTS: [&str; 4] =
+    ["holistic-keypoints", "lstm-classifier", "temporal-smoother", "feedback-throttle"];
+
+/// Starts logging as configured and GStreamer, whose log it takes over.
+///
+/// # Errors
+/// A `log.level` that is no filter; GStreamer does not start.
+pub(crate) fn start(loaded: &Loaded) -> Result<()> {
+    let gst_debug = env::var_os("GST_DEBUG").is_some_and(|value| !value.is_empty());
+    let filter = filter(&loaded.config.log.level, gst_debug)
+        .map_err(|cause| Usage(format!("{}: log.level is refused: {cause}", loaded.origin("log.level"))))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match loaded.config.log.format {
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    }
+    .map_err(|error| anyhow::anyhow!("logging can't start: {error}"))?;
+    gst::init().context("GStreamer can't start; is libgstreamer1.0-0 installed whole?")?;
+    bridge_gstreamer(gst_debug);
+    bridge_glib();
+    Ok(())
+}
+
+/// The filter of a `log.level`.
+fn filter(text: &str, gst_debug: bool) -> Result<EnvFilter, String> {
+    for directive in text.split(',').map(str::trim) {
+        // EnvFilter takes any word for a module's name, a misspelt level too.
+        let is_word = !directive.contains(['=', '[', '{', '}', ']']);
+        if is_word && directive.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "{directive:?} is not error, warn, info, debug, trace or off, nor of the form module=level"
+            ));
+        }
+    }
+    let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
+    if text.contains("gstreamer") {
+        return Ok(filter);
+    }
+    // With GST_DEBUG, GStreamer's own thresholds decide.
+    let directive = if gst_debug { "gstreamer=trace" } else { "gstreamer=error" };
+    let mut filter = filter.add_directive(directive.parse().map_err(|error| format!("{error}"))?);
+    if gst_debug {
+        filter = filter.add_directive("dactyl::elements=trace".parse().map_err(|error| format!("{error}"))?);
+    }
+    Ok(filter)
+}
+
+/// Passes GStreamer's messages to `tracing` with static targets, which filters need.
+macro_rules! forward {
+    ($target:literal, $level:expr, $category:expr, $object:expr, $message:expr) => {
+        match $level {
+            gst::DebugLevel::Error => {
+                tracing::error!(target: $target, category = $category, object = $object, "{}", $message);
+            }
+            gst::DebugLevel::Warning | gst::DebugLevel::Fixme => {
+                tracing::warn!(target: $target, category = $category, object = $object, "{}", $message);
+            }
+            gst::DebugLevel::Info => {
+                tracing::info!(target: $target, category = $category, object = $object, "{}", $message);
+            }
+            gst::DebugLevel::Debug => {
+                tracing::debug!(target: $target, category = $category, object = $object, "{}", $message);
+            }
+            gst::DebugLevel::Log | gst::DebugLevel::Trace => {
+                tracing::trace!(target: $target, category = $category, object = $object, "{}", $message);
+            }
+            // A memory dump is a frame.
+            _ => {}
+        }
+    };
+}
+
+/// The least severe of GStreamer's levels that the filter lets through for a target.
+macro_rules! threshold {
+    ($target:literal) => {
+        if tracing::enabled!(target: $target, tracing::Level::TRACE) {
+            gst::DebugLevel::Trace
+        } else if tracing::enabled!(target: $target, tracing::Level::DEBUG) {
+            gst::DebugLevel::Debug
+        } else if tracing::enabled!(target: $target, tracing::Level::INFO) {
+            gst::DebugLevel::Info
+        } else if tracing::enabled!(target: $target, tracing::Level::WARN) {
+            gst::DebugLevel::Fixme
+        } else if tracing::enabled!(target: $target, tracing::Level::ERROR) {
+            gst::DebugLevel::Error
+        } else {
+            gst::DebugLevel::None
+        }
+    };
+}
+
+fn bridge_gstreamer(gst_debug: bool) {
+    gst::log::remove_default_log_function();
+    gst::log::add_log_function(|category, level, _file, _function, _line, object, message| {
+        let Some(text) = message.get() else { return };
+        let text = without_letters(&text);
+        let object = object.map(ToString::to_string);
+        let (category, object) = (category.name(), object.as_deref());
+        if ELEMENTS.contains(&category) {
+            forward!("dactyl::elements", level, category, object, text);
+        } else {
+            forward!("gstreamer", level, category, object, text);
+        }
+    });
+    if gst_debug {
+        return;
+    }
+    gst::log::set_default_threshold(threshold!("gstreamer"));
+    for element in ELEMENTS {
+        gst::log::set_threshold_for_name(element, threshold!("dactyl::elements"));
+    }
+}
+
+/// GStreamer prints events whole, so a `letter-target` event would name the letter.
+fn without_letters(text: &str) -> Cow<'_, str> {
+    match text.find("letter-target") {
+        Some(at) => Cow::Owned(format!("{}letter-target event", &text[..at])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// GLib's warnings are about broken rules of a library call. `G_DEBUG=fatal_warnings` ends the process as always.
+fn bridge_glib() {
+    glib::log_set_default_handler(|domain, level, text| {
+        let domain = domain.unwrap_or_default();
+        let text = without_letters(text);
+        match level {
+            glib::LogLevel::Error | glib::LogLevel::Critical => {
+                tracing::error!(target: "glib", domain, "{text}");
+            }
+            glib::LogLevel::Warning => tracing::warn!(target: "glib", domain, "{text}"),
+            glib::LogLevel::Message | glib::LogLevel::Info => {
+                tracing::info!(target: "glib", domain, "{text}");
+            }
+            glib::LogLevel::Debug => tracing::debug!(target: "glib", domain, "{text}"),
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_filters_are_taken() {
+        for text in ["off", "info", "WARN", "info,dactyl::session=debug", "error,[session{id=1}]=trace"] {
+            assert!(filter(text, false).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_level_is_refused() {
+        for text in ["inof", "info,debgu", "dactyl=loud", ""] {
+            assert!(filter(text, false).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn gstreamer_is_quiet_unless_it_is_asked_for() {
+        assert!(filter("debug", false).unwrap().to_string().contains("gstreamer=error"));
+        assert!(!filter("info,gstreamer=debug", true).unwrap().to_string().contains("gstreamer=trace"));
+        assert!(filter("info", true).unwrap().to_string().contains("gstreamer=trace"));
+    }
+
+    #[test]
+    fn the_letter_of_an_event_is_left_out() {
+        let text =
+            "sending event custom-downstream event: 0x1, letter-target, letter=(string)Q, epoch=(guint64)3;";
+        assert_eq!(without_letters(text), "sending event custom-downstream event: 0x1, letter-target event");
+    }
+}
