@@ -93,14 +93,12 @@ impl<'a> Table<'a> {
         let at = follow(self.bytes, at)?;
         let len = u32::from_le_bytes(read(self.bytes, at)?) as usize;
         let start = at + 4;
-        let end = len
-            .checked_mul(size)
+        len.checked_mul(size)
             .and_then(|length| length.checked_add(start))
             .filter(|&end| end <= self.bytes.len())
             .ok_or_else(|| {
                 Problem::Damaged(format!("a list of {len} elements at byte {at} does not fit into it"))
             })?;
-        debug_assert!(end <= self.bytes.len());
         Ok(Vector { bytes: self.bytes, start, len })
     }
 

@@ -5,11 +5,13 @@
 //! written with operators that keep ONNX Runtime's blocked (NCHWc) layout, and outputs nobody reads left out.
 
 mod compile;
+mod convolution;
 mod flatbuffer;
 mod graph;
 mod names;
 pub mod onnx;
 mod operators;
+mod settings;
 mod tflite;
 
 use prost::Message;

@@ -1,0 +1,228 @@
+//! Convolutions, and what is written as one because ONNX Runtime keeps them in its blocked (NCHWc) layout.
+
+use super::Problem;
+use super::compile::{Border, Compiler, Layout, Result, Value, reshape};
+use super::graph::dimensions;
+use super::onnx::AttributeProto;
+use super::settings::{Activation, input, same_padding, settings, window};
+use super::tflite::{Operator, elements};
+
+/// With no more channels than this, an input image is convolved as one channel of `width * channels` columns.
+const MAX_FLAT_CHANNELS: usize = 4;
+
+impl Compiler<'_, '_> {
+    pub(super) fn convolution(&mut self, operator: &Operator<'_>, kind: Kind) -> Result<()> {
+        let settings = settings(operator, kind.settings())?;
+        let same = same_padding(&settings)?;
+        let (stride_x, stride_y) = (settings.step(1)?, settings.step(2)?);
+        let (activation, dilations) = match kind {
+            Kind::Full => (3, [5, 4]),
+            Kind::Depthwise => (4, [6, 5]),
+        };
+        let activation = Activation::read(&settings, activation)?;
+        let dilation_y = settings.step_or(dilations[0], 1)?;
+        let dilation_x = settings.step_or(dilations[1], 1)?;
+
+        let value = self.value(input(operator, 0)?)?;
+        let [batch, height, width, channels] = value.image()?;
+        let (shape, weights) = self.floats(input(operator, 1)?)?;
+        let &[outer, kernel_y, kernel_x, inner] = shape else {
+            return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
+        };
+        // Weights: output channel, row, column, input channel; depthwise 1, row, column, channel.
+        let (filters, fits) = match kind {
+            Kind::Full => (outer, inner == channels),
+            Kind::Depthwise => (inner, outer == 1 && channels > 0 && inner.is_multiple_of(channels)),
+        };
+        if !fits {
+            return Err(Problem::Damaged(format!(
+                "weights of shape {shape:?} do not fit to {channels} channels"
+            )));
+        }
+        let bias = match operator.inputs.get(2) {
+            Some(&Some(bias)) => Some(self.floats(bias)?.1),
+            _ => None,
+        };
+        if bias.as_ref().is_some_and(|bias| bias.len() != filters) {
+            return Err(Problem::Damaged(format!("its bias is not of {filters} values")));
+        }
+        let (rows, above, below) = window(height, kernel_y, stride_y, dilation_y, same)?;
+        let (columns, before, after) = window(width, kernel_x, stride_x, dilation_x, same)?;
+        let output = vec![batch, rows, columns, filters];
+
+        // A border of zeros is what the convolution's own padding adds.
+        let border = value.border;
+        let mut pads =
+            [border.top + above, border.left + before, border.bottom + below, border.right + after];
+        let bare = Value {
+            border: Border::default(),
+            shape: vec![
+                batch,
+                height - border.top - border.bottom,
+                width - border.left - border.right,
+                channels,
+            ],
+            ..value
+        };
+        let mut strides = [stride_y, stride_x];
+        let mut kernel = [kernel_y, kernel_x];
+        let flat = kind == Kind::Full
+            && bare.layout == Layout::ChannelsLast
+            && channels <= MAX_FLAT_CHANNELS
+            && dilation_x == 1;
+        let (image, dims, weights, groups) = if flat {
+            // The channels of a pixel lie side by side, so the image as it is can be read as a picture of one channel
+            // and `channels` times the columns, with weights just as they lie: no transpose.
+            strides[1] *= channels;
+            kernel[1] *= channels;
+            pads[1] *= channels;
+            pads[3] *= channels;
+            let shape = [batch, 1, bare.shape[1], bare.shape[2] * channels];
+            let image = reshape(&mut self.graph, &bare.name, &shape);
+            (image, [filters, 1, kernel[0], kernel[1]], weights, 1)
+        } else {
+            let (inner, groups) = match kind {
+                Kind::Full => (channels, 1),
+                Kind::Depthwise => (1, channels),
+            };
+            let dims = [filters, inner, kernel_y, kernel_x];
+            let weights = match kind {
+                Kind::Full => channels_to_second(&weights, filters, kernel_y * kernel_x, channels),
+                Kind::Depthwise => channels_to_second(&weights, 1, kernel_y * kernel_x, filters),
+            };
+            (self.channels_first(&bare), dims, weights, groups)
+        };
+        let name = self.conv(
+            &image,
+            &dims,
+            &weights,
+            bias.as_deref(),
+            vec![
+                AttributeProto::ints("kernel_shape", &dimensions(&kernel)),
+                AttributeProto::ints("strides", &dimensions(&strides)),
+                AttributeProto::ints("pads", &dimensions(&pads)),
+                AttributeProto::ints("dilations", &dimensions(&[dilation_y, dilation_x])),
+                AttributeProto::int("group", groups as i64),
+            ],
+        );
+        let name = self.activate(name, activation);
+        self.store_plain(operator, name, output, Layout::ChannelsFirst)
+    }
+
+    fn conv(
+        &mut self,
+        image: &str,
+        dims: &[usize],
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        attributes: Vec<AttributeProto>,
+    ) -> String {
+        let weights = self.graph.weights(dims, weights);
+        let mut inputs = vec![image, &weights];
+        let bias = bias.map(|bias| self.graph.weights(&[bias.len()], bias));
+        inputs.extend(bias.as_deref());
+        self.graph.node("Conv", &inputs, attributes)
+    }
+
+    /// Channels `first..` of an image as the first of `count` channels, zeros after the last one: a 1 x 1 convolution
+    /// with a one for each channel that is kept. ONNX Runtime would leave its blocked layout for a Pad or a Slice.
+    pub(super) fn pick_channels(
+        &mut self,
+        value: &Value,
+        channels: usize,
+        first: usize,
+        count: usize,
+    ) -> Result<String> {
+        let size = elements(&[count, channels]).ok_or_else(|| {
+            Problem::Damaged(format!("{channels} channels become {count}, beyond all reason"))
+        })?;
+        let mut weights = vec![0.0; size];
+        for (row, channel) in (first..channels).enumerate().take(count) {
+            weights[row * channels + channel] = 1.0;
+        }
+        let name = self.channels_first(value);
+        let kernel = vec![AttributeProto::ints("kernel_shape", &[1, 1])];
+        Ok(self.conv(&name, &[count, channels, 1, 1], &weights, None, kernel))
+    }
+
+    /// `prelu(x) = a x + (1 - a) relu(x)`, each product a depthwise 1 x 1 convolution: ONNX Runtime has no PRelu in its
+    /// blocked layout and would leave and enter it around each one. With no slope above 1, `(1 - a) relu(x)` is
+    /// `relu((1 - a) x)`, and ONNX Runtime makes that one step.
+    pub(super) fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
+        let value = self.value(input(operator, 0)?)?;
+        let [_, _, _, channels] = value.image()?;
+        let (shape, slope) = self.floats(input(operator, 1)?)?;
+        if slope.len() != channels || shape.last() != Some(&channels) {
+            return Err(Problem::Damaged(format!(
+                "slopes of shape {shape:?} are not one for each of {channels} channels"
+            )));
+        }
+        let name = self.channels_first(&value);
+        let rest: Vec<f32> = slope.iter().map(|slope| 1.0 - slope).collect();
+        let positive = if rest.iter().all(|&rest| rest >= 0.0) {
+            let scaled = self.scale_channels(&name, &rest);
+            self.graph.node("Relu", &[&scaled], Vec::new())
+        } else {
+            let positive = self.graph.node("Relu", &[&name], Vec::new());
+            self.scale_channels(&positive, &rest)
+        };
+        let negative = self.scale_channels(&name, &slope);
+        let name = self.graph.node("Add", &[&negative, &positive], Vec::new());
+        self.store_plain(operator, name, value.shape, Layout::ChannelsFirst)
+    }
+
+    fn scale_channels(&mut self, name: &str, factors: &[f32]) -> String {
+        let channels = factors.len();
+        self.conv(
+            name,
+            &[channels, 1, 1, 1],
+            factors,
+            None,
+            vec![
+                AttributeProto::ints("kernel_shape", &[1, 1]),
+                AttributeProto::int("group", channels as i64),
+            ],
+        )
+    }
+}
+
+/// The two convolutions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Every output channel reads every input channel.
+    Full,
+    /// Every output channel reads one input channel.
+    Depthwise,
+}
+
+impl Kind {
+    /// Which table of options it has.
+    fn settings(self) -> u8 {
+        match self {
+            Self::Full => 1,
+            Self::Depthwise => 2,
+        }
+    }
+}
+
+/// `outer x places x channels` to `outer x channels x places`.
+fn channels_to_second(weights: &[f32], outer: usize, places: usize, channels: usize) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(weights.len());
+    for block in weights.chunks_exact((places * channels).max(1)).take(outer) {
+        for channel in 0..channels {
+            turned.extend(block.iter().skip(channel).step_by(channels.max(1)));
+        }
+    }
+    turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_turned_to_channels_first() {
+        let weights = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
+        assert_eq!(channels_to_second(&weights, 2, 2, 2), [1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0]);
+    }
+}
