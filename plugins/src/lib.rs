@@ -7,8 +7,12 @@ pub mod caps;
 pub mod feedback_throttle;
 mod flow;
 pub mod frame;
+pub mod holistic_keypoints;
 pub mod letter_target;
+pub mod lstm_classifier;
+mod message;
 mod plugin;
+mod start;
 pub mod temporal_smoother;
 
 /// Registers the elements in this process, for a program that links them instead of loading the shared library.

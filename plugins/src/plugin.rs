@@ -6,6 +6,8 @@ use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::frame::register();
+    crate::holistic_keypoints::register(plugin)?;
+    crate::lstm_classifier::register(plugin)?;
     crate::temporal_smoother::register(plugin)?;
     crate::feedback_throttle::register(plugin)
 }

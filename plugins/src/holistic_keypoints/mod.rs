@@ -1,0 +1,71 @@
+#![doc = include_str!("README.md")]
+
+use gst::glib;
+use gst::prelude::*;
+
+mod imp;
+mod time;
+
+/// Groups of networks that run.
+#[glib::flags(name = "GstDactylParts")]
+pub(crate) enum Parts {
+    /// Body: 33 landmarks; the other two depend on it.
+    #[flags_value(name = "Body, 33 landmarks; the other two depend on it", nick = "pose")]
+    POSE = 1 << 0,
+    /// Both hands: 21 landmarks each.
+    #[flags_value(name = "Both hands, 21 landmarks each", nick = "hands")]
+    HANDS = 1 << 1,
+    /// Face: 468 landmarks.
+    #[flags_value(name = "Face, 468 landmarks", nick = "face")]
+    FACE = 1 << 2,
+}
+
+impl Parts {
+    fn configured(parts: &[dactyl_config::Part]) -> Self {
+        parts
+            .iter()
+            .map(|part| match part {
+                dactyl_config::Part::Pose => Self::POSE,
+                dactyl_config::Part::Hands => Self::HANDS,
+                dactyl_config::Part::Face => Self::FACE,
+            })
+            .collect()
+    }
+}
+
+/// Time base of the tracker's filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDactylTrackerClock")]
+pub enum Clock {
+    /// Presentation time of the frame.
+    #[enum_value(name = "Presentation time of the frame", nick = "pts")]
+    Pts,
+    /// 33.333 ms a frame, as MediaPipe's Python.
+    #[enum_value(name = "33.333 ms a frame, as MediaPipe's Python", nick = "fixed")]
+    Fixed,
+}
+
+impl From<dactyl_config::TrackerClock> for Clock {
+    fn from(clock: dactyl_config::TrackerClock) -> Self {
+        match clock {
+            dactyl_config::TrackerClock::Pts => Self::Pts,
+            dactyl_config::TrackerClock::Fixed => Self::Fixed,
+        }
+    }
+}
+
+glib::wrapper! {
+    /// The element `holistic-keypoints`.
+    pub struct HolisticKeypoints(ObjectSubclass<imp::HolisticKeypoints>)
+        @extends gst::Element, gst::Object;
+}
+
+/// Registers the element.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(
+        Some(plugin),
+        "holistic-keypoints",
+        gst::Rank::NONE,
+        HolisticKeypoints::static_type(),
+    )
+}

@@ -1,0 +1,369 @@
+//! From keypoints to distributions over a model's labels.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::Instant;
+
+use dactyl_models::keypoints::Keypoints;
+use dactyl_models::letters::{Classifier, Picture, Recognizer};
+use dactyl_models::runtime::{Cancel, RunError};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::{Features, Output};
+use crate::caps::{self, ClassProbabilitiesInfo, KeypointsInfo};
+use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
+use crate::frame::{self, Progress};
+use crate::{message, start};
+
+const STAGE: &str = "lstm-classifier";
+/// Classes that an element message names.
+const TOP: usize = 5;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "lstm-classifier",
+        gst::DebugColorFlags::empty(),
+        Some("Classification of keypoint sequences"),
+    )
+});
+
+#[derive(Debug, Clone)]
+struct Settings {
+    classifier: dactyl_config::Letters,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { classifier: dactyl_config::process().letters.clone() }
+    }
+}
+
+struct State {
+    recognizer: Recognizer,
+    labels: Vec<String>,
+    info: Option<KeypointsInfo>,
+}
+
+pub struct LstmClassifier {
+    pads: Pads,
+    settings: Mutex<Settings>,
+    state: Mutex<Option<State>>,
+    /// Outside of the state, because a flush ends a run while the state is in use.
+    cancel: Cancel,
+    bad_buffers: AtomicU64,
+}
+
+/// What a frame led to.
+struct Answer {
+    distribution: Option<Vec<f32>>,
+    fill: (usize, usize),
+}
+
+impl LstmClassifier {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        start::check_configuration()?;
+        let mut config = lock(&self.settings).classifier.clone();
+        if config.model != dactyl_config::Config::builtin().letters.model {
+            config.model = start::find(&config.model, dactyl_config::Kind::File)?.display().to_string();
+        }
+        let classifier = Classifier::shared(&config).map_err(|error| {
+            gst::error_msg!(gst::ResourceError::OpenRead, ("The classifier cannot be used: {error}"))
+        })?;
+        let labels = classifier.labels().to_vec();
+        gst::info!(CAT, imp = self, "{} classes, window of {} frames", labels.len(), classifier.window());
+        *lock(&self.state) =
+            Some(State { recognizer: Recognizer::new(classifier, config.nothing_share), labels, info: None });
+        Ok(())
+    }
+
+    /// Takes keypoint caps and returns those of the distributions.
+    fn set_caps(&self, caps: &gst::CapsRef) -> Result<gst::Caps, gst::LoggableError> {
+        let info = KeypointsInfo::from_caps(caps)
+            .map_err(|error| gst::loggable_error!(CAT, "unusable caps: {error}"))?;
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
+        state.info = Some(info);
+        Ok(ClassProbabilitiesInfo { labels: state.labels.clone() }.to_caps())
+    }
+
+    fn clear(&self) {
+        if let Some(state) = &mut *lock(&self.state) {
+            state.recognizer.clear();
+        }
+    }
+
+    /// Classifies a frame. `Ok(None)` if the buffer holds no keypoints.
+    fn classify(
+        &self,
+        buffer: &gst::BufferRef,
+        nothing_share: f32,
+    ) -> Result<Option<Answer>, gst::FlowError> {
+        let mut state = lock(&self.state);
+        let State { recognizer, info, .. } = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let info = info.ok_or(gst::FlowError::NotNegotiated)?;
+        let bytes = buffer.map_readable().ok();
+        let Some(keypoints) = bytes.and_then(|bytes| Keypoints::from_le_bytes(&bytes)) else {
+            return Ok(None);
+        };
+        recognizer.set_nothing_share(nothing_share);
+        let picture = Picture { width: info.width, height: info.height };
+        match recognizer.push(&keypoints, picture, &self.cancel) {
+            Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
+            Err(RunError::Cancelled(_)) => Err(gst::FlowError::Flushing),
+            Err(error) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn post(&self, buffer: &gst::BufferRef, answer: &Answer) {
+        let count = |frames: usize| u32::try_from(frames).unwrap_or(u32::MAX);
+        let mut message = message::about(&self.pads.sink, STAGE, buffer)
+            .field("filled", count(answer.fill.0))
+            .field("window", count(answer.fill.1));
+        if let Some(distribution) = &answer.distribution {
+            let labels = lock(&self.state).as_ref().map(|state| state.labels.clone()).unwrap_or_default();
+            let mut classes: Vec<(String, f32)> =
+                labels.into_iter().zip(distribution.iter().copied()).collect();
+            classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+            classes.truncate(TOP);
+            let nothing = (1.0 - distribution.iter().sum::<f32>()).clamp(0.0, 1.0);
+            message = message
+                .field("nothing", nothing)
+                .field("labels", gst::Array::new(classes.iter().map(|(label, _)| label)))
+                .field("probabilities", gst::Array::new(classes.iter().map(|(_, probability)| *probability)));
+        }
+        message::post(&*self.obj(), message.build());
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for LstmClassifier {
+    const NAME: &'static str = "GstDactylLstmClassifier";
+    type Type = super::LstmClassifier;
+    type ParentType = gst::Element;
+
+    fn new() -> Self {
+        Self {
+            pads: Pads::new::<Self>(),
+            settings: Mutex::new(Settings::default()),
+            state: Mutex::new(None),
+            cancel: Cancel::new(),
+            bad_buffers: AtomicU64::new(0),
+        }
+    }
+}
+
+impl ObjectImpl for LstmClassifier {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let defaults = Settings::default().classifier;
+            vec![
+                glib::ParamSpecString::builder("model")
+                    .nick("Model")
+                    .blurb("Classifier, an ONNX file; the default one is built into the plugin.")
+                    .default_value(Some(defaults.model.as_str()))
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecUInt::builder("window")
+                    .nick("Window")
+                    .blurb("Number of frames in the rolling buffer; the model's own metadata wins, and a mismatch is an error.")
+                    .minimum(1)
+                    .maximum(1024)
+                    .default_value(defaults.window)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("features", Features::from(defaults.features))
+                    .nick("Features")
+                    .blurb("What a row of the model's input holds, for a model without metadata.")
+                    .mutable_ready()
+                    .build(),
+                gst::ParamSpecArray::builder("labels")
+                    .element_spec(
+                        &glib::ParamSpecString::builder("label")
+                            .nick("Label")
+                            .blurb("Label of one class.")
+                            .build(),
+                    )
+                    .nick("Labels")
+                    .blurb("Labels in the order of the model's outputs, for a model without metadata.")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("output", Output::from(defaults.output))
+                    .nick("Output")
+                    .blurb("What the model gives out, for a model without metadata.")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecFloat::builder("nothing-share")
+                    .nick("Share of nothing")
+                    .blurb("Share of the window's frames without a hand from which the answer is nothing.")
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(defaults.nothing_share)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecBoolean::builder("post-messages")
+                    .nick("Post messages")
+                    .blurb("Whether each frame posts an element message with the window's fill and the best classes.")
+                    .default_value(defaults.post_messages)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt64::builder("bad-buffers")
+                    .nick("Bad buffers")
+                    .blurb("Number of buffers skipped because they did not hold what the caps say.")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let settings = &mut lock(&self.settings).classifier;
+        match pspec.name() {
+            "model" => settings.model = typed::<Option<String>>(value).unwrap_or_default(),
+            "window" => settings.window = typed(value),
+            "features" => settings.features = typed::<Features>(value).into(),
+            "labels" => {
+                let labels: gst::ArrayRef = typed(value);
+                settings.labels = labels.iter().filter_map(|label| label.get().ok()).collect();
+            }
+            "output" => settings.output = typed::<Output>(value).into(),
+            "nothing-share" => settings.nothing_share = typed(value),
+            "post-messages" => settings.post_messages = typed(value),
+            name => unreachable!("GObject knows no writable property {name}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let settings = &lock(&self.settings).classifier;
+        match pspec.name() {
+            "model" => settings.model.to_value(),
+            "window" => settings.window.to_value(),
+            "features" => Features::from(settings.features).to_value(),
+            "labels" => gst::Array::new(&settings.labels).to_value(),
+            "output" => Output::from(settings.output).to_value(),
+            "nothing-share" => settings.nothing_share.to_value(),
+            "post-messages" => settings.post_messages.to_value(),
+            "bad-buffers" => self.bad_buffers.load(Ordering::Relaxed).to_value(),
+            name => unreachable!("GObject knows no property {name}"),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.pads.add_to(&*self.obj());
+    }
+}
+
+impl GstObjectImpl for LstmClassifier {}
+
+impl ElementImpl for LstmClassifier {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "LSTM classifier",
+                "Filter/Analyzer",
+                "Classifies the last frames of keypoints, for example as a letter of the manual alphabet",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| always_pads(&caps::any_keypoints(), &caps::any_class_probabilities()));
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::NullToReady => {
+                if let Err(error) = self.start() {
+                    self.post_error_message(error);
+                    return Err(gst::StateChangeError);
+                }
+            }
+            gst::StateChange::ReadyToPaused => self.cancel.rearm(),
+            // The pads stop only when the frame in work has ended.
+            gst::StateChange::PausedToReady => self.cancel.cancel(),
+            _ => (),
+        }
+        let success = self.parent_change_state(transition)?;
+        match transition {
+            gst::StateChange::PausedToReady => {
+                if let Some(state) = &mut *lock(&self.state) {
+                    state.recognizer.clear();
+                    state.info = None;
+                }
+            }
+            gst::StateChange::ReadyToNull => *lock(&self.state) = None,
+            _ => (),
+        }
+        Ok(success)
+    }
+}
+
+impl Filter for LstmClassifier {
+    fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let begin = Instant::now();
+        let settings = lock(&self.settings).clone().classifier;
+        let record = frame::of(&buffer);
+        if let Some(record) = &record {
+            record.mark(Progress::Analysed);
+        }
+        let Some(answer) = self.classify(&buffer, settings.nothing_share)? else {
+            self.bad_buffers.fetch_add(1, Ordering::Relaxed);
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("Skipped a buffer that holds no keypoints"),
+                ["{} bytes", buffer.size()]
+            );
+            return Ok(self.pads.withhold(&buffer));
+        };
+        if let Some(record) = &record {
+            record.add_stage(STAGE, begin.elapsed());
+        }
+        if settings.post_messages {
+            self.post(&buffer, &answer);
+        }
+        match answer.distribution {
+            Some(distribution) => {
+                let result = result_for(&buffer, ClassProbabilitiesInfo::write(&distribution));
+                self.pads.src.push(result)
+            }
+            None => Ok(self.pads.withhold(&buffer)),
+        }
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        gst::log!(CAT, imp = self, "{:?}", event.type_());
+        match event.view() {
+            gst::EventView::Caps(caps) => {
+                return match self.set_caps(caps.caps()) {
+                    Ok(caps) => self.pads.src.push_event(gst::event::Caps::new(&caps)),
+                    Err(error) => {
+                        error.log_with_imp(self);
+                        false
+                    }
+                };
+            }
+            gst::EventView::FlushStart(_) => self.cancel.cancel(),
+            gst::EventView::FlushStop(_) => {
+                self.cancel.rearm();
+                self.clear();
+            }
+            gst::EventView::StreamStart(_) => self.clear(),
+            _ => (),
+        }
+        self.pads.forward(&*self.obj(), event)
+    }
+}
