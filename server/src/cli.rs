@@ -50,7 +50,7 @@ pub(crate) struct Serve {
 
 /// Stream JPEG files to a server and print its answers
 ///
-/// The smallest client. Every answer is a line: seconds since the first frame, the letter (- for nothing), the
+/// The smallest client. Every answer is a line: seconds since the connection, the letter (- for nothing), the
 /// probability of the letter of --letter. Errors of the server go to standard error; a summary ends the output.
 #[derive(Debug, Args)]
 pub(crate) struct Send {

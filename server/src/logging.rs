@@ -45,7 +45,7 @@ fn filter(text: &str, gst_debug: bool) -> Result<EnvFilter, String> {
     for directive in text.split(',').map(str::trim) {
         // EnvFilter takes any word for a module's name, a misspelt level too.
         let is_word = !directive.contains(['=', '[', '{', '}', ']']);
-        if is_word && directive.parse::<LevelFilter>().is_err() {
+        if is_word && (directive.is_empty() || directive.parse::<LevelFilter>().is_err()) {
             return Err(format!(
                 "{directive:?} is not error, warn, info, debug, trace or off, nor of the form module=level"
             ));

@@ -65,10 +65,14 @@ fn natural_order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Takes the first run of digits, or of anything else, off the text.
+/// Takes a run of digits, or a single character that is none, off the text.
 fn next_piece<'a>(text: &mut &'a str) -> Option<&'a str> {
-    let is_digit = text.chars().next()?.is_ascii_digit();
-    let end = text.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(text.len());
+    let first = text.chars().next()?;
+    let end = if first.is_ascii_digit() {
+        text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
+    } else {
+        first.len_utf8()
+    };
     let (piece, rest) = text.split_at(end);
     *text = rest;
     Some(piece)
