@@ -11,8 +11,8 @@ wanted=(
     gstreamer1.0-plugins-good
     gstreamer1.0-libav
     gstreamer1.0-x # textoverlay
-    pkg-config
 )
+command -v pkg-config >/dev/null || wanted+=(pkg-config)
 # The C compiler is only called to link.
 command -v cc >/dev/null || wanted+=(gcc libc6-dev)
 # Any pip will do: it downloads two archives and installs nothing.
