@@ -345,3 +345,114 @@ impl Sampler<'_> {
         [frame.data[offset], frame.data[offset + 1], frame.data[offset + 2]]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIDE: usize = 8;
+
+    /// Each pixel's channels are its column, its row and 99.
+    fn picture(width: u32, height: u32, stride: usize) -> Vec<u8> {
+        let mut pixels = vec![7; stride * height as usize];
+        for (row, bytes) in pixels.chunks_exact_mut(stride).enumerate() {
+            for column in 0..width as usize {
+                bytes[column * 3..column * 3 + 3].copy_from_slice(&[column as u8, row as u8, 99]);
+            }
+        }
+        pixels
+    }
+
+    fn cut_levels(frame: &RgbFrame<'_>, window: &Window, border: Border) -> Vec<[u8; 3]> {
+        let mut tensor = [0.0; SIDE * SIDE * 3];
+        cut(frame, window, SIDE, Range::Unit, border, &mut tensor);
+        let (pixels, _) = tensor.as_chunks::<3>();
+        pixels.iter().map(|pixel| pixel.map(|value| (value * 255.0).round() as u8)).collect()
+    }
+
+    #[test]
+    fn index_zero_lies_on_the_region_s_edge() {
+        let pixels = picture(40, 30, 40 * 3 + 1);
+        let frame = RgbFrame::new(&pixels, 40, 30, 40 * 3 + 1).expect("consistent");
+        let window = Window { center: [14.0, 9.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
+        let levels = cut_levels(&frame, &window, Border::Replicate);
+        assert_eq!(levels[0], [10, 5, 99]);
+        assert_eq!(levels[SIDE + 2], [12, 6, 99]);
+        assert_eq!(levels[SIDE * SIDE - 1], [17, 12, 99]);
+    }
+
+    #[test]
+    fn a_quarter_turn_is_clockwise() {
+        let pixels = picture(40, 30, 120);
+        let frame = RgbFrame::new(&pixels, 40, 30, 120).expect("consistent");
+        let rotation = std::f32::consts::FRAC_PI_2;
+        let window = Window { center: [20.0, 15.0], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
+        let levels = cut_levels(&frame, &window, Border::Replicate);
+        // The crop's top left corner is the region's top right one, and its rows run to the left.
+        assert_eq!(levels[0], [24, 11, 99]);
+        assert_eq!(levels[1], [24, 12, 99]);
+        assert_eq!(levels[SIDE], [23, 11, 99]);
+    }
+
+    #[test]
+    fn outside_the_picture_is_its_edge_or_black() {
+        let pixels = picture(4, 4, 12);
+        let frame = RgbFrame::new(&pixels, 4, 4, 12).expect("consistent");
+        let window = Window { center: [0.0, 0.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
+        let replicated = cut_levels(&frame, &window, Border::Replicate);
+        assert_eq!(replicated[0], [0, 0, 99]);
+        assert_eq!(replicated[7], [3, 0, 99]);
+        assert_eq!(replicated[4 * SIDE + 6], [2, 0, 99]);
+        let black = cut_levels(&frame, &window, Border::Zero);
+        assert_eq!(black[0], [0; 3]);
+        assert_eq!(black[4 * SIDE + 6], [2, 0, 99]);
+    }
+
+    #[test]
+    fn levels_span_the_range() {
+        assert_eq!(Range::Unit.levels()[0], 0.0);
+        assert!((Range::Unit.levels()[255] - 1.0).abs() < 1e-6);
+        assert_eq!(Range::Symmetric.levels()[0], -1.0);
+        assert!((Range::Symmetric.levels()[255] - 1.0).abs() < 1e-6);
+    }
+
+    proptest! {
+        /// The fast path inside the picture and the careful one at its border give the same, whatever the window.
+        #[test]
+        fn interior_and_border_pixels_are_interpolated_alike(
+            x in -20.0_f32..60.0, y in -20.0_f32..60.0, size in 0.1_f32..120.0, rotation in -3.2_f32..3.2,
+            width in 1_u32..48, height in 1_u32..48, padding in 0_usize..5,
+        ) {
+            let stride = width as usize * 3 + padding;
+            let pixels = picture(width, height, stride);
+            let frame = RgbFrame::new(&pixels, width, height, stride).expect("consistent");
+            let window = Window { center: [x, y], size: [size, size], rotation, pad_x: 0.0, pad_y: 0.0 };
+            let sampler = Sampler { frame: &frame, border: Border::Replicate, levels: Range::Unit.levels() };
+            let map = window.map_from_tensor(SIDE);
+            let mut tensor = [0.0; SIDE * SIDE * 3];
+            cut(&frame, &window, SIDE, Range::Unit, Border::Replicate, &mut tensor);
+            let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
+            for (v, row) in tensor.chunks_exact(SIDE * 3).enumerate() {
+                positions(&map, v, &mut xs, &mut ys);
+                let (row, _) = row.as_chunks::<3>();
+                for ((pixel, x), y) in row.iter().zip(xs).zip(ys) {
+                    prop_assert_eq!(*pixel, sampler.pixel_at_border(x, y));
+                }
+            }
+        }
+
+        #[test]
+        fn no_window_reads_beyond_the_picture(
+            center in prop::array::uniform2(any::<f32>()), size in prop::array::uniform2(any::<f32>()),
+            rotation in any::<f32>(),
+        ) {
+            let pixels = picture(5, 4, 15);
+            let frame = RgbFrame::new(&pixels, 5, 4, 15).expect("consistent");
+            let window = Window { center, size, rotation, pad_x: 0.0, pad_y: 0.0 };
+            let _ = cut_levels(&frame, &window, Border::Replicate);
+            let _ = cut_levels(&frame, &window, Border::Zero);
+        }
+    }
+}

@@ -271,3 +271,97 @@ impl Region {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn assert_near(found: Region, expected: [f32; 5]) {
+        let found = [found.x, found.y, found.width, found.height, found.rotation];
+        for (found_value, expected_value) in found.into_iter().zip(expected) {
+            assert!((found_value - expected_value).abs() < 5e-6, "{found:?} instead of {expected:?}");
+        }
+    }
+
+    /// MediaPipe's numbers for the portrait that scikit-image ships as `astronaut`.
+    #[test]
+    fn the_next_pose_region_follows_the_worked_example() {
+        let picture = Picture::new(512, 512);
+        let region = Region::from_alignment([0.371_935, 1.035_245], [0.433_498, 0.035_875], UP, picture);
+        let region = region.transformed(Transform { shift_y: 0.0, scale: 1.25 }, picture);
+        assert_near(region, [0.371_935, 1.035_245, 2.503_161, 2.503_161, 0.061_524]);
+    }
+
+    #[test]
+    fn a_shift_goes_along_the_region_s_own_axis_and_counts_in_its_height() {
+        let region = Region { x: 0.5, y: 0.5, width: 0.1, height: 0.2, rotation: UP };
+        let picture = Picture::new(200, 100);
+        let moved = region.transformed(Transform { shift_y: -0.5, scale: 2.0 }, picture);
+        // 20 px high, turned by a quarter: half of that to the right of 200 px; the square has sides of 20 px, doubled.
+        assert_near(moved, [0.55, 0.5, 0.2, 0.4, UP]);
+    }
+
+    #[test]
+    fn bounds_of_landmarks_end_at_the_picture_s_edge_at_least() {
+        let picture = Picture::new(100, 100);
+        let points = [[-0.4, -0.2], [-0.2, -0.1]];
+        let landmarks = Region::from_landmarks(points.into_iter(), [[0.0, 0.0], [1.0, 0.0]], picture);
+        assert_near(landmarks, [-0.2, -0.1, 0.4, 0.2, 0.0]);
+        let keypoints = Region::from_keypoints(&points, [[0.0, 0.0], [1.0, 0.0]], picture);
+        assert_near(keypoints, [-0.3, -0.15, 0.2, 0.1, 0.0]);
+    }
+
+    #[test]
+    fn a_previous_region_is_kept_within_its_limits_only() {
+        let limits = TrackingLimits { rotation_degrees: 40.0, translation: 0.2, scale: 0.4, margin: 0.1 };
+        let picture = Picture::new(640, 480);
+        let detected = Region { x: 0.5, y: 0.5, width: 0.2, height: 0.2, rotation: 3.0 };
+        let kept = |previous: Region, landmark: Point| {
+            detected.confirms(&previous, [landmark].into_iter(), &limits, picture)
+        };
+        let center = [0.5, 0.5];
+        assert!(kept(detected, center));
+        // Across the half turn: 3.0 and -2.7 are 33.4 degrees apart.
+        assert!(kept(Region { rotation: -2.7, ..detected }, center));
+        assert!(!kept(Region { rotation: -2.5, ..detected }, center));
+        assert!(!kept(Region { width: 0.29, ..detected }, center));
+        assert!(!kept(Region { x: 0.57, ..detected }, center));
+        assert!(!kept(detected, [0.5, 0.5 + 0.2]));
+    }
+
+    proptest! {
+        #[test]
+        fn wrapped_angles_lie_in_one_turn(angle in -1e4_f32..1e4) {
+            let wrapped = wrap(angle);
+            prop_assert!((-PI as f32..=PI as f32).contains(&wrapped));
+            let turns = f64::from(angle - wrapped) / (2.0 * PI);
+            prop_assert!((turns - turns.round()).abs() < 1e-3);
+        }
+
+        #[test]
+        fn a_transformed_region_is_square_in_pixels(
+            x in -1.0_f32..2.0, width in 0.01_f32..2.0, height in 0.01_f32..2.0, rotation in -3.1_f32..3.1,
+            shift_y in -0.5_f32..0.5, scale in 0.5_f32..3.0, columns in 1_u32..4000, rows in 1_u32..4000,
+        ) {
+            let picture = Picture::new(columns, rows);
+            let region = Region { x, y: x, width, height, rotation };
+            let square = region.transformed(Transform { shift_y, scale }, picture);
+            let [wide, high] = [square.width * picture.width, square.height * picture.height];
+            prop_assert!((wide - high).abs() <= wide * 1e-5);
+        }
+
+        #[test]
+        fn alignment_points_keep_their_distance_when_the_picture_is_turned(
+            x in 0.0_f32..1.0, y in 0.0_f32..1.0, dx in -0.5_f32..0.5, dy in -0.5_f32..0.5,
+        ) {
+            let picture = Picture::new(300, 300);
+            let upright = Region::from_alignment([x, y], [x + dx, y + dy], UP, picture);
+            let turned = Region::from_alignment([1.0 - y, x], [1.0 - y - dy, x + dx], UP, picture);
+            prop_assert!((upright.width - turned.width).abs() < 1e-5);
+            let quarter = wrap(turned.rotation - upright.rotation) - UP;
+            prop_assert!(dx.hypot(dy) < 1e-3 || wrap(quarter).abs() < 1e-2);
+        }
+    }
+}
