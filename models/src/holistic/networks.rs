@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dactyl_config::Part;
 
-use crate::runtime::{LoadError, Network, TensorInfo};
+use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo};
 
 /// Which networks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,26 @@ impl Networks {
             face: parts.face.then(face).transpose()?,
         })
     }
+
+    /// Runs every network once on a black picture: ONNX Runtime takes most of its memory in the first run, which is
+    /// slower than the others.
+    ///
+    /// # Errors
+    /// [`RunError`] if ONNX Runtime fails.
+    pub fn warm(&self) -> Result<(), RunError> {
+        let hands = self.hands.iter().flat_map(|hands| [&hands.recrop, &hands.landmark]);
+        let face = self.face.iter().flat_map(|face| [&face.detection, &face.landmark]);
+        for network in [&self.pose_detection, &self.pose_landmark].into_iter().chain(hands).chain(face) {
+            let zeros = |tensors: &[TensorInfo]| -> Vec<Vec<f32>> {
+                tensors.iter().map(|tensor| vec![0.0; tensor.values()]).collect()
+            };
+            let (inputs, mut outputs) = (zeros(network.inputs()), zeros(network.outputs()));
+            let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+            let mut outputs: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            network.run(&inputs, &mut outputs, &Cancel::new())?;
+        }
+        Ok(())
+    }
 }
 
 /// The network of that name with one input of `input` values and outputs of `outputs` values.
@@ -106,4 +126,18 @@ fn shared(directory: &Path, name: &str, input: usize, outputs: &[usize]) -> Resu
     let network = Arc::new(network);
     loaded.insert(path, Arc::downgrade(&network));
     Ok(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_that_is_loaded_can_be_warmed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/models");
+        assert!(folder.join("pose_landmark.onnx").is_file(), "no models: run make test");
+        for parts in [Parts::ALL, Parts { hands: false, face: false }] {
+            Networks::load(&folder, parts).unwrap().warm().unwrap();
+        }
+    }
 }
