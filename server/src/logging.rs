@@ -1,8 +1,9 @@
 //! One log on standard error: the server's own messages, ONNX Runtime's, GStreamer's and GLib's.
 //!
-//! Messages of the project's elements have the target `dactyl::elements` and follow `log.level`; GStreamer's own have
-//! the target `gstreamer` and are shown from ERROR on, unless a directive such as `info,gstreamer=debug` or `GST_DEBUG`
-//! asks for more. No frame and no letter goes into a line: see [`without_letters`].
+//! Messages of the project's elements have the target `dactyl::elements` and follow `log.level`. Those of the libraries
+//! are for developers: `gstreamer` is shown from ERROR and `onnxruntime` from WARN on, unless a directive such as
+//! `info,gstreamer=debug` or, for GStreamer and the elements, `GST_DEBUG` asks for more. No frame and no letter goes into
+//! a line: see [`without_letters`].
 
 use std::borrow::Cow;
 use std::env;
@@ -34,9 +35,13 @@ pub(crate) fn start(loaded: &Loaded) -> Result<()> {
         LogFormat::Json => builder.json().try_init(),
     }
     .map_err(|error| anyhow::anyhow!("logging can't start: {error}"))?;
-    gst::init().context("GStreamer can't start; is libgstreamer1.0-0 installed whole?")?;
-    bridge_gstreamer(gst_debug);
     bridge_glib();
+    // Before it starts, which it has things to say about.
+    bridge_gstreamer();
+    gst::init().context("GStreamer can't start; is libgstreamer1.0-0 installed whole?")?;
+    if !gst_debug {
+        set_gstreamer_thresholds();
+    }
     Ok(())
 }
 
@@ -51,15 +56,18 @@ fn filter(text: &str, gst_debug: bool) -> Result<EnvFilter, String> {
             ));
         }
     }
-    let filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
-    if text.contains("gstreamer") {
-        return Ok(filter);
-    }
+    let mut filter = EnvFilter::builder().parse(text).map_err(|error| error.to_string())?;
     // With GST_DEBUG, GStreamer's own thresholds decide.
-    let directive = if gst_debug { "gstreamer=trace" } else { "gstreamer=error" };
-    let mut filter = filter.add_directive(directive.parse().map_err(|error| format!("{error}"))?);
-    if gst_debug {
-        filter = filter.add_directive("dactyl::elements=trace".parse().map_err(|error| format!("{error}"))?);
+    let quiet = if gst_debug {
+        &["gstreamer=trace", "dactyl::elements=trace", "onnxruntime=warn"][..]
+    } else {
+        &["gstreamer=error", "onnxruntime=warn"]
+    };
+    for directive in quiet {
+        let target = directive.split('=').next().unwrap_or_default();
+        if !text.contains(target) {
+            filter = filter.add_directive(directive.parse().map_err(|error| format!("{error}"))?);
+        }
     }
     Ok(filter)
 }
@@ -108,7 +116,7 @@ macro_rules! threshold {
     };
 }
 
-fn bridge_gstreamer(gst_debug: bool) {
+fn bridge_gstreamer() {
     gst::log::remove_default_log_function();
     gst::log::add_log_function(|category, level, _file, _function, _line, object, message| {
         let Some(text) = message.get() else { return };
@@ -121,9 +129,10 @@ fn bridge_gstreamer(gst_debug: bool) {
             forward!("gstreamer", level, category, object, text);
         }
     });
-    if gst_debug {
-        return;
-    }
+}
+
+/// What the filter drops in the end is not written in the first place.
+fn set_gstreamer_thresholds() {
     gst::log::set_default_threshold(threshold!("gstreamer"));
     for element in ELEMENTS {
         gst::log::set_threshold_for_name(element, threshold!("dactyl::elements"));

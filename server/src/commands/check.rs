@@ -4,8 +4,9 @@ use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use dactyl_config::{Config, Origin};
+use dactyl_config::{Config, Kind, Origin};
 use dactyl_models::fetch::{self, FileState};
+use dactyl_models::letters::{Classifier, Contract};
 use dactyl_models::runtime::{self, Network};
 use gst::prelude::*;
 
@@ -62,7 +63,8 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     check_gstreamer(report)?;
-    check_networks(config, report)
+    check_networks(config, report)?;
+    check_classifier(config, report)
 }
 
 fn check_gstreamer(report: &mut Report) -> Result<()> {
@@ -98,11 +100,18 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
         Ok(statuses) => statuses,
         Err(error) => return report.problem(error),
     };
-    report.section(&format!("networks in {}", folder.display()))?;
+    report.section(&format!("ONNX Runtime and networks in {}", folder.display()))?;
+    if !config.inference.runtime.is_empty() {
+        match dactyl_config::find(&config.inference.runtime, Kind::File) {
+            Ok(path) => report.found(path.display())?,
+            Err(_) => report.found(format_args!("{} in the system's folders", config.inference.runtime))?,
+        }
+    }
     for status in statuses.iter().filter(|status| !status.file.ends_with(".tflite")) {
         let path = folder.join(&status.file);
         let is_network = status.file.ends_with(".onnx");
         match status.state {
+            // Another library is configured; the networks tell whether it can be loaded.
             FileState::Missing if !is_network && !config.inference.runtime.is_empty() => {}
             FileState::Missing => {
                 report.problem(format_args!("{} is missing. Run `dactyl models fetch`", path.display()))?;
@@ -119,9 +128,30 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
         }
     }
     if let Some(build) = runtime::build_info() {
-        report.found(format_args!("ONNX Runtime: {build}"))?;
+        report.found(build)?;
     }
     Ok(())
+}
+
+fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
+    report.section("letter model")?;
+    match Classifier::shared(&config.letters) {
+        Ok(classifier) => {
+            let is_own = config.letters.model == Config::builtin().letters.model;
+            let place = if is_own {
+                "part of this program".to_owned()
+            } else {
+                dactyl_config::find(&config.letters.model, Kind::File)?.display().to_string()
+            };
+            let Contract { labels, window, features, .. } = classifier.contract();
+            report.found(format_args!(
+                "{place}: {} labels, a window of {window} frames, features {}",
+                labels.len(),
+                features.as_str()
+            ))
+        }
+        Err(error) => report.problem(super::Chain(&error.into())),
+    }
 }
 
 /// What `serve` needs before anything else, with the cure in the error.

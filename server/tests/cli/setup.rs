@@ -112,3 +112,21 @@ fn a_damaged_network_is_found() {
     assert_eq!(code, 1);
     assert!(output.contains(&format!("WRONG  {} is not what", damaged.display())), "{output}");
 }
+
+#[test]
+fn the_log_is_one_json_object_a_line_with_gstreamers_messages_when_asked_for() {
+    let dir = Dir::new();
+    let check = |gst_debug: &str| {
+        let (_, _, log) = run(dactyl(["check", "--log-format", "json", "--models"])
+            .arg(dir.path())
+            .env("GST_DEBUG", gst_debug));
+        let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        log.lines().map(parse).collect::<Vec<_>>()
+    };
+    let of_gstreamer =
+        |lines: &[serde_json::Value]| lines.iter().filter(|line| line["target"] == "gstreamer").count();
+    assert_eq!(of_gstreamer(&check("")), 0);
+    let lines = check("GST_PLUGIN_LOADING:5");
+    assert!(of_gstreamer(&lines) > 0, "{lines:?}");
+    assert!(lines.iter().any(|line| line["fields"]["category"] == "GST_PLUGIN_LOADING"), "{lines:?}");
+}
