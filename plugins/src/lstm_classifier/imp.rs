@@ -44,6 +44,8 @@ struct State {
     recognizer: Recognizer,
     labels: Vec<String>,
     info: Option<KeypointsInfo>,
+    /// Size of the picture of the last frame. Caps alone do not count: a decoder makes some up for a GAP.
+    picture: Option<Picture>,
 }
 
 pub struct LstmClassifier {
@@ -73,8 +75,12 @@ impl LstmClassifier {
         })?;
         let labels = classifier.labels().to_vec();
         gst::info!(CAT, imp = self, "{} classes, window of {} frames", labels.len(), classifier.window());
-        *lock(&self.state) =
-            Some(State { recognizer: Recognizer::new(classifier, config.nothing_share), labels, info: None });
+        *lock(&self.state) = Some(State {
+            recognizer: Recognizer::new(classifier, config.nothing_share),
+            labels,
+            info: None,
+            picture: None,
+        });
         Ok(())
     }
 
@@ -101,7 +107,7 @@ impl LstmClassifier {
         nothing_share: f32,
     ) -> Result<Option<Answer>, gst::FlowError> {
         let mut state = lock(&self.state);
-        let State { recognizer, info, .. } = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let State { recognizer, info, picture: last, .. } = state.as_mut().ok_or(gst::FlowError::Flushing)?;
         let info = info.ok_or(gst::FlowError::NotNegotiated)?;
         let bytes = buffer.map_readable().ok();
         let Some(keypoints) = bytes.and_then(|bytes| Keypoints::from_le_bytes(&bytes)) else {
@@ -109,6 +115,11 @@ impl LstmClassifier {
         };
         recognizer.set_nothing_share(nothing_share);
         let picture = Picture { width: info.width, height: info.height };
+        if *last != Some(picture) {
+            // Another camera, or the same one turned: what came before is not the beginning of this.
+            recognizer.clear();
+            *last = Some(picture);
+        }
         match recognizer.push(&keypoints, picture, &self.cancel) {
             Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
             Err(RunError::Cancelled(_)) => Err(gst::FlowError::Flushing),

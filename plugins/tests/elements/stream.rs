@@ -24,7 +24,12 @@ pub struct Stream {
 
 /// What has left a pad so far.
 #[derive(Clone, Default)]
-pub struct Output(Arc<Mutex<Vec<(String, Option<gst::Buffer>)>>>);
+pub struct Output(Arc<Mutex<Vec<Item>>>);
+
+struct Item {
+    line: String,
+    buffer: Option<gst::Buffer>,
+}
 
 impl Output {
     /// Keeps what passes `pad` from now on. One line per item: the event's name, with the time of a gap in
@@ -36,14 +41,14 @@ impl Output {
             gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH | gst::PadProbeType::BUFFER;
         pad.add_probe(mask, move |pad, info| {
             let item = match &info.data {
-                Some(gst::PadProbeData::Event(event)) => (event_line(event), None),
+                Some(gst::PadProbeData::Event(event)) => Item { line: event_line(event), buffer: None },
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let is_text = pad
                         .current_caps()
                         .is_some_and(|caps| caps.structure(0).unwrap().name() == "text/x-raw");
                     let text = if is_text { text_of(buffer) } else { String::new() };
                     let line = format!("buffer {} {text}", milliseconds(buffer.pts()));
-                    (line.trim_end().to_owned(), Some(buffer.clone()))
+                    Item { line: line.trim_end().to_owned(), buffer: Some(buffer.clone()) }
                 }
                 _ => return gst::PadProbeReturn::Ok,
             };
@@ -55,12 +60,12 @@ impl Output {
 
     /// The lines since the last call.
     pub fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().drain(..).map(|(line, _)| line).collect()
+        self.0.lock().unwrap().drain(..).map(|item| item.line).collect()
     }
 
     /// The buffers since the last call.
     pub fn buffers(&self) -> Vec<gst::Buffer> {
-        self.0.lock().unwrap().drain(..).filter_map(|(_, buffer)| buffer).collect()
+        self.0.lock().unwrap().drain(..).filter_map(|item| item.buffer).collect()
     }
 }
 

@@ -1,0 +1,71 @@
+//! A classifier of which a test knows the answers, and keypoints to ask it with.
+
+use std::path::Path;
+
+use dactyl_models::import::onnx::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    ValueInfoProto,
+};
+use dactyl_models::keypoints::{self, Keypoints};
+use dactyl_models::letters::metadata::key;
+use prost::Message;
+
+/// Frames in the model's window.
+pub const WINDOW: u32 = 4;
+const ROW: usize = 1662;
+/// Where a row holds the x of the right hand's wrist: after pose, face and left hand.
+const RIGHT_WRIST: usize = 33 * 4 + 468 * 3 + 21 * 3;
+
+/// Writes a classifier of `A` and `B` over a window of 4 frames: A as soon as the right wrist of the last frame lies
+/// right of the picture's left edge, B left of it.
+pub fn write(path: &Path) {
+    let window = usize::try_from(WINDOW).unwrap();
+    let mut weights = vec![0.0; window * ROW * 2];
+    weights[((window - 1) * ROW + RIGHT_WRIST) * 2] = 50.0;
+    let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
+        op_type: op_type.to_owned(),
+        input: input.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    };
+    let metadata = [
+        (key::LABELS, r#"["A", "B"]"#.to_owned()),
+        (key::WINDOW, WINDOW.to_string()),
+        (key::FEATURES, "holistic-1662".to_owned()),
+        (key::OUTPUT, "logits".to_owned()),
+    ];
+    let sides = |columns: usize| i64::try_from(columns).unwrap();
+    let model = ModelProto {
+        ir_version: 8,
+        producer_name: "test".to_owned(),
+        graph: Some(GraphProto {
+            name: "wrist".to_owned(),
+            node: vec![
+                node("Flatten", &["frames"], "values"),
+                node("MatMul", &["values", "weights"], "logits"),
+            ],
+            initializer: vec![TensorProto::floats("weights", &[sides(window * ROW), 2], &weights)],
+            input: vec![ValueInfoProto::floats("frames", &[1, sides(window), sides(ROW)])],
+            output: vec![ValueInfoProto::floats("logits", &[1, 2])],
+        }),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
+        metadata_props: metadata
+            .into_iter()
+            .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
+            .collect(),
+        ..ModelProto::default()
+    };
+    std::fs::write(path, model.encode_to_vec()).unwrap();
+}
+
+/// Bytes of a frame in which the right hand lies at this x; nobody is there without one.
+pub fn frame(x: Option<f32>) -> Vec<u8> {
+    let mut frame = Keypoints::absent();
+    if let Some(x) = x {
+        frame.part_mut(keypoints::POSE).fill([0.5, 0.5, 0.0, 1.0]);
+        frame.part_mut(keypoints::RIGHT_HAND).fill([x, 0.5, 0.0, 0.0]);
+    }
+    let mut bytes = vec![0; keypoints::BYTES];
+    frame.write_le_bytes(&mut bytes);
+    bytes
+}
