@@ -1,5 +1,6 @@
 //! The command line. What `--help` shows is the operator's manual.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueHint};
@@ -124,12 +125,12 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         from: Option<PathBuf>,
         #[command(flatten)]
-        layers: Layers,
+        folder: ModelsFolder,
     },
     /// List the files of the models folder with state, size, licence and origin
     List {
         #[command(flatten)]
-        layers: Layers,
+        folder: ModelsFolder,
     },
     /// Import a TFLite network of your own to ONNX
     Import {
@@ -143,6 +144,15 @@ pub(crate) enum ModelsCommand {
         #[arg(long = "prune", value_name = "OUTPUT")]
         pruned_outputs: Vec<usize>,
     },
+}
+
+/// What says where the models folder is.
+#[derive(Debug, Args)]
+pub(crate) struct ModelsFolder {
+    #[command(flatten)]
+    pub(crate) layers: Layers,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides<ModelsFlags>,
 }
 
 /// Configuration files and single parameters.
@@ -165,7 +175,7 @@ pub(crate) struct Layers {
 
 impl Layers {
     /// Lays files, the environment, then the flags over the built-in values.
-    pub(crate) fn load(&self, overrides: &Overrides) -> Result<Loaded, ConfigError> {
+    pub(crate) fn load<F: FlagSet>(&self, overrides: &Overrides<F>) -> Result<Loaded, ConfigError> {
         // Variables that are not UTF-8 can't name a parameter.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
@@ -173,7 +183,7 @@ impl Layers {
         for (key, text) in &self.assignments {
             loader = loader.flag("--set", key, text);
         }
-        for (flag, text) in &overrides.0 {
+        for (flag, text) in &overrides.given {
             loader = loader.flag(&format!("--{}", flag.name), flag.key, &flag.resolve(text));
         }
         loader.load()
@@ -195,11 +205,11 @@ impl Flag {
         format!("DACTYL_{}", self.key.to_ascii_uppercase().replace('.', "__"))
     }
 
-    /// A path that exists from where the command was given means that one; others are looked up as a file's are.
+    /// A path on the command line starts from where the command is given; in a file it is looked up.
     fn resolve(&self, text: &str) -> String {
         let names_path = matches!(self.value, "DIR" | "FILE");
-        let here = std::path::absolute(text).ok().filter(|path| names_path && path.exists());
-        here.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| text.to_owned())
+        let absolute = std::path::absolute(text).ok().filter(|_| names_path);
+        absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| text.to_owned())
     }
 }
 
@@ -245,14 +255,43 @@ const FLAGS: &[Flag] = &[
     Flag { name: "log-format", key: "log.format", value: "FORMAT", help: "Form of a log line: text or json" },
 ];
 
-/// The values of the flags in [`FLAGS`] that were given.
-#[derive(Debug, Default)]
-pub(crate) struct Overrides(Vec<(&'static Flag, String)>);
+/// Which of [`FLAGS`] a command takes.
+pub(crate) trait FlagSet {
+    /// Whether the flag of that name is among them.
+    fn has(name: &str) -> bool;
+}
 
-impl Args for Overrides {
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct AllFlags;
+
+impl FlagSet for AllFlags {
+    fn has(_name: &str) -> bool {
+        true
+    }
+}
+
+/// The one that names the models folder.
+#[derive(Debug)]
+pub(crate) struct ModelsFlags;
+
+impl FlagSet for ModelsFlags {
+    fn has(name: &str) -> bool {
+        name == "models"
+    }
+}
+
+/// The values of the flags in [`FLAGS`] that were given.
+#[derive(Debug)]
+pub(crate) struct Overrides<F = AllFlags> {
+    given: Vec<(&'static Flag, String)>,
+    flags: PhantomData<F>,
+}
+
+impl<F: FlagSet> Args for Overrides<F> {
     fn augment_args(command: clap::Command) -> clap::Command {
         let built_in = toml::Table::try_from(Config::builtin()).unwrap_or_default();
-        FLAGS.iter().fold(command, |command, flag| {
+        FLAGS.iter().filter(|flag| F::has(flag.name)).fold(command, |command, flag| {
             let default = flag
                 .key
                 .split_once('.')
@@ -274,10 +313,11 @@ impl Args for Overrides {
     }
 }
 
-impl FromArgMatches for Overrides {
+impl<F: FlagSet> FromArgMatches for Overrides<F> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |flag: &'static Flag| Some((flag, matches.get_one::<String>(flag.name)?.clone()));
-        Ok(Self(FLAGS.iter().filter_map(given).collect()))
+        let flags = FLAGS.iter().filter(|flag| F::has(flag.name));
+        let given = flags.filter_map(|flag| Some((flag, matches.get_one::<String>(flag.name)?.clone())));
+        Ok(Self { given: given.collect(), flags: PhantomData })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -12,12 +12,12 @@ use dactyl_models::import;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::cli::{Layers, ModelsCommand, Overrides};
+use crate::cli::{ModelsCommand, ModelsFolder};
 
 pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
     match command {
-        ModelsCommand::Fetch { from, layers } => fetch(&folder(layers)?, from.as_deref())?,
-        ModelsCommand::List { layers } => list(&folder(layers)?)?,
+        ModelsCommand::Fetch { from, folder } => fetch(&place(folder)?, from.as_deref())?,
+        ModelsCommand::List { folder } => list(&place(folder)?)?,
         ModelsCommand::Import { input, output, pruned_outputs } => {
             import_file(input, output, pruned_outputs)?;
         }
@@ -26,8 +26,8 @@ pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
 }
 
 /// The models folder of the configuration, there or not.
-fn folder(layers: &Layers) -> Result<PathBuf> {
-    let loaded = layers.load(&Overrides::default())?;
+fn place(folder: &ModelsFolder) -> Result<PathBuf> {
+    let loaded = folder.layers.load(&folder.overrides)?;
     dactyl_config::install_loaded(&loaded);
     Ok(dactyl_config::find_or_place(&loaded.config.models.directory))
 }

@@ -15,8 +15,7 @@ fn fetched() -> PathBuf {
 #[test]
 fn an_empty_folder_lists_everything_as_missing_and_names_the_cure() {
     let dir = Dir::new();
-    let (code, output, error) =
-        run(dactyl(["models", "list", "--set"]).arg(format!("models.directory={}", dir.path().display())));
+    let (code, output, error) = run(dactyl(["models", "list", "--models"]).arg(dir.path()));
     assert_eq!((code, error.as_str()), (0, ""));
     for file in ["libonnxruntime.so", "pose_landmark.onnx", "hand_recrop.onnx"] {
         let line = output.lines().find(|line| line.trim_start().starts_with(file)).unwrap();
@@ -40,10 +39,9 @@ fn fetching_what_is_there_does_nothing() {
 fn a_folder_without_the_archives_is_an_error_that_names_the_file_to_bring() {
     let dir = Dir::new();
     let models = dir.path().join("models");
-    let (code, _, error) = run(dactyl(["models", "fetch", "--from"])
-        .arg(dir.path())
-        .arg("--set")
-        .arg(format!("models.directory={}", models.display())));
+    // Both folders from where the command is given.
+    let (code, _, error) =
+        run(dactyl(["models", "fetch", "--from", ".", "--models", "models"]).current_dir(dir.path()));
     assert_eq!(code, 1);
     assert!(error.contains(&format!("the models can't be fetched into {}", models.display())), "{error}");
     assert!(error.contains("onnxruntime") && error.contains(".whl is missing"), "{error}");
