@@ -34,7 +34,8 @@ impl Progress {
 
 type OnEnd = Box<dyn FnOnce(&FrameRecord) + Send + Sync>;
 
-/// The life of one frame. Ends, and says so, when the last buffer that carries it is gone.
+/// The life of one frame. Ends, and says so, when the last buffer that carries it is gone, or earlier when somebody
+/// says so.
 pub struct FrameRecord {
     /// Number of the frame within its session.
     pub id: u64,
@@ -44,12 +45,12 @@ pub struct FrameRecord {
     pub entered: Instant,
     progress: AtomicU8,
     stages: Mutex<Vec<(&'static str, Duration)>>,
-    on_end: Option<OnEnd>,
+    on_end: Mutex<Option<OnEnd>>,
 }
 
 impl FrameRecord {
     /// A record of a frame accepted now. `on_end` runs once, on whichever thread drops the last buffer that carries
-    /// the record; it must neither block nor panic.
+    /// the record or calls [`end`](Self::end); it must neither block nor panic.
     pub fn new(id: u64, epoch: u64, on_end: impl FnOnce(&FrameRecord) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -57,7 +58,7 @@ impl FrameRecord {
             entered: Instant::now(),
             progress: AtomicU8::new(Progress::Queued as u8),
             stages: Mutex::new(Vec::new()),
-            on_end: Some(Box::new(on_end)),
+            on_end: Mutex::new(Some(Box::new(on_end))),
         })
     }
 
@@ -76,6 +77,15 @@ impl FrameRecord {
         self.progress.fetch_max(progress as u8, Ordering::AcqRel);
     }
 
+    /// Ends the record now: for whoever takes the result out of a pipeline. An `appsink` keeps the last buffer that it
+    /// gave out until the next one, even in NULL. Does nothing the second time.
+    pub fn end(&self) {
+        let on_end = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(on_end) = on_end {
+            on_end(self);
+        }
+    }
+
     /// How far the frame has come.
     pub fn progress(&self) -> Progress {
         Progress::ALL[usize::from(self.progress.load(Ordering::Acquire))]
@@ -84,9 +94,7 @@ impl FrameRecord {
 
 impl Drop for FrameRecord {
     fn drop(&mut self) {
-        if let Some(on_end) = self.on_end.take() {
-            on_end(self);
-        }
+        self.end();
     }
 }
 
@@ -190,6 +198,16 @@ mod tests {
         drop(copied);
         assert_eq!(ends.load(Ordering::SeqCst), 0);
         drop(second);
+        assert_eq!(ends.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_record_that_was_ended_does_not_end_again() {
+        let ends = Arc::new(AtomicUsize::new(0));
+        let record = record(&ends);
+        record.end();
+        assert_eq!(ends.load(Ordering::SeqCst), 1);
+        drop(record);
         assert_eq!(ends.load(Ordering::SeqCst), 1);
     }
 

@@ -11,5 +11,6 @@ mod holistic_keypoints;
 mod lstm_classifier;
 mod model;
 mod pictures;
+mod pipelines;
 mod stream;
 mod temporal_smoother;
