@@ -116,6 +116,16 @@ fn picture(height: usize, width: usize, [low, high]: [f32; 2]) -> Vec<f32> {
 fn fetched_networks_are_those_of_this_importer() {
     for status in fetch::list(&models()).unwrap() {
         assert_eq!(status.state, FileState::Ready, "{}: run make test", status.file);
+        if let Some(name) = status.file.strip_suffix(".onnx") {
+            let pruned = if name == "pose_landmark" { vec![2] } else { Vec::new() };
+            let options = Options { name: format!("tflite/{name}.tflite"), pruned_outputs: pruned };
+            let made = import::convert(&tflite(name), &options).unwrap();
+            assert!(
+                made == fs::read(models().join(&status.file)).unwrap(),
+                "{}: the importer makes another file than when it was fetched; raise import::VERSION",
+                status.file
+            );
+        }
     }
 }
 

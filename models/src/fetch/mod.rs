@@ -256,17 +256,19 @@ fn ensure_manifest(
     archives: &Archives,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FetchError> {
+    // Nothing is written, nor waited for, when all is there: the folder may be read-only.
+    if unready(manifest, directory)?.is_empty() {
+        progress(Progress::Complete);
+        return Ok(());
+    }
     fs::create_dir_all(directory).map_err(|error| io_error(directory, error))?;
     // Held until the end; the system lets go of it when the process dies.
     let lock = directory.join(LOCK);
     let lock_file = File::create(&lock).map_err(|error| io_error(&lock, error))?;
     lock_file.lock().map_err(|error| io_error(&lock, error))?;
 
-    let wanted: Vec<String> = list_manifest(manifest, directory)?
-        .into_iter()
-        .filter(|status| status.state != FileState::Ready)
-        .map(|status| status.file)
-        .collect();
+    // Another process may have done it meanwhile.
+    let wanted = unready(manifest, directory)?;
     if wanted.is_empty() {
         progress(Progress::Complete);
         return Ok(());
@@ -294,6 +296,12 @@ fn ensure_manifest(
         staging.publish(file, directory)?;
     }
     Ok(())
+}
+
+/// The files that have to be made.
+fn unready(manifest: &Manifest, directory: &Path) -> Result<Vec<String>, FetchError> {
+    let all = list_manifest(manifest, directory)?;
+    Ok(all.into_iter().filter(|status| status.state != FileState::Ready).map(|status| status.file).collect())
 }
 
 /// Fetches one archive, checks it, and stages its wanted members.

@@ -153,6 +153,16 @@ fn second_run_needs_no_network() {
 }
 
 #[test]
+fn complete_folder_is_not_written_to() {
+    let setting = Setting::new();
+    setting.ensure(&setting.good_pip()).0.unwrap();
+    // Whatever would take the lock fails now.
+    fs::remove_file(setting.models().join(LOCK)).unwrap();
+    fs::create_dir(setting.models().join(LOCK)).unwrap();
+    setting.ensure(&setting.good_pip()).0.unwrap();
+}
+
+#[test]
 fn changed_and_missing_files_are_mended() {
     let setting = Setting::new();
     setting.ensure(&setting.good_pip()).0.unwrap();

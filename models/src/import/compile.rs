@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::graph::{Graph, dimensions};
 use super::names::operator_name;
 use super::onnx::{AttributeProto, GraphProto};
+use super::spare::wanted_channels;
 use super::tflite::{Model, Operator, elements};
 use super::{Options, Problem};
 
@@ -16,6 +17,7 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
     let needed = needed_operators(model, &outputs);
     let mut compiler = Compiler {
         model,
+        wanted_channels: wanted_channels(model, &needed),
         graph: Graph::default(),
         places: model.tensors.iter().map(|_| Place::Nowhere).collect(),
         converted: HashMap::new(),
@@ -28,6 +30,7 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
             shape: tensor.shape.clone(),
             layout: Layout::ChannelsLast,
             border: Border::default(),
+            spare: 0,
         });
         inputs.push((tensor.name.clone(), tensor.shape.clone()));
     }
@@ -105,6 +108,9 @@ pub(super) struct Value {
     pub(super) layout: Layout,
     /// Zeros that belong to the tensor and are not in the value yet; only tensors of four dimensions have them.
     pub(super) border: Border,
+    /// Channels of zeros after the last one that the value has and the tensor has not; only channels-first images have
+    /// them.
+    pub(super) spare: usize,
 }
 
 impl Value {
@@ -136,6 +142,8 @@ pub(super) struct Border {
 pub(super) struct Compiler<'m, 'a> {
     pub(super) model: &'m Model<'a>,
     pub(super) graph: Graph,
+    /// By tensor, how many channels an image is made with where that is free; 0 = just its own.
+    pub(super) wanted_channels: Vec<usize>,
     /// By tensor.
     pub(super) places: Vec<Place>,
     /// Values in another layout or with their border, by how they were made from which value.
@@ -196,7 +204,7 @@ impl Compiler<'_, '_> {
         Ok(())
     }
 
-    /// Records a value without border.
+    /// Records a value without border and spare channels.
     pub(super) fn store_plain(
         &mut self,
         operator: &Operator<'_>,
@@ -204,12 +212,24 @@ impl Compiler<'_, '_> {
         shape: Vec<usize>,
         layout: Layout,
     ) -> Result<()> {
-        self.store(operator, Value { name, shape, layout, border: Border::default() })
+        self.store(operator, Value { name, shape, layout, border: Border::default(), spare: 0 })
+    }
+
+    /// Records a channels-first image with spare channels.
+    pub(super) fn store_image(
+        &mut self,
+        operator: &Operator<'_>,
+        name: String,
+        shape: Vec<usize>,
+        spare: usize,
+    ) -> Result<()> {
+        let layout = Layout::ChannelsFirst;
+        self.store(operator, Value { name, shape, layout, border: Border::default(), spare })
     }
 
     /// The value as TFLite has it, border included.
     pub(super) fn channels_last(&mut self, value: &Value) -> String {
-        let name = self.with_border(value);
+        let name = self.without_spare(value);
         match (value.layout, value.shape.as_slice()) {
             (Layout::ChannelsFirst, &[batch, height, width, channels]) => {
                 let shape = [batch, height, width, channels];
@@ -227,7 +247,7 @@ impl Compiler<'_, '_> {
 
     /// The value as ONNX has it, border included. Tensors of other than four dimensions have one layout only.
     pub(super) fn channels_first(&mut self, value: &Value) -> String {
-        let name = self.with_border(value);
+        let name = self.without_spare(value);
         match (value.layout, value.shape.as_slice()) {
             (Layout::ChannelsLast, &[batch, height, width, channels]) => {
                 let shape = [batch, channels, height, width];
@@ -239,6 +259,24 @@ impl Compiler<'_, '_> {
                     }
                 })
             }
+            _ => name,
+        }
+    }
+
+    /// As [`Self::channels_first`], but with the spare channels.
+    pub(super) fn channels_first_and_spare(&mut self, value: &Value) -> String {
+        if value.spare == 0 { self.channels_first(value) } else { self.with_border(value) }
+    }
+
+    /// The value in its own layout with its border and without spare channels.
+    fn without_spare(&mut self, value: &Value) -> String {
+        let name = self.with_border(value);
+        match (value.spare, value.shape.last()) {
+            (1.., Some(&channels)) => self.convert(name, "without spare", |graph, name| {
+                let (start, end, axis) =
+                    (graph.ints(&[0]), graph.ints(&dimensions(&[channels])), graph.ints(&[1]));
+                graph.node("Slice", &[name, &start, &end, &axis], Vec::new())
+            }),
             _ => name,
         }
     }

@@ -39,7 +39,7 @@ impl Compiler<'_, '_> {
                 "weights of shape {shape:?} do not fit to {channels} channels"
             )));
         }
-        let bias = match operator.inputs.get(2) {
+        let mut bias = match operator.inputs.get(2) {
             Some(&Some(bias)) => Some(self.floats(bias)?.1),
             _ => None,
         };
@@ -70,7 +70,15 @@ impl Compiler<'_, '_> {
             && bare.layout == Layout::ChannelsLast
             && channels <= MAX_FLAT_CHANNELS
             && dilation_x == 1;
-        let (image, dims, weights, groups) = if flat {
+        // Spare channels of the image have weights of zero; spare channels of the result are made by weights of zero.
+        let several = kind == Kind::Depthwise && filters != channels;
+        let spare = if several { 0 } else { bare.spare };
+        let inputs = channels + spare;
+        let outputs = match kind {
+            Kind::Full => self.image_channels(operator, filters),
+            Kind::Depthwise => filters + spare,
+        };
+        let (image, dims, mut weights, groups) = if flat {
             // The channels of a pixel lie side by side, so the image as it is can be read as a picture of one channel
             // and `channels` times the columns, with weights just as they lie: no transpose.
             strides[1] *= channels;
@@ -79,19 +87,22 @@ impl Compiler<'_, '_> {
             pads[3] *= channels;
             let shape = [batch, 1, bare.shape[1], bare.shape[2] * channels];
             let image = reshape(&mut self.graph, &bare.name, &shape);
-            (image, [filters, 1, kernel[0], kernel[1]], weights, 1)
+            (image, [outputs, 1, kernel[0], kernel[1]], weights, 1)
         } else {
-            let (inner, groups) = match kind {
-                Kind::Full => (channels, 1),
-                Kind::Depthwise => (1, channels),
+            let places = kernel_y * kernel_x;
+            let (inner, groups, weights) = match kind {
+                Kind::Full => (inputs, 1, channels_to_second(&weights, filters, places, channels, inputs)),
+                Kind::Depthwise => (1, inputs, channels_to_second(&weights, 1, places, filters, filters)),
             };
-            let dims = [filters, inner, kernel_y, kernel_x];
-            let weights = match kind {
-                Kind::Full => channels_to_second(&weights, filters, kernel_y * kernel_x, channels),
-                Kind::Depthwise => channels_to_second(&weights, 1, kernel_y * kernel_x, filters),
-            };
-            (self.channels_first(&bare), dims, weights, groups)
+            let dims = [outputs, inner, kernel_y, kernel_x];
+            let image =
+                if several { self.channels_first(&bare) } else { self.channels_first_and_spare(&bare) };
+            (image, dims, weights, groups)
         };
+        weights.resize(dims.iter().product(), 0.0);
+        if let Some(bias) = &mut bias {
+            bias.resize(outputs, 0.0);
+        }
         let name = self.conv(
             &image,
             &dims,
@@ -106,7 +117,7 @@ impl Compiler<'_, '_> {
             ],
         );
         let name = self.activate(name, activation);
-        self.store_plain(operator, name, output, Layout::ChannelsFirst)
+        self.store_image(operator, name, output, outputs - filters)
     }
 
     fn conv(
@@ -126,23 +137,33 @@ impl Compiler<'_, '_> {
 
     /// Channels `first..` of an image as the first of `count` channels, zeros after the last one: a 1 x 1 convolution
     /// with a one for each channel that is kept. ONNX Runtime would leave its blocked layout for a Pad or a Slice.
-    pub(super) fn pick_channels(
-        &mut self,
-        value: &Value,
-        channels: usize,
-        first: usize,
-        count: usize,
-    ) -> Result<String> {
-        let size = elements(&[count, channels]).ok_or_else(|| {
+    pub(super) fn pick_channels(&mut self, value: &Value, first: usize, count: usize) -> Result<String> {
+        let [_, _, _, channels] = value.image()?;
+        let width = channels + value.spare;
+        let size = elements(&[count, width]).ok_or_else(|| {
             Problem::Damaged(format!("{channels} channels become {count}, beyond all reason"))
         })?;
         let mut weights = vec![0.0; size];
         for (row, channel) in (first..channels).enumerate().take(count) {
-            weights[row * channels + channel] = 1.0;
+            weights[row * width + channel] = 1.0;
         }
-        let name = self.channels_first(value);
+        let name = self.channels_first_and_spare(value);
         let kernel = vec![AttributeProto::ints("kernel_shape", &[1, 1])];
-        Ok(self.conv(&name, &[count, channels, 1, 1], &weights, None, kernel))
+        Ok(self.conv(&name, &[count, width, 1, 1], &weights, None, kernel))
+    }
+
+    /// The value with so many spare channels, no fewer than it has.
+    pub(super) fn with_spare(&mut self, value: &Value, spare: usize) -> Result<String> {
+        if value.spare == spare {
+            return Ok(self.channels_first_and_spare(value));
+        }
+        let [_, _, _, channels] = value.image()?;
+        self.pick_channels(value, 0, channels + spare)
+    }
+
+    /// How many channels an operator's result of so many is made with.
+    pub(super) fn image_channels(&self, operator: &Operator<'_>, channels: usize) -> usize {
+        operator.outputs.iter().map(|&output| self.wanted_channels[output]).fold(channels, usize::max)
     }
 
     /// `prelu(x) = a x + (1 - a) relu(x)`, each product a depthwise 1 x 1 convolution: ONNX Runtime has no PRelu in its
@@ -157,7 +178,9 @@ impl Compiler<'_, '_> {
                 "slopes of shape {shape:?} are not one for each of {channels} channels"
             )));
         }
-        let name = self.channels_first(&value);
+        // Zero times anything, so the spare channels stay zero.
+        let slope: Vec<f32> = slope.into_iter().chain(std::iter::repeat_n(0.0, value.spare)).collect();
+        let name = self.channels_first_and_spare(&value);
         let rest: Vec<f32> = slope.iter().map(|slope| 1.0 - slope).collect();
         let positive = if rest.iter().all(|&rest| rest >= 0.0) {
             let scaled = self.scale_channels(&name, &rest);
@@ -168,7 +191,7 @@ impl Compiler<'_, '_> {
         };
         let negative = self.scale_channels(&name, &slope);
         let name = self.graph.node("Add", &[&negative, &positive], Vec::new());
-        self.store_plain(operator, name, value.shape, Layout::ChannelsFirst)
+        self.store_image(operator, name, value.shape, value.spare)
     }
 
     fn scale_channels(&mut self, name: &str, factors: &[f32]) -> String {
@@ -205,13 +228,20 @@ impl Kind {
     }
 }
 
-/// `outer x places x channels` to `outer x channels x places`.
-fn channels_to_second(weights: &[f32], outer: usize, places: usize, channels: usize) -> Vec<f32> {
-    let mut turned = Vec::with_capacity(weights.len());
+/// `outer x places x channels` to `outer x width x places`, zeros after the channels.
+fn channels_to_second(
+    weights: &[f32],
+    outer: usize,
+    places: usize,
+    channels: usize,
+    width: usize,
+) -> Vec<f32> {
+    let mut turned = Vec::with_capacity(outer * width * places);
     for block in weights.chunks_exact((places * channels).max(1)).take(outer) {
         for channel in 0..channels {
             turned.extend(block.iter().skip(channel).step_by(channels.max(1)));
         }
+        turned.resize(turned.len() + (width - channels) * places, 0.0);
     }
     turned
 }
@@ -223,6 +253,12 @@ mod tests {
     #[test]
     fn weights_are_turned_to_channels_first() {
         let weights = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
-        assert_eq!(channels_to_second(&weights, 2, 2, 2), [1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0]);
+        assert_eq!(channels_to_second(&weights, 2, 2, 2, 2), [1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0]);
+    }
+
+    #[test]
+    fn spare_channels_have_weights_of_zero() {
+        let weights = [1.0, 10.0, 2.0, 20.0];
+        assert_eq!(channels_to_second(&weights, 1, 2, 2, 3), [1.0, 2.0, 10.0, 20.0, 0.0, 0.0]);
     }
 }

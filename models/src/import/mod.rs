@@ -12,13 +12,14 @@ mod names;
 pub mod onnx;
 mod operators;
 mod settings;
+mod spare;
 mod tflite;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 /// Version of what the importer makes; a change makes imported files outdated.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// ONNX operator set of imported models.
 const OPSET: i64 = 17;
@@ -91,7 +92,7 @@ pub fn convert(tflite: &[u8], options: &Options) -> Result<Vec<u8>, ImportError>
     let model = onnx::ModelProto {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        producer_version: VERSION.to_string(),
         graph: Some(graph),
         opset_import: vec![onnx::OperatorSetIdProto { domain: String::new(), version: OPSET }],
         metadata_props: vec![onnx::StringStringEntryProto {

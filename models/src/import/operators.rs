@@ -21,10 +21,10 @@ impl Compiler<'_, '_> {
             // Float16 is widened and sparse weights are made dense when they are read.
             6 | 124 => self.same_constant(operator),
             9 => self.fully_connected(operator),
-            14 => self.elementwise(operator, "Sigmoid"),
+            14 => self.logistic(operator),
             17 => self.max_pool(operator),
-            19 => self.elementwise(operator, "Relu"),
-            21 => self.relu6(operator),
+            19 => self.relu(operator, Activation::Relu),
+            21 => self.relu(operator, Activation::Relu6),
             22 => self.reshape(operator),
             23 => self.resize_bilinear(operator),
             34 => self.pad(operator),
@@ -41,7 +41,7 @@ impl Compiler<'_, '_> {
         // The order of the operands does not matter, so a constant comes second.
         let (first, second) = if self.constant(first).is_some() { (second, first) } else { (first, second) };
         let value = self.value(first)?;
-        let (name, other) = if self.constant(second).is_some() {
+        let (name, other, spare) = if self.constant(second).is_some() {
             let (shape, elements) = self.floats(second)?;
             let channels = value.shape.last().copied().unwrap_or(1);
             if elements.len() != 1 && (elements.len() != channels || shape.last() != Some(&channels)) {
@@ -54,7 +54,7 @@ impl Compiler<'_, '_> {
                 4 => vec![elements.len(), 1, 1],
                 _ => vec![elements.len()],
             };
-            (self.channels_first(&value), self.graph.weights(&dims, &elements))
+            (self.channels_first(&value), self.graph.weights(&dims, &elements), 0)
         } else {
             let other = self.value(second)?;
             if other.shape != value.shape {
@@ -63,11 +63,12 @@ impl Compiler<'_, '_> {
                     other.shape, value.shape
                 )));
             }
-            (self.channels_first(&value), self.channels_first(&other))
+            let spare = value.spare.max(other.spare);
+            (self.with_spare(&value, spare)?, self.with_spare(&other, spare)?, spare)
         };
         let sum = self.graph.node("Add", &[&name, &other], Vec::new());
         let sum = self.activate(sum, activation);
-        self.store_plain(operator, sum, value.shape, Layout::ChannelsFirst)
+        self.store_image(operator, sum, value.shape, spare)
     }
 
     fn concatenation(&mut self, operator: &Operator<'_>) -> Result<()> {
@@ -197,7 +198,7 @@ impl Compiler<'_, '_> {
         let [batch, height, width, channels] = value.image()?;
         let (rows, above, below) = window(height, window_y, stride_y, 1, same)?;
         let (columns, before, after) = window(width, window_x, stride_x, 1, same)?;
-        let name = self.channels_first(&value);
+        let name = self.channels_first_and_spare(&value);
         let name = self.graph.node(
             "MaxPool",
             &[&name],
@@ -209,21 +210,21 @@ impl Compiler<'_, '_> {
         );
         let name = self.activate(name, activation);
         let shape = vec![batch, rows, columns, channels];
-        self.store_plain(operator, name, shape, Layout::ChannelsFirst)
+        self.store_image(operator, name, shape, value.spare)
     }
 
-    fn elementwise(&mut self, operator: &Operator<'_>, onnx: &str) -> Result<()> {
+    fn logistic(&mut self, operator: &Operator<'_>) -> Result<()> {
         let value = self.value(input(operator, 0)?)?;
         let name = self.channels_first(&value);
-        let name = self.graph.node(onnx, &[&name], Vec::new());
+        let name = self.graph.node("Sigmoid", &[&name], Vec::new());
         self.store_plain(operator, name, value.shape, Layout::ChannelsFirst)
     }
 
-    fn relu6(&mut self, operator: &Operator<'_>) -> Result<()> {
+    fn relu(&mut self, operator: &Operator<'_>, activation: Activation) -> Result<()> {
         let value = self.value(input(operator, 0)?)?;
-        let name = self.channels_first(&value);
-        let name = self.activate(name, Activation::Relu6);
-        self.store_plain(operator, name, value.shape, Layout::ChannelsFirst)
+        let name = self.channels_first_and_spare(&value);
+        let name = self.activate(name, activation);
+        self.store_image(operator, name, value.shape, value.spare)
     }
 
     fn reshape(&mut self, operator: &Operator<'_>) -> Result<()> {
@@ -239,7 +240,7 @@ impl Compiler<'_, '_> {
         }
         let name = match value.shape.as_slice() {
             // Both layouts have the elements in the same order.
-            [_, 1, 1, _] if value.border == Border::default() => value.name.clone(),
+            [_, 1, 1, _] if value.border == Border::default() && value.spare == 0 => value.name.clone(),
             _ => self.channels_last(&value),
         };
         let name = reshape(&mut self.graph, &name, &shape);
@@ -271,7 +272,7 @@ impl Compiler<'_, '_> {
                 })
         };
         let (down, right) = (factor(height, rows)?, factor(width, columns)?);
-        let name = self.channels_first(&value);
+        let name = self.channels_first_and_spare(&value);
         let scales = self.graph.weights(&[4], &[1.0, 1.0, down as f32, right as f32]);
         let name = self.graph.node(
             "Resize",
@@ -282,7 +283,7 @@ impl Compiler<'_, '_> {
             ],
         );
         let shape = vec![batch, height * down, width * right, channels];
-        self.store_plain(operator, name, shape, Layout::ChannelsFirst)
+        self.store_image(operator, name, shape, value.spare)
     }
 
     fn pad(&mut self, operator: &Operator<'_>) -> Result<()> {
@@ -315,8 +316,12 @@ impl Compiler<'_, '_> {
                 "zeros round the image and after the channels at once are not supported".to_owned(),
             ));
         }
-        let name = self.pick_channels(&value, channels, 0, channels + more)?;
-        self.store_plain(operator, name, shape, Layout::ChannelsFirst)
+        if let Some(spare) = value.spare.checked_sub(more) {
+            return self.store(operator, Value { shape, spare, ..value });
+        }
+        let count = self.image_channels(operator, channels + more);
+        let name = self.pick_channels(&value, 0, count)?;
+        self.store_image(operator, name, shape, count - channels - more)
     }
 
     fn mean(&mut self, operator: &Operator<'_>) -> Result<()> {
@@ -374,9 +379,9 @@ impl Compiler<'_, '_> {
             ends[axis] = place(end_mask & (1 << axis) != 0, end[axis], size[axis]);
             shape.push(ends[axis].saturating_sub(starts[axis]));
         }
-        let [_, height, width, channels] = size;
+        let [_, height, width, _] = size;
         let name = if shape[1..3] == [height, width] && shape[0] == size[0] {
-            self.pick_channels(&value, channels, starts[3], shape[3])?
+            self.pick_channels(&value, starts[3], shape[3])?
         } else {
             let name = self.channels_first(&value);
             let starts = self.graph.ints(&dimensions(&starts));
