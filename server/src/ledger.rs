@@ -1,0 +1,134 @@
+//! What becomes of each frame of one session: analysed, dropped (`busy` or `decode`) or cancelled, exactly one of them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use gstdactyl::frame::{FrameRecord, Progress};
+
+use crate::metrics::Metrics;
+
+/// Called with the number of a frame that passed the check and gave no picture.
+type OnNoPicture = Box<dyn Fn(u64) + Send + Sync>;
+
+/// The frames of one session.
+pub struct Ledger {
+    metrics: Arc<Metrics>,
+    epoch: AtomicU64,
+    closed: AtomicBool,
+    on_no_picture: OnNoPicture,
+}
+
+impl Ledger {
+    /// An empty ledger of epoch 0.
+    pub fn new(metrics: Arc<Metrics>, on_no_picture: impl Fn(u64) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            metrics,
+            epoch: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            on_no_picture: Box::new(on_no_picture),
+        })
+    }
+
+    /// Enters a frame; it ends when the last buffer that carries the record is gone.
+    pub fn accept(self: &Arc<Self>, id: u64) -> Arc<FrameRecord> {
+        self.metrics.count_frames(|frames| frames.received += 1);
+        let ledger = Arc::clone(self);
+        FrameRecord::new(id, self.epoch.load(Ordering::Acquire), move |record| ledger.end(record))
+    }
+
+    /// Begins the next epoch, which is returned: frames of earlier ones that are not analysed yet count as cancelled.
+    pub fn begin_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Ends the session: frames that are not analysed yet count as cancelled.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    fn end(&self, record: &FrameRecord) {
+        let progress = record.progress();
+        let over = self.closed.load(Ordering::Acquire) || record.epoch < self.epoch.load(Ordering::Acquire);
+        match progress {
+            Progress::Analysed => {
+                for (stage, time) in record.stages() {
+                    self.metrics.stage(stage, time);
+                }
+                self.metrics.count_frames(|frames| frames.analysed += 1);
+            }
+            _ if over => self.metrics.count_frames(|frames| frames.cancelled += 1),
+            Progress::Decoding => {
+                self.metrics.count_frames(|frames| frames.decode += 1);
+                (self.on_no_picture)(record.id);
+            }
+            Progress::Queued | Progress::Decoded => self.metrics.count_frames(|frames| frames.busy += 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::metrics::Frames;
+
+    struct Fixture {
+        metrics: Arc<Metrics>,
+        ledger: Arc<Ledger>,
+        without_picture: Arc<Mutex<Vec<u64>>>,
+    }
+
+    fn fixture() -> Fixture {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let without_picture = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&without_picture);
+        let ledger = Ledger::new(Arc::clone(&metrics), move |id| seen.lock().unwrap().push(id));
+        Fixture { metrics, ledger, without_picture }
+    }
+
+    fn end_at(ledger: &Arc<Ledger>, id: u64, progress: Progress) {
+        ledger.accept(id).mark(progress);
+    }
+
+    #[test]
+    fn a_frame_ends_in_exactly_one_way() {
+        let Fixture { metrics, ledger, without_picture } = fixture();
+        let waiting = ledger.accept(1);
+        end_at(&ledger, 2, Progress::Queued);
+        end_at(&ledger, 3, Progress::Decoding);
+        end_at(&ledger, 4, Progress::Decoded);
+        end_at(&ledger, 5, Progress::Analysed);
+        let expected = Frames { received: 5, analysed: 1, busy: 2, decode: 1, cancelled: 0 };
+        assert_eq!(metrics.frames(), expected);
+        assert_eq!(metrics.frames().in_flight(), 1);
+        assert_eq!(*without_picture.lock().unwrap(), [3]);
+        drop(waiting);
+        assert_eq!(metrics.frames().in_flight(), 0);
+    }
+
+    #[test]
+    fn a_reset_cancels_what_is_not_analysed() {
+        let Fixture { metrics, ledger, without_picture } = fixture();
+        let (decoding, analysed) = (ledger.accept(1), ledger.accept(2));
+        decoding.mark(Progress::Decoding);
+        analysed.mark(Progress::Analysed);
+        assert_eq!(ledger.begin_epoch(), 1);
+        drop((decoding, analysed));
+        end_at(&ledger, 3, Progress::Queued);
+        let expected = Frames { received: 3, analysed: 1, busy: 1, decode: 0, cancelled: 1 };
+        assert_eq!(metrics.frames(), expected);
+        assert!(without_picture.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_end_of_the_session_cancels_what_is_not_analysed() {
+        let Fixture { metrics, ledger, .. } = fixture();
+        let waiting = ledger.accept(1);
+        ledger.close();
+        drop(waiting);
+        assert_eq!(metrics.frames().cancelled, 1);
+    }
+}

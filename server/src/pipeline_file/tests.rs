@@ -1,0 +1,155 @@
+use super::*;
+
+const GOOD: &str = r#"description = "x"
+
+launch = """
+appsrc name=frames
+  ! identity
+  ! appsink name=feedback
+"""
+"#;
+
+fn parse(text: &str) -> Result<PipelineFile, PipelineError> {
+    PipelineFile::parse("test", Path::new("test.toml"), text)
+}
+
+fn refused(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+fn broken(text: &str) -> String {
+    crate::register_elements().unwrap();
+    parse(text).unwrap().build(&BTreeMap::new()).unwrap_err().to_string()
+}
+
+fn with_parameter(parameter: &str) -> String {
+    let launch = "launch = \"appsrc name=frames ! identity sleep-time={sleep} ! appsink name=feedback\"";
+    format!("description = 'x'\n{launch}\n[parameters.sleep]\ndescription = 'x'\n{parameter}")
+}
+
+fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn what_is_not_of_the_form_is_refused_with_its_line() {
+    assert!(parse(GOOD).is_ok());
+    assert_eq!(refused("description = 'x'"), "test.toml:1: missing field `launch`");
+    assert!(refused("description = 'x'\nlunch = 'y'").starts_with("test.toml:2: unknown field `lunch`"));
+    assert!(refused("description = 'x'\n\nlaunch = = 'y'").starts_with("test.toml:3: "));
+}
+
+#[test]
+fn placeholders_and_parameters_must_match() {
+    let unknown = GOOD.replace("identity", "identity sleep-time={sleep}");
+    assert_eq!(refused(&unknown), "test.toml:5: {sleep} is not among the parameters; add [parameters.sleep]");
+    let unused = format!("{GOOD}[parameters.sleep]\ndescription = 'x'\ntype = 'integer'\ndefault = 1\n");
+    assert_eq!(
+        refused(&unused),
+        "test.toml:8: parameter sleep stands nowhere in launch; write {sleep} there"
+    );
+    let caps = GOOD
+        .replace("identity", "video/x-raw,format={ RGB, BGR } ! capsfilter caps=video/x-raw,format={RGB}");
+    assert!(parse(&caps).is_ok());
+}
+
+#[test]
+fn values_are_checked_and_written_for_the_parser() {
+    let file =
+        parse(&with_parameter("type = 'integer'\ndefault = 7\nminimum = 0\nmaximum = 10\nclient = true"))
+            .unwrap();
+    assert!(file.launch_text(&given(&[])).unwrap().contains("sleep-time=7 "));
+    assert!(file.launch_text(&given(&[("sleep", "9")])).unwrap().contains("sleep-time=9 "));
+    for bad in ["11", "-1", "1.5", "", "1 ! filesink location=/tmp/x", "NaN"] {
+        let cause = file.launch_text(&given(&[("sleep", bad)])).unwrap_err();
+        assert_eq!(cause, "sleep must be a whole number from 0 to 10", "{bad}");
+    }
+    let cause = file.launch_text(&given(&[("location", "/etc/passwd")])).unwrap_err();
+    assert_eq!(cause, "\"location\" is not a parameter of pipeline test that a client may set");
+    let private = parse(&with_parameter("type = 'integer'\ndefault = 7")).unwrap();
+    assert!(private.launch_text(&given(&[("sleep", "9")])).is_err());
+    assert_eq!(
+        refused(&with_parameter("type = 'integer'\ndefault = 11\nmaximum = 10")),
+        "test.toml:3: parameter sleep: the default must be a whole number of at most 10"
+    );
+    assert!(refused(&with_parameter("type = 'choice'\ndefault = 'a'")).contains("a choice needs values"));
+    let choice =
+        parse(&with_parameter("type = 'choice'\ndefault = 'a'\nvalues = ['a', 'b']\nclient = true")).unwrap();
+    assert!(choice.launch_text(&given(&[("sleep", "b")])).unwrap().contains("sleep-time=\"b\" "));
+    assert!(choice.launch_text(&given(&[("sleep", "c")])).is_err());
+}
+
+#[test]
+fn a_text_cannot_break_out_of_its_place() {
+    let file = parse(&with_parameter("type = 'text'\ndefault = 'a'\nclient = true")).unwrap();
+    let text = file.launch_text(&given(&[("sleep", "\" ! filesink location=\\\"x")])).unwrap();
+    assert!(text.contains(r#"sleep-time="\" ! filesink location=\\\"x" !"#), "{text}");
+    crate::register_elements().unwrap();
+    let files = "appsrc name=frames ! identity name={sleep} ! fakesink";
+    let file = parse(&format!(
+        "description = 'x'\nlaunch = \"{files}\"\n[parameters.sleep]\ndescription = 'x'\ntype = 'text'\ndefault = 'a'\nclient = true"
+    ))
+    .unwrap();
+    let hostile = "a\" ! filesink location=/tmp/x \\";
+    let text = file.launch_text(&given(&[("sleep", hostile)])).unwrap();
+    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Bin>().unwrap();
+    assert!(pipeline.by_name(hostile).is_some());
+    assert_eq!(pipeline.children().len(), 3);
+}
+
+#[test]
+fn what_gstreamer_refuses_is_named_with_its_line() {
+    let cases = [
+        (GOOD.replace("identity", "no-such-element"), "test.toml:5: ", "no-such-element"),
+        (GOOD.replace("identity", "identity no-such-property=3"), "test.toml:5: ", "no-such-property"),
+        (GOOD.replace("identity", "jpegdec ! holistic-keypoints ! lstm-classifier"), "test.toml:5: ", "link"),
+        (GOOD.replace("identity", "temporal-smoother history=many"), "test.toml:5: ", "history"),
+        (GOOD.replace("identity", "identity ! ! identity"), "test.toml:", "syntax"),
+    ];
+    for (text, line, word) in cases {
+        let message = broken(&text);
+        assert!(message.starts_with(line) && message.contains(word), "{message}");
+    }
+}
+
+#[test]
+fn what_the_server_needs_is_demanded_by_name() {
+    assert_eq!(
+        broken(GOOD),
+        "test.toml:4: there is no feedback-throttle; it takes the letters and makes the payloads"
+    );
+    assert_eq!(
+        broken(&GOOD.replace("name=frames", "")),
+        "test.toml:4: there is no appsrc name=frames; the server puts JPEG frames in there"
+    );
+    assert_eq!(
+        broken(&GOOD.replace("appsink name=feedback", "fakesink name=feedback")),
+        "test.toml:4: there is no appsink name=feedback; the server takes the payloads there"
+    );
+    let letters = GOOD.replace("identity", "feedback-throttle format=letter ! queue");
+    assert_eq!(
+        broken(&letters),
+        "test.toml:6: the feedback-throttle before appsink name=feedback must have format=json"
+    );
+}
+
+#[test]
+fn a_name_cannot_leave_the_folder() {
+    let config = dactyl_config::Config::builtin().pipeline;
+    for name in ["", "../config/default", "a/b", "a.b", "/etc/passwd", "ä"] {
+        let error = PipelineFile::find(name, &config).unwrap_err();
+        assert!(error.cause.contains("only letters, digits"), "{error}");
+    }
+    let error = PipelineFile::find("no-such-pipeline", &config).unwrap_err().to_string();
+    assert!(error.contains("no-such-pipeline.toml") && error.contains("looked for"), "{error}");
+}
+
+#[test]
+fn every_pipeline_that_ships_is_built() {
+    crate::register_elements().unwrap();
+    let config = dactyl_config::Config::builtin().pipeline;
+    for name in ["recognise", "unsmoothed", "twice-smoothed", "record", "overlay"] {
+        let file = PipelineFile::find(name, &config).unwrap();
+        file.build(&BTreeMap::new()).unwrap();
+    }
+}

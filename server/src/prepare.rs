@@ -1,0 +1,133 @@
+//! What must be true before a session may begin: the pipeline links, its models are loaded, and a frame goes through.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use gstdactyl::frame::{self, FrameRecord, Progress};
+
+use crate::{
+    pipeline_file::{PipelineError, PipelineFile},
+    session::wiring::{Listener, Origin, Wiring},
+};
+
+/// A picture of 128 x 96 pixels without a person.
+const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");
+/// Time for one frame. The first one waits for the models to be loaded.
+const FRAME_TIME: Duration = Duration::from_secs(60);
+/// Frames after which a pipeline that has not told its labels never will: the longest window and a little more.
+const MOST_FRAMES: u64 = 1100;
+
+/// A pipeline that works.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Its file.
+    pub(crate) file: PipelineFile,
+    /// Labels of its model.
+    pub(crate) labels: Vec<String>,
+    /// Whether a new letter is answered with a 0 % payload.
+    pub(crate) answers_resets: bool,
+}
+
+/// Runs a pipeline until it has told the labels of its model, which loads and warms its networks.
+///
+/// # Errors
+///
+/// What is wrong with the pipeline, with the line where that can be told.
+pub(crate) fn prepare(file: PipelineFile) -> Result<Prepared, PipelineError> {
+    let (wiring, news) = start(&file)?;
+    let mut labels = None;
+    for id in 1..=MOST_FRAMES {
+        run_frame(&file, &wiring, &news, id)?;
+        labels = wiring.labels();
+        if labels.is_some() {
+            break;
+        }
+    }
+    let labels = labels.ok_or_else(|| {
+        file.error(None, "the feedback-throttle was never told the labels of a model".to_owned())
+    })?;
+    let answers_resets = wiring.answers_resets();
+    drop(wiring);
+    Ok(Prepared { file, labels, answers_resets })
+}
+
+/// Runs one frame through a new pipeline and returns how long that took, the building included.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub(crate) fn probe(file: &PipelineFile) -> Result<Duration, PipelineError> {
+    let begin = Instant::now();
+    let (wiring, news) = start(file)?;
+    run_frame(file, &wiring, &news, 1)?;
+    Ok(begin.elapsed())
+}
+
+enum News {
+    Ended(u64, Progress),
+    Failed(PipelineError),
+}
+
+struct Reporter(mpsc::Sender<News>);
+
+impl Listener for Reporter {
+    fn payload(&self, _payload: &str, _epoch: u64, _origin: Origin) {}
+
+    fn message(&self, _structure: &gst::StructureRef) {}
+
+    fn throttled(&self, _results: u64) {}
+
+    fn failed(&self, error: &PipelineError) {
+        // Nobody listens any more once the outcome is known.
+        let _ = self.0.send(News::Failed(error.clone()));
+    }
+}
+
+struct Channel {
+    sender: mpsc::Sender<News>,
+    receiver: mpsc::Receiver<News>,
+}
+
+fn start(file: &PipelineFile) -> Result<(Wiring, Channel), PipelineError> {
+    let (sender, receiver) = mpsc::channel();
+    let listener = Arc::new(Reporter(sender.clone()));
+    let wiring = Wiring::start(file, &BTreeMap::new(), false, listener)?;
+    Ok((wiring, Channel { sender, receiver }))
+}
+
+fn run_frame(file: &PipelineFile, wiring: &Wiring, news: &Channel, id: u64) -> Result<(), PipelineError> {
+    let sender = news.sender.clone();
+    let record = FrameRecord::new(id, 0, move |record| {
+        let _ = sender.send(News::Ended(record.id, record.progress()));
+    });
+    let mut buffer = gst::Buffer::from_slice(WARM_UP);
+    frame::attach(buffer.make_mut(), &record);
+    drop(record);
+    wiring.push(buffer);
+    let deadline = Instant::now() + FRAME_TIME;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match news.receiver.recv_timeout(left) {
+            Ok(News::Failed(error)) => return Err(error),
+            Ok(News::Ended(ended, Progress::Analysed)) if ended == id => return Ok(()),
+            // A frame may be dropped by a pipeline that fails in the next moment; its error says more.
+            Ok(News::Ended(..)) => {
+                return Err(match news.receiver.recv_timeout(Duration::from_millis(200)) {
+                    Ok(News::Failed(error)) => error,
+                    _ => {
+                        let cause = "a frame went in and was dropped on the way; the path from appsrc name=frames to \
+                                     the feedback-throttle is broken";
+                        file.error(None, cause.to_owned())
+                    }
+                });
+            }
+            Err(_) => {
+                let cause = format!("a frame went in and nothing came of it within {FRAME_TIME:?}");
+                return Err(file.error(None, cause));
+            }
+        }
+    }
+}

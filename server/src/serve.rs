@@ -1,0 +1,202 @@
+//! The server: everything is loaded, checked and warmed before an address is taken.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::Path,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use axum::serve::ListenerExt;
+use dactyl_config::Config;
+use sha2::{Digest, Sha256};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use crate::{
+    http::{self, Readiness},
+    metrics::Metrics,
+    pipeline_file::PipelineFile,
+    prepare::{self, Prepared},
+};
+
+/// How often the samples of histograms are folded into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) config: Arc<Config>,
+    /// By name: the configured one and those that clients may ask for.
+    pub(crate) pipelines: BTreeMap<String, Arc<Prepared>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sessions: Arc<Semaphore>,
+    pub(crate) next_session: AtomicU64,
+    /// SHA-256 of every network, by file name.
+    pub(crate) model_hashes: BTreeMap<String, String>,
+    pub(crate) readiness: tokio::sync::Mutex<Readiness>,
+    /// True when the server stops.
+    pub(crate) shutdown: watch::Receiver<bool>,
+    /// Whether only this machine can reach the server.
+    pub(crate) loopback_only: bool,
+    default: Arc<Prepared>,
+}
+
+impl App {
+    /// The pipeline of clients that ask for none.
+    pub(crate) fn default_pipeline(&self) -> &Prepared {
+        &self.default
+    }
+}
+
+/// A server that is ready to listen.
+pub struct Server {
+    config: Arc<Config>,
+    pipelines: BTreeMap<String, Arc<Prepared>>,
+    default: Arc<Prepared>,
+    model_hashes: BTreeMap<String, String>,
+}
+
+impl Server {
+    /// Starts GStreamer, loads and warms the models, and runs a frame through every pipeline that a client may get.
+    /// Blocks for as long as that takes.
+    ///
+    /// Element properties take their defaults from [`dactyl_config::process`]: install the configuration first.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first pipeline or model that does not work, and how to mend it.
+    pub fn prepare(config: Arc<Config>) -> Result<Self> {
+        register_elements()?;
+        let mut pipelines = BTreeMap::new();
+        let load = |name: &str| -> Result<Arc<Prepared>> {
+            let file = PipelineFile::find(name, &config.pipeline)?;
+            Ok(Arc::new(prepare::prepare(file)?))
+        };
+        let default = load(&config.pipeline.name)?;
+        pipelines.insert(config.pipeline.name.clone(), Arc::clone(&default));
+        for name in &config.pipeline.allowed {
+            if !pipelines.contains_key(name) {
+                pipelines.insert(name.clone(), load(name)?);
+            }
+        }
+        let directory = dactyl_config::find_or_place(&config.models.directory);
+        let model_hashes = hash_models(&directory)
+            .with_context(|| format!("the networks in {} cannot be read", directory.display()))?;
+        Ok(Self { config, pipelines, default, model_hashes })
+    }
+
+    /// Serves until `shutdown`; then closes every socket with 1001 and returns within `server.shutdown_timeout_ms`.
+    ///
+    /// # Errors
+    ///
+    /// When the address of `listener` cannot be told.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        let (stop, stopped) = watch::channel(false);
+        let metrics = Arc::new(Metrics::new()?);
+        let limits = &self.config.server;
+        let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
+        let (most, patience) =
+            (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
+        let loopback_only = listener.local_addr().context("the socket has no address")?.ip().is_loopback();
+        let app = Arc::new(App {
+            config: self.config,
+            pipelines: self.pipelines,
+            metrics: Arc::clone(&metrics),
+            sessions: Arc::clone(&sessions),
+            next_session: AtomicU64::new(1),
+            model_hashes: self.model_hashes,
+            readiness: tokio::sync::Mutex::default(),
+            shutdown: stopped.clone(),
+            loopback_only,
+            default: self.default,
+        });
+        // Answers are small and must leave at once.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
+        let mut stopping = stopped.clone();
+        let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+            // An error means that the sender is gone, which is an end as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+        let upkeep = async {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                metrics.run_upkeep();
+            }
+        };
+        let mut server = std::pin::pin!(server.into_future());
+        tokio::select! {
+            outcome = &mut server => return outcome.context("the server cannot accept connections"),
+            () = upkeep => {}
+            () = shutdown => {}
+        }
+        tracing::info!("shutting down");
+        stop.send_replace(true);
+        let everything_ended = async {
+            // A session gives its place back when its pipeline is gone.
+            let _ = sessions.acquire_many(most).await;
+            server.await
+        };
+        match timeout(patience, everything_ended).await {
+            Ok(outcome) => outcome.context("the server did not end well"),
+            Err(_) => {
+                tracing::warn!("some connections did not end in time (server.shutdown_timeout_ms)");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Prepares and runs a server; see [`Server`].
+///
+/// # Errors
+///
+/// As [`Server::prepare`] and [`Server::run`].
+pub async fn serve(
+    config: Arc<Config>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let server = tokio::task::spawn_blocking(move || Server::prepare(config)).await??;
+    server.run(listener, shutdown).await
+}
+
+/// Starts GStreamer and makes the project's elements known to it, once in a process.
+///
+/// # Errors
+///
+/// When GStreamer does not start.
+pub fn register_elements() -> Result<()> {
+    static OUTCOME: OnceLock<Result<(), String>> = OnceLock::new();
+    let outcome = OUTCOME.get_or_init(|| {
+        gst::init().map_err(|error| format!("GStreamer does not start: {error}"))?;
+        gstdactyl::plugin_register_static()
+            .map_err(|error| format!("the elements cannot be registered: {error}"))
+    });
+    outcome.clone().map_err(anyhow::Error::msg)
+}
+
+fn hash_models(directory: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".onnx") {
+            let digest = Sha256::digest(std::fs::read(entry.path())?);
+            hashes.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,330 @@
+//! One client: a socket, a pipeline of its own, and what goes between them.
+
+mod commands;
+mod outbox;
+mod seen;
+mod socket;
+pub(crate) mod wiring;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use axum::extract::ws::WebSocket;
+use bytes::Bytes;
+use dactyl_config::Server as Limits;
+use gstdactyl::frame;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use self::{
+    commands::{Commands, Job, Supervisor},
+    outbox::{Extra, Outbox},
+    seen::Status,
+    wiring::{Listener, Origin},
+};
+use crate::{
+    jpeg,
+    ledger::Ledger,
+    metrics::Metrics,
+    pipeline_file::PipelineError,
+    prepare::Prepared,
+    protocol::{self, Close, Extras, Refusal, Request, Timings},
+};
+
+/// What a session is started with.
+pub(crate) struct Settings {
+    /// Number of the session in this process, for the log.
+    pub(crate) id: u64,
+    /// The pipeline.
+    pub(crate) prepared: Arc<Prepared>,
+    /// Parameters of the pipeline that the client set.
+    pub(crate) given: BTreeMap<String, String>,
+    /// What the client asked for on top.
+    pub(crate) extras: Extras,
+    /// The limits.
+    pub(crate) limits: Limits,
+    /// The server's metrics.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The place among `server.max_sessions`; given back when the pipeline is gone.
+    pub(crate) permit: OwnedSemaphorePermit,
+    /// True when the server stops.
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// Serves a client until it goes or is sent away.
+pub(crate) async fn run(socket: WebSocket, settings: Settings) {
+    let Settings { id, prepared, given, extras, limits, metrics, permit, shutdown } = settings;
+    metrics.sessions.increment(1.0);
+    let outbox = Arc::new(Outbox::default());
+    let commands = Arc::new(Commands::default());
+    let ledger = {
+        let outbox = Arc::clone(&outbox);
+        Ledger::new(Arc::clone(&metrics), move |frame| outbox.refuse(&Refusal::no_picture(frame)))
+    };
+    let outlet = Arc::new(Outlet {
+        outbox: Arc::clone(&outbox),
+        commands: Arc::clone(&commands),
+        metrics: Arc::clone(&metrics),
+        extras,
+        status: Status::default(),
+    });
+    let thread = {
+        let (commands, metrics, prepared) =
+            (Arc::clone(&commands), Arc::clone(&metrics), Arc::clone(&prepared));
+        let span = tracing::Span::current();
+        std::thread::Builder::new().name(format!("session-{id}")).spawn(move || {
+            let _entered = span.enter();
+            // Given back when the pipeline is gone, whatever happens to it.
+            let _permit = permit;
+            let _open = OpenSession(metrics);
+            let job = Job { file: prepared.file.clone(), given, post_messages: extras.needs_messages() };
+            commands::run(&job, &commands, &outlet);
+        })
+    };
+    if let Err(error) = thread {
+        tracing::error!(%error, "no thread for a session");
+        outbox.close(Close::Failed);
+    }
+    let intake = Intake {
+        limits,
+        metrics: Arc::clone(&metrics),
+        outbox: Arc::clone(&outbox),
+        commands: Arc::clone(&commands),
+        ledger: Arc::clone(&ledger),
+        prepared,
+        frames: 0,
+        rate: Rate::new(),
+        bad_in_a_row: 0,
+    };
+    // Ends the pipeline also when this future is dropped.
+    let _end = EndOfSession { ledger, commands };
+    socket::serve(socket, intake, &outbox, shutdown).await;
+}
+
+struct OpenSession(Arc<Metrics>);
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.0.sessions.decrement(1.0);
+    }
+}
+
+struct EndOfSession {
+    ledger: Arc<Ledger>,
+    commands: Arc<Commands>,
+}
+
+impl Drop for EndOfSession {
+    fn drop(&mut self) {
+        self.ledger.close();
+        self.commands.stop();
+    }
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// A frame or a letter: the client works.
+    Work,
+    /// Neither.
+    Nothing,
+    /// One bad message too many in a row.
+    TooManyBad,
+}
+
+/// The way of a message into the pipeline.
+struct Intake {
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    outbox: Arc<Outbox>,
+    commands: Arc<Commands>,
+    ledger: Arc<Ledger>,
+    prepared: Arc<Prepared>,
+    /// Frames that came, refused ones too.
+    frames: u64,
+    rate: Rate,
+    bad_in_a_row: u32,
+}
+
+impl Intake {
+    fn take(&mut self, length: usize, read: impl FnOnce() -> Result<Request, Refusal>) -> Taken {
+        let came = Instant::now();
+        let request = if length > self.limits.max_message_bytes as usize {
+            Err(Refusal::too_large(length, self.limits.max_message_bytes))
+        } else {
+            read()
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(&[refusal]),
+        };
+        let has_letter = request.new_letter.is_some();
+        let mut refusals = Vec::new();
+        if let Some(letter) = request.new_letter {
+            refusals.extend(self.take_letter(&letter, came).err());
+        }
+        let has_frame = request.jpeg.is_some();
+        if let Some(jpeg) = request.jpeg {
+            self.frames += 1;
+            refusals.extend(jpeg.and_then(|jpeg| self.take_frame(jpeg)).err());
+        }
+        if !refusals.is_empty() {
+            return self.refuse(&refusals);
+        }
+        self.bad_in_a_row = 0;
+        if has_letter || has_frame { Taken::Work } else { Taken::Nothing }
+    }
+
+    fn refuse(&mut self, refusals: &[Refusal]) -> Taken {
+        for refusal in refusals {
+            self.metrics.bad_message(refusal.code);
+            self.outbox.refuse(refusal);
+        }
+        self.bad_in_a_row += 1;
+        if self.bad_in_a_row >= self.limits.max_bad_messages { Taken::TooManyBad } else { Taken::Nothing }
+    }
+
+    fn take_letter(&mut self, letter: &str, came: Instant) -> Result<(), Refusal> {
+        let labels = &self.prepared.labels;
+        let target = dactyl_models::letters::label_index(labels, letter).and_then(|index| labels.get(index));
+        self.metrics.resets.increment(1);
+        let epoch = self.ledger.begin_epoch();
+        self.outbox.begin_epoch(epoch, self.frames + 1, came, self.prepared.answers_resets);
+        self.commands.reset(target.cloned(), epoch);
+        if target.is_none() && !letter.is_empty() {
+            Err(Refusal::unknown_letter(letter, labels))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take_frame(&mut self, jpeg: Bytes) -> Result<(), Refusal> {
+        if !self.rate.allow(self.limits.max_fps) {
+            return Err(Refusal::too_fast(self.limits.max_fps));
+        }
+        let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
+        let header = jpeg::check(&jpeg, limits)?;
+        let mut buffer = gst::Buffer::from_slice(jpeg.slice(..header.length));
+        frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
+        self.commands.frame(buffer);
+        Ok(())
+    }
+}
+
+/// A token bucket: at most so many frames a second, and a second's worth at once.
+struct Rate {
+    tokens: Option<f64>,
+    last: Instant,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { tokens: None, last: Instant::now() }
+    }
+
+    fn allow(&mut self, per_second: u32) -> bool {
+        self.allow_at(per_second, Instant::now())
+    }
+
+    fn allow_at(&mut self, per_second: u32, now: Instant) -> bool {
+        let most = f64::from(per_second);
+        let gained = now.saturating_duration_since(self.last).as_secs_f64() * most;
+        let tokens = (self.tokens.unwrap_or(most) + gained).min(most);
+        self.last = now;
+        let allowed = tokens >= 1.0;
+        self.tokens = Some(if allowed { tokens - 1.0 } else { tokens });
+        allowed
+    }
+}
+
+/// The way of what comes out of the pipeline to the client.
+struct Outlet {
+    outbox: Arc<Outbox>,
+    commands: Arc<Commands>,
+    metrics: Arc<Metrics>,
+    extras: Extras,
+    status: Status,
+}
+
+impl Listener for Outlet {
+    fn payload(&self, payload: &str, epoch: u64, origin: Origin) {
+        let record = match origin {
+            Origin::Frame(record) => Some(record),
+            Origin::Reset => return self.outbox.reset_done(epoch, payload),
+            Origin::Unknown if self.outbox.awaits_reset(epoch) => {
+                return self.outbox.reset_done(epoch, payload);
+            }
+            Origin::Unknown => None,
+        };
+        let frame = record.as_ref().filter(|_| self.extras.frame).map(|record| record.id);
+        let timings = record
+            .as_ref()
+            .filter(|_| self.extras.timings)
+            .map(|record| Timings { stages: record.stages(), age: record.entered.elapsed() });
+        match protocol::feedback(payload, frame, timings.as_ref()) {
+            Some(text) => self.outbox.feedback(epoch, text, record.map(|record| record.entered)),
+            None => tracing::error!(
+                "a payload is not an object in JSON; set format=json on the feedback-throttle"
+            ),
+        }
+    }
+
+    fn message(&self, structure: &gst::StructureRef) {
+        let Some(seen) = seen::Seen::read(structure) else { return };
+        if self.extras.status
+            && let Some(status) = self.status.next(&seen)
+        {
+            self.outbox.extra(Extra::Status, seen.frame, protocol::status(&status));
+        }
+        if self.extras.top
+            && let Some(top) = &seen.top
+        {
+            self.outbox.extra(Extra::Top, seen.frame, protocol::top(top));
+        }
+        if self.extras.landmarks
+            && let Some(landmarks) = seen.landmarks()
+        {
+            self.outbox.extra(Extra::Landmarks, seen.frame, protocol::landmarks(&landmarks));
+        }
+    }
+
+    fn throttled(&self, results: u64) {
+        self.metrics.feedback_throttled.increment(results);
+    }
+
+    fn failed(&self, error: &PipelineError) {
+        tracing::error!(%error, "the pipeline failed");
+        self.commands.failed();
+    }
+}
+
+impl Supervisor for Outlet {
+    fn restarted(&self) {
+        tracing::warn!("the pipeline was made anew");
+        let refusal = Refusal::internal();
+        self.metrics.bad_message(refusal.code);
+        self.outbox.refuse(&refusal);
+    }
+
+    fn gave_up(&self, error: &PipelineError) {
+        tracing::error!(%error, "the session is given up");
+        self.outbox.close(Close::Failed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_second_of_frames_may_come_at_once_and_no_more() {
+        let begin = Instant::now();
+        let mut rate = Rate { tokens: None, last: begin };
+        let allowed = |rate: &mut Rate, at: Duration, tries: u32| {
+            (0..tries).filter(|_| rate.allow_at(10, begin + at)).count()
+        };
+        assert_eq!(allowed(&mut rate, Duration::ZERO, 25), 10);
+        assert_eq!(allowed(&mut rate, Duration::from_millis(500), 25), 5);
+        assert_eq!(allowed(&mut rate, Duration::from_secs(60), 25), 10);
+    }
+}

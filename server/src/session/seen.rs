@@ -1,0 +1,184 @@
+//! What elements saw in a frame, read from their messages on the bus.
+
+use std::sync::{Mutex, PoisonError};
+
+use dactyl_models::keypoints;
+use gst::glib;
+use serde_json::{Value, json};
+
+/// One message of `holistic-keypoints` or `lstm-classifier`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Seen {
+    /// Number of the frame in its session.
+    pub(super) frame: u64,
+    /// Whether a hand was seen.
+    hand: Option<bool>,
+    /// Frames in the window, and how many it holds.
+    window: Option<(u32, u32)>,
+    /// The best letters and their probabilities.
+    pub(super) top: Option<Vec<(String, f64)>>,
+    /// 543 x (x, y, z, visibility), float32 little-endian.
+    landmarks: Option<glib::Bytes>,
+}
+
+impl Seen {
+    /// Reads a message; `None` for those of other elements.
+    pub(super) fn read(structure: &gst::StructureRef) -> Option<Self> {
+        let frame = structure.get::<u64>("id").unwrap_or_default();
+        match structure.name().as_str() {
+            "holistic-keypoints" => {
+                let hand = |side: &str| structure.get::<bool>(side).unwrap_or(false);
+                Some(Self {
+                    frame,
+                    hand: Some(hand("left-hand") || hand("right-hand")),
+                    landmarks: structure.get::<glib::Bytes>("landmarks").ok(),
+                    ..Self::default()
+                })
+            }
+            "lstm-classifier" => {
+                let window = structure.get::<u32>("filled").ok().zip(structure.get::<u32>("window").ok());
+                Some(Self { frame, window, top: read_top(structure), ..Self::default() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The landmarks by part, `null` for a part that was not found; coordinates are rounded to five digits.
+    pub(super) fn landmarks(&self) -> Option<Value> {
+        let values: Vec<f32> = self
+            .landmarks
+            .as_ref()?
+            .chunks_exact(4)
+            .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+            .collect();
+        let part = |range: std::ops::Range<usize>| {
+            let rows = values.get(range.start * 4..range.end * 4)?;
+            if rows.iter().any(|value| value.is_nan()) {
+                return None;
+            }
+            let round = |value: &f32| (f64::from(*value) * 1e5).round() / 1e5;
+            Some(
+                rows.chunks_exact(4)
+                    .map(|row| row.iter().map(round).collect::<Vec<f64>>())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        Some(json!({
+            "frame": self.frame,
+            "pose": part(keypoints::POSE),
+            "face": part(keypoints::FACE),
+            "left_hand": part(keypoints::LEFT_HAND),
+            "right_hand": part(keypoints::RIGHT_HAND),
+        }))
+    }
+}
+
+fn read_top(structure: &gst::StructureRef) -> Option<Vec<(String, f64)>> {
+    let labels = structure.get::<gst::ArrayRef>("labels").ok()?;
+    let probabilities = structure.get::<gst::ArrayRef>("probabilities").ok()?;
+    let pairs = labels.iter().zip(probabilities.iter());
+    pairs
+        .map(|(label, probability)| {
+            let probability = f64::from(probability.get::<f32>().ok()?);
+            Some((label.get::<String>().ok()?, (probability * 1e4).round() / 1e4))
+        })
+        .collect()
+}
+
+/// The status of a session, as `?extras=status` tells it.
+#[derive(Default)]
+pub(super) struct Status(Mutex<StatusState>);
+
+#[derive(Default)]
+struct StatusState {
+    hand: Option<bool>,
+    said: String,
+}
+
+impl Status {
+    /// The status after a message, if it changed: `warming 12/32`, then `ready`, or `no_hand` when the last frame shows
+    /// none.
+    pub(super) fn next(&self, seen: &Seen) -> Option<String> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hand) = seen.hand {
+            state.hand = Some(hand);
+        }
+        let (filled, window) = seen.window?;
+        let status = match (filled < window, state.hand) {
+            (true, _) => format!("warming {filled}/{window}"),
+            (false, Some(false)) => "no_hand".to_owned(),
+            (false, _) => "ready".to_owned(),
+        };
+        if status == state.said {
+            return None;
+        }
+        state.said.clone_from(&status);
+        Some(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hands(left: bool, right: bool) -> Seen {
+        gst::init().unwrap();
+        let mut landmarks = vec![f32::NAN; keypoints::COUNT * 4];
+        landmarks[keypoints::LEFT_HAND.start * 4..keypoints::LEFT_HAND.end * 4].fill(0.123_456_7);
+        let bytes: Vec<u8> = landmarks.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let structure = gst::Structure::builder("holistic-keypoints")
+            .field("id", 7u64)
+            .field("left-hand", left)
+            .field("right-hand", right)
+            .field("landmarks", glib::Bytes::from_owned(bytes))
+            .build();
+        Seen::read(&structure).unwrap()
+    }
+
+    fn window(filled: u32) -> Seen {
+        gst::init().unwrap();
+        let structure = gst::Structure::builder("lstm-classifier")
+            .field("id", 8u64)
+            .field("filled", filled)
+            .field("window", 32u32)
+            .field("labels", gst::Array::new(["B", "D"]))
+            .field("probabilities", gst::Array::new([0.930_04f32, 0.04]))
+            .build();
+        Seen::read(&structure).unwrap()
+    }
+
+    #[test]
+    fn the_status_is_told_when_it_changes() {
+        let status = Status::default();
+        let next = |seen: Seen| status.next(&seen);
+        assert_eq!(next(hands(true, false)), None);
+        assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));
+        assert_eq!(next(window(31)).as_deref(), Some("warming 31/32"));
+        assert_eq!(next(window(32)).as_deref(), Some("ready"));
+        assert_eq!(next(window(32)), None);
+        assert_eq!(next(hands(false, false)), None);
+        assert_eq!(next(window(32)).as_deref(), Some("no_hand"));
+        assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));
+    }
+
+    #[test]
+    fn landmarks_come_by_part_and_parts_that_were_not_found_are_null() {
+        let landmarks = hands(true, false).landmarks().unwrap();
+        assert_eq!(landmarks["frame"], 7);
+        assert_eq!(landmarks["pose"], Value::Null);
+        assert_eq!(landmarks["left_hand"].as_array().unwrap().len(), 21);
+        assert_eq!(landmarks["left_hand"][20], json!([0.12346, 0.12346, 0.12346, 0.12346]));
+        assert_eq!(window(1).landmarks(), None);
+    }
+
+    #[test]
+    fn the_best_letters_come_best_first() {
+        assert_eq!(window(32).top.unwrap(), [("B".to_owned(), 0.93), ("D".to_owned(), 0.04)]);
+    }
+
+    #[test]
+    fn messages_of_other_elements_are_passed_over() {
+        gst::init().unwrap();
+        assert_eq!(Seen::read(&gst::Structure::new_empty("level")), None);
+    }
+}

@@ -1,0 +1,251 @@
+//! One running pipeline and what the server hangs on it: probes for the ledger, callbacks for payloads and messages.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use gst::prelude::*;
+use gstdactyl::{
+    frame::{self, FrameRecord, Progress},
+    letter_target::LetterTarget,
+};
+
+use crate::pipeline_file::{Built, PipelineError, PipelineFile, nearest_throttle};
+
+/// Told of what comes out of a pipeline, on its own threads: no method may block.
+pub(crate) trait Listener: Send + Sync {
+    /// A payload of that epoch.
+    fn payload(&self, payload: &str, epoch: u64, origin: Origin);
+    /// An element posted a message.
+    fn message(&self, structure: &gst::StructureRef);
+    /// That many results were not worth a payload.
+    fn throttled(&self, results: u64);
+    /// The pipeline does not run any more.
+    fn failed(&self, error: &PipelineError);
+}
+
+/// What a payload was computed from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// That frame.
+    Frame(Arc<FrameRecord>),
+    /// No frame: it answers a new letter.
+    Reset,
+    /// Not known: an element on the way dropped the frame's meta.
+    Unknown,
+}
+
+/// A pipeline that plays until it is dropped.
+pub(crate) struct Wiring {
+    built: Built,
+}
+
+impl Wiring {
+    /// Builds the pipeline and starts it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be built, or an element does not start.
+    pub(crate) fn start(
+        file: &PipelineFile,
+        given: &BTreeMap<String, String>,
+        post_messages: bool,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Self, PipelineError> {
+        let wiring = Self { built: file.build(given)? };
+        wiring.set_up_elements(post_messages);
+        wiring.watch_payloads(&listener);
+        wiring.watch_throttle(&listener);
+        let first_error = wiring.watch_bus(file, &listener);
+        wiring.built.frames.set_caps(Some(&gst::Caps::new_empty_simple("image/jpeg")));
+        let started = wiring.built.pipeline.set_state(gst::State::Playing);
+        let error = first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (started, error) {
+            (Ok(_), None) => Ok(wiring),
+            (_, Some(error)) => Err(error),
+            (Err(error), None) => Err(file.error(None, format!("the pipeline does not start: {error}"))),
+        }
+    }
+
+    /// Puts a frame in; it may be dropped for a newer one.
+    pub(crate) fn push(&self, frame: gst::Buffer) {
+        // Refused only after an error, which has been posted; the frame ends here then.
+        let _ = self.built.frames.push_buffer(frame);
+    }
+
+    /// Empties every queue and every window, ends the inference that is running, and sets the target. Blocks until
+    /// busy elements have returned.
+    pub(crate) fn reset(&self, letter: Option<String>, epoch: u64) {
+        let frames = &self.built.frames;
+        frames.send_event(gst::event::FlushStart::new());
+        frames.send_event(gst::event::FlushStop::new(false));
+        frames.send_event(LetterTarget { letter, epoch }.to_event());
+        // A decoder keeps the event until its next picture; a GAP releases it.
+        let now = self.built.pipeline.current_running_time().unwrap_or(gst::ClockTime::ZERO);
+        frames.send_event(gst::event::Gap::new(now, gst::ClockTime::NONE));
+    }
+
+    /// Labels of the model, as the throttle sees them; known once a frame has been analysed.
+    pub(crate) fn labels(&self) -> Option<Vec<String>> {
+        let caps = self.throttle()?.static_pad("sink")?.current_caps()?;
+        Some(gstdactyl::caps::ClassProbabilitiesInfo::from_caps(&caps).ok()?.labels)
+    }
+
+    /// Whether a new letter is answered with a 0 % payload.
+    pub(crate) fn answers_resets(&self) -> bool {
+        self.throttle().is_some_and(|throttle| throttle.property("on-reset"))
+    }
+
+    fn throttle(&self) -> Option<gst::Element> {
+        nearest_throttle(&self.built.feedback).or_else(|| self.built.throttles.first().cloned())
+    }
+
+    fn set_up_elements(&self, post_messages: bool) {
+        let set_up = move |element: &gst::Element| {
+            if post_messages && element.find_property("post-messages").is_some() {
+                element.set_property("post-messages", true);
+            }
+            // A sink that keeps its last buffer keeps the frame in flight.
+            if element.find_property("enable-last-sample").is_some() {
+                element.set_property("enable-last-sample", false);
+            }
+            watch_decoder(element);
+        };
+        for element in self.built.pipeline.iterate_recurse().into_iter().flatten() {
+            set_up(&element);
+        }
+        self.built.pipeline.connect_deep_element_added(move |_, _, element| set_up(element));
+    }
+
+    fn watch_payloads(&self, listener: &Arc<dyn Listener>) {
+        let epoch = Arc::new(AtomicU64::new(0));
+        if let Some(pad) = self.built.feedback.static_pad("sink") {
+            let epoch = Arc::clone(&epoch);
+            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+                if let Some(target) = info.event().and_then(|event| LetterTarget::from_event(event)) {
+                    epoch.store(target.epoch, Ordering::Release);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        let listener = Arc::clone(listener);
+        let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+            let of_buffer = frame::epoch_of(buffer);
+            let origin = match (frame::of(buffer), of_buffer) {
+                (Some(record), _) => Origin::Frame(record),
+                (None, Some(_)) => Origin::Reset,
+                (None, None) => Origin::Unknown,
+            };
+            let epoch = of_buffer.unwrap_or_else(|| epoch.load(Ordering::Acquire));
+            let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+            listener.payload(&String::from_utf8_lossy(&map), epoch, origin);
+            Ok(gst::FlowSuccess::Ok)
+        });
+        self.built.feedback.set_callbacks(callbacks.build());
+    }
+
+    /// Counts what the throttle withholds: it pushes a GAP in place of each.
+    fn watch_throttle(&self, listener: &Arc<dyn Listener>) {
+        let Some(pad) = self.throttle().and_then(|throttle| throttle.static_pad("src")) else { return };
+        let listener = Arc::clone(listener);
+        let counted = AtomicU64::new(0);
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+            let is_gap = info.event().is_some_and(|event| event.type_() == gst::EventType::Gap);
+            if let Some(throttle) = pad.parent_element().filter(|_| is_gap) {
+                let withheld: u64 = throttle.property("throttled");
+                let before = counted.swap(withheld, Ordering::AcqRel);
+                listener.throttled(withheld.saturating_sub(before));
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Passes messages on as they are posted. The first error of the start is kept instead, for the caller.
+    fn watch_bus(
+        &self,
+        file: &PipelineFile,
+        listener: &Arc<dyn Listener>,
+    ) -> Arc<Mutex<Option<PipelineError>>> {
+        let first_error = Arc::new(Mutex::new(None));
+        let (kept, file, listener) = (Arc::clone(&first_error), file.clone(), Arc::clone(listener));
+        if let Some(bus) = self.built.pipeline.bus() {
+            bus.set_sync_handler(move |_, message| {
+                let fail = |error: PipelineError| {
+                    kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+                    listener.failed(&error);
+                };
+                match message.view() {
+                    gst::MessageView::Error(error) => fail(file.runtime_error(error)),
+                    gst::MessageView::Eos(_) => {
+                        fail(file.error(None, "the pipeline ended by itself".to_owned()))
+                    }
+                    gst::MessageView::Warning(warning) => {
+                        let element =
+                            message.src().map(|source| source.name().to_string()).unwrap_or_default();
+                        tracing::warn!(element, "{}", warning.error());
+                    }
+                    gst::MessageView::Element(element) => {
+                        if let Some(structure) = element.structure() {
+                            listener.message(structure);
+                        }
+                    }
+                    _ => {}
+                }
+                gst::BusSyncReply::Drop
+            });
+        }
+        first_error
+    }
+}
+
+impl Drop for Wiring {
+    /// Ends the inference that is running and takes the pipeline down.
+    fn drop(&mut self) {
+        self.built.frames.send_event(gst::event::FlushStart::new());
+        if let Err(error) = self.built.pipeline.set_state(gst::State::Null) {
+            tracing::error!(%error, "a pipeline cannot be stopped");
+        }
+        if let Some(bus) = self.built.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+    }
+}
+
+/// Notes on each frame that goes through an image decoder how far it has come and how long it took.
+fn watch_decoder(element: &gst::Element) {
+    let is_decoder = element.factory().is_some_and(|factory| {
+        let media = gst::ElementFactoryType::MEDIA_IMAGE | gst::ElementFactoryType::MEDIA_VIDEO;
+        factory.has_type(gst::ElementFactoryType::DECODER) && factory.has_type(media)
+    });
+    if !is_decoder || element.is::<gst::Bin>() {
+        return;
+    }
+    let begun = Arc::new(Mutex::new(Instant::now()));
+    if let Some(pad) = element.static_pad("sink") {
+        let begun = Arc::clone(&begun);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(record) = info.buffer().and_then(|buffer| frame::of(buffer)) {
+                record.mark(Progress::Decoding);
+                record.add_stage("queue", record.entered.elapsed());
+                *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    if let Some(pad) = element.static_pad("src") {
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(record) = info.buffer().and_then(|buffer| frame::of(buffer)) {
+                record.mark(Progress::Decoded);
+                record.add_stage("decode", begun.lock().unwrap_or_else(PoisonError::into_inner).elapsed());
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
