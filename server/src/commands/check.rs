@@ -1,9 +1,12 @@
 //! `dactyl check`: what is wrong and how to mend it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use dactyl::pipeline_file::PipelineFile;
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_models::fetch::{self, FileState};
 use dactyl_models::letters::{Classifier, Contract};
@@ -22,6 +25,7 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("tee", "libgstreamer1.0-0"),
     ("fakesink", "libgstreamer1.0-0"),
     ("jpegdec", "gstreamer1.0-plugins-good"),
+    ("multifilesink", "gstreamer1.0-plugins-good"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("textoverlay", "gstreamer1.0-x"),
 ];
@@ -64,7 +68,8 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     check_gstreamer(report)?;
     check_networks(config, report)?;
-    check_classifier(config, report)
+    check_classifier(config, report)?;
+    check_pipelines(config, report)
 }
 
 fn check_gstreamer(report: &mut Report) -> Result<()> {
@@ -81,7 +86,7 @@ fn check_gstreamer(report: &mut Report) -> Result<()> {
             ))?,
         }
     }
-    gstdactyl::plugin_register_static()?;
+    dactyl::register_elements()?;
     for element in OWN_ELEMENTS {
         if gst::ElementFactory::find(element).is_some() {
             report.found(format_args!("{element} (part of this program)"))?;
@@ -152,6 +157,32 @@ fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
         }
         Err(error) => report.problem(super::Chain(&error.into())),
     }
+}
+
+/// Every file of the folder, and those that are configured.
+fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
+    report.section("pipelines")?;
+    let pipeline = &config.pipeline;
+    let mut names: BTreeSet<String> = pipeline.allowed.iter().chain([&pipeline.name]).cloned().collect();
+    // Without the folder, each configured name says where it was looked for.
+    if let Ok(folder) = dactyl_config::find(&pipeline.directory, Kind::Directory) {
+        let files = fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
+        for file in files {
+            let path = file?.path();
+            if path.extension().is_some_and(|end| end == "toml") {
+                names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    for name in names {
+        match PipelineFile::find(&name, pipeline)
+            .and_then(|file| file.build(&BTreeMap::new()).map(|_| file.path))
+        {
+            Ok(path) => report.found(path.display())?,
+            Err(error) => report.problem(error)?,
+        }
+    }
+    Ok(())
 }
 
 /// What `serve` needs before anything else, with the cure in the error.

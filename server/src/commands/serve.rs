@@ -1,62 +1,119 @@
 //! `dactyl serve`: the server.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dactyl::Server;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-};
+use dactyl_config::Config;
+use dactyl_models::holistic::{Networks, Parts};
+use dactyl_models::letters::Classifier;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{check, print};
-use crate::{cli, logging};
+use super::check;
+use crate::cli;
+use crate::logging;
+
+/// The exit code of a program that ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
+/// Time for what the server leaves running when it has ended.
+const LAST_TASKS: Duration = Duration::from_millis(200);
 
 pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     let loaded = arguments.layers.load(&arguments.overrides)?;
     dactyl_config::install_loaded(&loaded);
     logging::start(&loaded)?;
-    check::networks_are_there(&loaded.config)?;
     let config = Arc::new(loaded.config);
+    check::networks_are_there(&config)?;
+    let start = Instant::now();
+    tracing::info!("loading and warming the models");
+    let _models = Models::load(&config)?;
+    let server = Server::prepare(Arc::clone(&config))?;
+    tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let shutdown = watch_signals()?;
-        let server = Server::prepare(Arc::clone(&config))?;
-        let listen = &config.server.listen;
-        let listener = TcpListener::bind(listen).await.with_context(|| {
-            format!("{listen} cannot be listened on; is it taken? See server.listen or --listen")
-        })?;
-        let address = listener.local_addr()?;
-        print(format_args!("listening on http://{address}, protocol at ws://{address}/ws"))?;
-        let shutdown = async {
-            // The sender never goes away before it has sent.
-            let _ = shutdown.await;
-        };
-        server.run(listener, shutdown).await
-    });
-    // What still runs then holds on to nothing that needs an end.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    outcome.map(|()| ExitCode::SUCCESS)
+    let served = runtime.block_on(serve(server, &config.server.listen));
+    // What is still running then holds nothing that needs an orderly end.
+    runtime.shutdown_timeout(LAST_TASKS);
+    served.map(|()| ExitCode::SUCCESS)
 }
 
-/// Resolves on ctrl-C or SIGTERM. A second signal ends the process at once.
-fn watch_signals() -> Result<oneshot::Receiver<()>> {
+async fn serve(server: Server, listen: &str) -> Result<()> {
+    // Before the address is taken, so that no signal is missed once others know of it.
+    let shutdown = asked_to_end()?;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("{listen} can't be taken; is another server there? Name another address with --listen")
+    })?;
+    // What starts the server may have stopped reading; the server is there all the same.
+    let _ = writeln!(io::stdout(), "{}", welcome(listener.local_addr()?));
+    server.run(listener, shutdown).await
+}
+
+/// Models that stay in memory as long as this value: pipelines that want them take them from there, also when no other
+/// session has them.
+struct Models {
+    _networks: Networks,
+    _classifier: Arc<Classifier>,
+}
+
+impl Models {
+    /// Loads and warms the configured models.
+    fn load(config: &Config) -> Result<Self> {
+        let folder = dactyl_config::find_or_place(&config.models.directory);
+        let networks = Networks::load(&folder, Parts::from(config.holistic.parts.as_slice()))?;
+        let classifier = Classifier::shared(&config.letters)?;
+        networks.warm()?;
+        Ok(Self { _networks: networks, _classifier: classifier })
+    }
+}
+
+/// Ends with the first ctrl-C or SIGTERM. A second one ends the process at once.
+fn asked_to_end() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (sender, receiver) = oneshot::channel();
-    tokio::spawn(async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    Ok(async move {
         next().await;
-        // Nobody listens any more if the server ended by itself.
-        let _ = sender.send(());
-        next().await;
-        std::process::exit(130);
-    });
-    Ok(receiver)
+        tracing::info!("ending; once more ends at once");
+        tokio::spawn(async move {
+            next().await;
+            process::exit(INTERRUPTED);
+        });
+    })
+}
+
+/// The addresses of the page and of the protocol. Port and host are those in use, whatever was configured.
+fn welcome(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        let host = format!("127.0.0.1:{}", address.port());
+        format!(
+            "listening on http://{host}/, protocol at ws://{host}/ws, on every other address of this machine too"
+        )
+    } else {
+        format!("listening on http://{address}/, protocol at ws://{address}/ws")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_ones_that_a_client_can_open() {
+        let text = welcome("0.0.0.0:81".parse().unwrap());
+        assert!(text.contains(" ws://127.0.0.1:81/ws") && text.contains("every other address"), "{text}");
+        assert_eq!(
+            welcome("[::1]:81".parse().unwrap()),
+            "listening on http://[::1]:81/, protocol at ws://[::1]:81/ws"
+        );
+    }
 }

@@ -1,0 +1,250 @@
+//! `serve` and `check` with a small classifier and the real networks.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dactyl_models::import::onnx::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    ValueInfoProto,
+};
+use dactyl_models::letters::metadata::key;
+use prost::Message;
+
+use super::{Dir, dactyl, outcome, run};
+
+/// Frames in the classifier's window.
+const WINDOW: usize = 4;
+/// Values of a frame.
+const ROW: usize = 1662;
+
+/// A classifier of A and B that finds both equally likely.
+fn classifier(dir: &Dir) -> PathBuf {
+    let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
+        op_type: op_type.to_owned(),
+        input: input.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    };
+    let (window, row) = (WINDOW as i64, ROW as i64);
+    let metadata = [
+        (key::LABELS, r#"["A", "B"]"#.to_owned()),
+        (key::WINDOW, WINDOW.to_string()),
+        (key::FEATURES, "holistic-1662".to_owned()),
+        (key::OUTPUT, "logits".to_owned()),
+    ];
+    let model = ModelProto {
+        ir_version: 8,
+        graph: Some(GraphProto {
+            name: "even".to_owned(),
+            node: vec![
+                node("Flatten", &["frames"], "values"),
+                node("MatMul", &["values", "weights"], "logits"),
+            ],
+            initializer: vec![TensorProto::floats(
+                "weights",
+                &[window * row, 2],
+                &vec![0.0; WINDOW * ROW * 2],
+            )],
+            input: vec![ValueInfoProto::floats("frames", &[1, window, row])],
+            output: vec![ValueInfoProto::floats("logits", &[1, 2])],
+        }),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
+        metadata_props: metadata
+            .into_iter()
+            .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
+            .collect(),
+        ..ModelProto::default()
+    };
+    dir.file("even.onnx", model.encode_to_vec())
+}
+
+fn command(name: &str, dir: &Dir) -> Command {
+    let mut command = dactyl([name, "--set", &format!("letters.window={WINDOW}"), "--model"]);
+    command.arg(classifier(dir));
+    command
+}
+
+/// A running server. It dies with the test.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(dir: &Dir) -> Self {
+        let mut process = command("serve", dir)
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Closed after this line, which must not matter to the server.
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("ws://")).map(str::to_owned);
+        let mut server = Self { process, url: String::new() };
+        server.url = url.unwrap_or_else(|| panic!("{line:?}: {}", server.end()));
+        assert_eq!(line, format!("listening on {}, protocol at {}\n", server.page(), server.url));
+        server
+    }
+
+    fn page(&self) -> String {
+        self.url.replace("ws://", "http://").replace("/ws", "/")
+    }
+
+    /// Kills it and gives its log.
+    fn end(&mut self) -> String {
+        self.process.kill().unwrap();
+        std::io::read_to_string(self.process.stderr.take().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn pictures(dir: &Dir) -> PathBuf {
+    let jpeg = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/warm_up.jpg")).unwrap();
+    for number in 1..=8 {
+        dir.file(&format!("frames/{number}.jpg"), &jpeg);
+    }
+    dir.path().join("frames")
+}
+
+#[test]
+fn a_server_answers_its_client_and_ends_when_asked_to() {
+    let dir = Dir::new();
+    let mut server = Server::start(&dir);
+    let frames = pictures(&dir);
+    let send = |letter: &str| run(dactyl(["send", "--url", &server.url, "--letter", letter]).arg(&frames));
+    let (code, output, error) = send("a");
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(output.lines().next().unwrap().ends_with(" - 0.000"), "{output}");
+    assert!(output.contains("frames sent: 8 in "), "{output}");
+    let (code, _, error) = send("Q");
+    assert_eq!(code, 0);
+    assert!(error.contains("unknown_letter: "), "{error}");
+
+    let pid = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let asked = Instant::now();
+    let status = loop {
+        match server.process.try_wait().unwrap() {
+            Some(status) => break status,
+            None if asked.elapsed() > Duration::from_secs(5) => panic!("still there: {}", server.end()),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!(status.code(), Some(0));
+    let log = server.process.stderr.take().map(|log| std::io::read_to_string(log).unwrap()).unwrap();
+    assert!(log.contains("models and pipelines are ready"), "{log}");
+    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_the_cure() {
+    let dir = Dir::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, output, error) =
+        run(command("serve", &dir).args(["--listen", &address, "--log-level", "off"]));
+    assert_eq!((code, output.as_str()), (1, ""));
+    assert!(error.starts_with(&format!("dactyl: {address} can't be taken")), "{error}");
+    assert!(error.contains("--listen") && error.contains("Address already in use"), "{error}");
+}
+
+const GOOD: &str = "\
+description = \"As recognise\"
+launch = \"\"\"
+appsrc name=frames
+  ! jpegdec
+  ! videoconvert
+  ! holistic-keypoints
+  ! lstm-classifier
+  ! feedback-throttle
+  ! appsink name=feedback
+\"\"\"
+";
+
+#[test]
+fn a_broken_pipeline_is_named_with_its_line() {
+    let dir = Dir::new();
+    dir.file("pipelines/recognise.toml", GOOD);
+    for (name, from, to) in [
+        ("element", "videoconvert", "video-convert"),
+        ("link", "  ! holistic-keypoints\n", ""),
+        ("package", "videoconvert", "textoverlay ! nosuchthing"),
+        ("property", "jpegdec", "jpegdec speed=9"),
+    ] {
+        assert!(GOOD.contains(from));
+        dir.file(&format!("pipelines/{name}.toml"), GOOD.replace(from, to));
+    }
+    let folder = dir.path().join("pipelines");
+    let (code, output, _) = run(command("check", &dir).arg("--pipelines").arg(&folder));
+    assert_eq!(code, 1);
+    let line_of = |name: &str| {
+        let start = format!("  WRONG  {}:", folder.join(format!("{name}.toml")).display());
+        let line = output.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{name}: {output}")).to_owned()
+    };
+    assert!(line_of("element").starts_with("5: "), "{output}");
+    assert!(line_of("element").contains("video-convert"), "{output}");
+    assert!(line_of("link").starts_with("5: could not link videoconvert0 to "), "{output}");
+    assert!(line_of("package").starts_with("5: "), "{output}");
+    assert!(line_of("property").starts_with("4: "), "{output}");
+    assert!(output.contains(&format!("  ok     {}", folder.join("recognise.toml").display())), "{output}");
+
+    // The server would run only the one that is configured.
+    let (code, _, error) = run(command("serve", &dir).arg("--pipelines").arg(&folder).args([
+        "--pipeline",
+        "property",
+        "--listen",
+        "127.0.0.1:0",
+    ]));
+    assert_eq!(code, 1);
+    assert!(error.contains("property.toml:4: "), "{error}");
+}
+
+#[test]
+fn a_configured_pipeline_that_does_not_exist_says_where_it_was_looked_for() {
+    let dir = Dir::new();
+    let (code, output, _) = run(command("check", &dir).args(["--pipeline", "mine"]));
+    assert_eq!(code, 1);
+    let problem = output.lines().find(|line| line.contains("WRONG  mine.toml")).unwrap();
+    assert!(problem.contains("pipelines/mine.toml"), "{problem}");
+}
+
+#[test]
+fn what_is_in_order_is_shown_with_its_place() {
+    let dir = Dir::new();
+    let (code, output, _) = run(&mut command("check", &dir));
+    assert!(output.ends_with("everything is in order\n"), "{output}");
+    assert_eq!(code, 0);
+    let model = format!(
+        "{}: 2 labels, a window of 4 frames, features holistic-1662",
+        dir.path().join("even.onnx").display()
+    );
+    for part in
+        ["pose_landmark.onnx", "libgstjpeg.so", "pipelines/recognise.toml", "pipelines/overlay.toml", &model]
+    {
+        assert!(output.contains(part), "{part}: {output}");
+    }
+}
+
+#[test]
+fn a_model_that_contradicts_the_configuration_is_refused() {
+    let dir = Dir::new();
+    let (code, _, error) =
+        run(dactyl(["serve", "--set", "letters.labels=A,B,C", "--model"]).arg(classifier(&dir)));
+    assert_eq!(code, 1);
+    assert!(error.contains("even.onnx") && error.contains("labels"), "{error}");
+    assert!(outcome(command("config", &dir).output().unwrap()).1.contains("even.onnx"));
+}
