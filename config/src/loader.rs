@@ -185,7 +185,7 @@ impl Loader {
         })?;
         for (section, table) in built_in {
             for (name, value) in table.as_table().into_iter().flatten() {
-                values.set(&format!("{section}.{name}"), value.clone(), Origin::BuiltIn)?;
+                values.set(&format!("{section}.{name}"), value, Origin::BuiltIn)?;
             }
         }
         let mut files = Vec::new();
@@ -199,7 +199,7 @@ impl Loader {
                 }
                 Layer::Assignment { path, text, origin } => {
                     let value = known(&path, &origin)?.values.read(&text);
-                    values.set(&path, value, origin)?;
+                    values.set(&path, &value, origin)?;
                 }
             }
         }
@@ -214,9 +214,9 @@ struct Values {
 }
 
 impl Values {
-    fn set(&mut self, path: &str, value: toml::Value, origin: Origin) -> Result<(), ConfigError> {
+    fn set(&mut self, path: &str, value: &toml::Value, origin: Origin) -> Result<(), ConfigError> {
         let key = known(path, &origin)?;
-        let Some(accepted) = key.values.accept(&value) else {
+        let Some(accepted) = key.values.accept(value) else {
             return Err(ConfigError::OutOfRange {
                 origin,
                 key: path.to_owned(),
@@ -248,7 +248,11 @@ impl Values {
             for (name, value) in table {
                 let value = toml::Value::deserialize(toml::de::ValueDeserializer::from(value.clone()))
                     .map_err(|error| syntax(&error))?;
-                self.set(&format!("{}.{}", section.get_ref(), name.get_ref()), value, at(name.span().start))?;
+                self.set(
+                    &format!("{}.{}", section.get_ref(), name.get_ref()),
+                    &value,
+                    at(name.span().start),
+                )?;
             }
         }
         Ok(())
@@ -298,7 +302,7 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
     let refuse = |key: &'static str, cause: String| {
         Err(ConfigError::Contradiction { origin: loaded.origin(key), key, cause })
     };
-    if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+    if port.is_none_or(|port| port.parse::<u16>().is_err()) {
         return refuse(
             "server.listen",
             format!("{:?} is not host:port with a port from 0 to 65535", server.listen),

@@ -1,5 +1,7 @@
 //! What the loader takes, refuses and says.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, path::PathBuf};
 
 use dactyl_config::{Config, KEYS, Loader, Origin, Values};

@@ -17,11 +17,12 @@ use crate::{
 const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");
 /// Time for one frame. The first one waits for the models to be loaded.
 const FRAME_TIME: Duration = Duration::from_secs(60);
+/// Time for an error to be posted after the frame that met it.
+const ERROR_TIME: Duration = Duration::from_millis(200);
 /// Frames after which a pipeline that has not told its labels never will: the longest window and a little more.
 const MOST_FRAMES: u64 = 1100;
 
 /// A pipeline that works.
-#[derive(Debug)]
 pub(crate) struct Prepared {
     /// Its file.
     pub(crate) file: PipelineFile,
@@ -29,6 +30,9 @@ pub(crate) struct Prepared {
     pub(crate) labels: Vec<String>,
     /// Whether a new letter is answered with a 0 % payload.
     pub(crate) answers_resets: bool,
+    /// Kept playing without frames: its elements hold the models that sessions share, so that these are loaded once
+    /// and not again whenever a client comes after the last one has gone.
+    _warm: Wiring,
 }
 
 /// Runs a pipeline until it has told the labels of its model, which loads and warms its networks.
@@ -50,8 +54,7 @@ pub(crate) fn prepare(file: PipelineFile) -> Result<Prepared, PipelineError> {
         file.error(None, "the feedback-throttle was never told the labels of a model".to_owned())
     })?;
     let answers_resets = wiring.answers_resets();
-    drop(wiring);
-    Ok(Prepared { file, labels, answers_resets })
+    Ok(Prepared { file, labels, answers_resets, _warm: wiring })
 }
 
 /// Runs one frame through a new pipeline and returns how long that took, the building included.
@@ -67,7 +70,7 @@ pub(crate) fn probe(file: &PipelineFile) -> Result<Duration, PipelineError> {
 }
 
 enum News {
-    Ended(u64, Progress),
+    Ended(Progress),
     Failed(PipelineError),
 }
 
@@ -93,41 +96,35 @@ struct Channel {
 
 fn start(file: &PipelineFile) -> Result<(Wiring, Channel), PipelineError> {
     let (sender, receiver) = mpsc::channel();
-    let listener = Arc::new(Reporter(sender.clone()));
-    let wiring = Wiring::start(file, &BTreeMap::new(), false, listener)?;
+    let listener: Arc<dyn Listener> = Arc::new(Reporter(sender.clone()));
+    let wiring = Wiring::start(file, &BTreeMap::new(), false, &listener)?;
     Ok((wiring, Channel { sender, receiver }))
 }
 
 fn run_frame(file: &PipelineFile, wiring: &Wiring, news: &Channel, id: u64) -> Result<(), PipelineError> {
     let sender = news.sender.clone();
     let record = FrameRecord::new(id, 0, move |record| {
-        let _ = sender.send(News::Ended(record.id, record.progress()));
+        let _ = sender.send(News::Ended(record.progress()));
     });
     let mut buffer = gst::Buffer::from_slice(WARM_UP);
     frame::attach(buffer.make_mut(), &record);
     drop(record);
     wiring.push(buffer);
-    let deadline = Instant::now() + FRAME_TIME;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match news.receiver.recv_timeout(left) {
-            Ok(News::Failed(error)) => return Err(error),
-            Ok(News::Ended(ended, Progress::Analysed)) if ended == id => return Ok(()),
-            // A frame may be dropped by a pipeline that fails in the next moment; its error says more.
-            Ok(News::Ended(..)) => {
-                return Err(match news.receiver.recv_timeout(Duration::from_millis(200)) {
-                    Ok(News::Failed(error)) => error,
-                    _ => {
-                        let cause = "a frame went in and was dropped on the way; the path from appsrc name=frames to \
-                                     the feedback-throttle is broken";
-                        file.error(None, cause.to_owned())
-                    }
-                });
+    match news.receiver.recv_timeout(FRAME_TIME) {
+        Ok(News::Failed(error)) => Err(error),
+        Ok(News::Ended(Progress::Analysed)) => Ok(()),
+        // A frame may be dropped by a pipeline that fails in the next moment; its error says more.
+        Ok(News::Ended(_)) => Err(match news.receiver.recv_timeout(ERROR_TIME) {
+            Ok(News::Failed(error)) => error,
+            _ => {
+                let cause = "a frame went in and was dropped on the way; the path from appsrc name=frames to the \
+                             feedback-throttle is broken";
+                file.error(None, cause.to_owned())
             }
-            Err(_) => {
-                let cause = format!("a frame went in and nothing came of it within {FRAME_TIME:?}");
-                return Err(file.error(None, cause));
-            }
+        }),
+        Err(_) => {
+            let cause = format!("a frame went in and nothing came of it within {FRAME_TIME:?}");
+            Err(file.error(None, cause))
         }
     }
 }

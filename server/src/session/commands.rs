@@ -114,7 +114,7 @@ pub(super) trait Supervisor: Listener {
 pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, supervisor: &Arc<S>) {
     let start = || {
         let listener = Arc::clone(supervisor) as Arc<dyn Listener>;
-        Wiring::start(&job.file, &job.given, job.post_messages, listener)
+        Wiring::start(&job.file, &job.given, job.post_messages, &listener)
     };
     let mut wiring = match start() {
         Ok(wiring) => wiring,

@@ -164,7 +164,7 @@ impl Intake {
         let has_frame = request.jpeg.is_some();
         if let Some(jpeg) = request.jpeg {
             self.frames += 1;
-            refusals.extend(jpeg.and_then(|jpeg| self.take_frame(jpeg)).err());
+            refusals.extend(jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err());
         }
         if !refusals.is_empty() {
             return self.refuse(&refusals);
@@ -196,12 +196,12 @@ impl Intake {
         }
     }
 
-    fn take_frame(&mut self, jpeg: Bytes) -> Result<(), Refusal> {
+    fn take_frame(&mut self, jpeg: &Bytes) -> Result<(), Refusal> {
         if !self.rate.allow(self.limits.max_fps) {
             return Err(Refusal::too_fast(self.limits.max_fps));
         }
         let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
-        let header = jpeg::check(&jpeg, limits)?;
+        let header = jpeg::check(jpeg, limits)?;
         let mut buffer = gst::Buffer::from_slice(jpeg.slice(..header.length));
         frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
         self.commands.frame(buffer);

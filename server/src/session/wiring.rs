@@ -55,13 +55,13 @@ impl Wiring {
         file: &PipelineFile,
         given: &BTreeMap<String, String>,
         post_messages: bool,
-        listener: Arc<dyn Listener>,
+        listener: &Arc<dyn Listener>,
     ) -> Result<Self, PipelineError> {
         let wiring = Self { built: file.build(given)? };
         wiring.set_up_elements(post_messages);
-        wiring.watch_payloads(&listener);
-        wiring.watch_throttle(&listener);
-        let first_error = wiring.watch_bus(file, &listener);
+        wiring.watch_payloads(listener);
+        wiring.watch_throttle(listener);
+        let first_error = wiring.watch_bus(file, listener);
         wiring.built.frames.set_caps(Some(&gst::Caps::new_empty_simple("image/jpeg")));
         let started = wiring.built.pipeline.set_state(gst::State::Playing);
         let error = first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -184,7 +184,7 @@ impl Wiring {
                 match message.view() {
                     gst::MessageView::Error(error) => fail(file.runtime_error(error)),
                     gst::MessageView::Eos(_) => {
-                        fail(file.error(None, "the pipeline ended by itself".to_owned()))
+                        fail(file.error(None, "the pipeline ended by itself".to_owned()));
                     }
                     gst::MessageView::Warning(warning) => {
                         let element =
