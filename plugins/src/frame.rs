@@ -62,7 +62,7 @@ impl FrameRecord {
         })
     }
 
-    /// Notes the time that one stage took, waiting not included.
+    /// Notes the time that one stage took. Waiting is a stage of its own.
     pub fn add_stage(&self, stage: &'static str, time: Duration) {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner).push((stage, time));
     }

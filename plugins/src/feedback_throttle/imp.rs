@@ -115,13 +115,16 @@ impl FeedbackThrottle {
 
     /// The time that `min-interval` is counted in, for a frame with this presentation time.
     fn now(&self, clock: Clock, pts: Option<gst::ClockTime>) -> Duration {
-        let time = match clock {
-            Clock::Pts => pts,
+        let running_time = || {
             // There is no clock before the pipeline plays; the first frame shows at about the time it stands for.
-            Clock::RunningTime => self.obj().current_running_time().or_else(|| {
+            self.obj().current_running_time().or_else(|| {
                 let segment = self.pads.src.sticky_event::<gst::event::Segment>(0)?;
                 segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(pts)
-            }),
+            })
+        };
+        let time = match clock {
+            Clock::Pts => pts.or_else(running_time),
+            Clock::RunningTime => running_time(),
         };
         time.map_or(Duration::ZERO, Duration::from)
     }

@@ -8,6 +8,7 @@
 
 mod feedback_throttle;
 mod holistic_keypoints;
+mod launch;
 mod lstm_classifier;
 mod model;
 mod pictures;

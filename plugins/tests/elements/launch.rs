@@ -1,0 +1,257 @@
+//! What the READMEs say, done: their pipelines in a real `gst-launch-1.0`, their tables against the elements.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use gst::prelude::*;
+
+use crate::pictures::{AVATAR, shared};
+use crate::stream::init;
+
+const ELEMENTS: [(&str, &str); 4] = [
+    ("holistic-keypoints", include_str!("../../src/holistic_keypoints/README.md")),
+    ("lstm-classifier", include_str!("../../src/lstm_classifier/README.md")),
+    ("temporal-smoother", include_str!("../../src/temporal_smoother/README.md")),
+    ("feedback-throttle", include_str!("../../src/feedback_throttle/README.md")),
+];
+/// Frames of the test's video: more than a window.
+const FRAMES: usize = 60;
+
+/// The shared library, which cargo builds together with this test.
+fn plugin_folder() -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let library = folder.join("libgstdactyl.so");
+    assert!(library.is_file(), "no {}", library.display());
+    folder
+}
+
+/// Runs a command of a shell with the plugin in sight. It must succeed, in time, and GLib must have nothing to say.
+fn run(command: &str, folder: &Path) -> Output {
+    let output = Command::new("timeout")
+        .args(["120", "sh", "-c", command])
+        .current_dir(folder)
+        .env("GST_PLUGIN_PATH", plugin_folder())
+        // A registry of our own, so that no other version of the plugin is remembered.
+        .env("GST_REGISTRY", Path::new(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}\n{:?}\n{errors}", output.status);
+    for word in ["CRITICAL", "WARNING", "ERROR"] {
+        assert!(!errors.contains(word), "{command}\n{errors}");
+    }
+    output
+}
+
+/// A folder with a video: of a person where there are pictures of one, of a test pattern elsewhere.
+fn folder_with_video() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let source = match shared(AVATAR) {
+        Some(pictures) => format!(
+            "multifilesrc location={}/%03d.png caps=image/png,framerate=15/1 ! pngdec",
+            pictures.display()
+        ),
+        None => format!("videotestsrc num-buffers={FRAMES} ! video/x-raw,framerate=15/1"),
+    };
+    let command = format!(
+        "gst-launch-1.0 -q {source} ! videoconvert ! jpegenc ! avimux ! filesink location=signing.avi"
+    );
+    run(&command, folder.path());
+    folder
+}
+
+/// The commands in a README's fenced blocks.
+fn commands(readme: &str) -> Vec<String> {
+    readme
+        .split("```sh\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap().replace("\\\n", " ").trim().to_owned())
+        .collect()
+}
+
+fn run_commands(element: &str) -> (tempfile::TempDir, Vec<Output>) {
+    let folder = folder_with_video();
+    let readme = ELEMENTS.iter().find(|(name, _)| *name == element).unwrap().1;
+    let commands = commands(readme);
+    assert!(commands.len() >= 2, "{element} shows {} pipelines", commands.len());
+    let outputs = commands.iter().map(|command| run(command, folder.path())).collect();
+    (folder, outputs)
+}
+
+fn lines(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+/// Bytes of one frame's keypoints.
+const KEYPOINTS: usize = dactyl_models::keypoints::BYTES;
+
+#[test]
+fn the_pipelines_of_holistic_keypoints_run() {
+    let (folder, outputs) = run_commands("holistic-keypoints");
+    let messages = lines(&outputs[0]).iter().filter(|line| line.contains("holistic-keypoints,")).count();
+    assert_eq!(messages, FRAMES);
+    let size = fs::metadata(folder.path().join("keypoints.f32")).unwrap().len();
+    assert_eq!(size, u64::try_from(FRAMES * KEYPOINTS).unwrap());
+}
+
+#[test]
+fn the_pipelines_of_lstm_classifier_run() {
+    let folder = folder_with_video();
+    // One of them reads what another element's README has written.
+    run(&commands(ELEMENTS[0].1)[1], folder.path());
+    let commands = commands(ELEMENTS[1].1);
+    let messages = run(&commands[0], folder.path());
+    let full = lines(&messages).iter().filter(|line| line.contains("probabilities=")).count();
+    assert_eq!(full, FRAMES - 31);
+    run(&commands[1], folder.path());
+    let size = fs::metadata(folder.path().join("probabilities.f32")).unwrap().len();
+    assert_eq!(size, u64::try_from((FRAMES - 31) * 26 * size_of::<f32>()).unwrap());
+}
+
+fn assert_feedback(output: &Output) {
+    let lines = lines(output);
+    assert!(!lines.is_empty());
+    for line in lines {
+        let feedback: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let feedback = feedback.as_object().unwrap();
+        assert_eq!(feedback.len(), 2, "{line}");
+        assert!(feedback["maxarg_letter"].is_string(), "{line}");
+        assert!((0.0..=1.0).contains(&feedback["target_arg_prob"].as_f64().unwrap()), "{line}");
+    }
+}
+
+#[test]
+fn the_pipelines_of_temporal_smoother_run() {
+    let (_folder, outputs) = run_commands("temporal-smoother");
+    for output in &outputs {
+        assert_feedback(output);
+    }
+}
+
+#[test]
+fn the_pipelines_of_feedback_throttle_run_and_the_overlay_loses_no_frame() {
+    let (folder, outputs) = run_commands("feedback-throttle");
+    assert_feedback(&outputs[0]);
+    let count = "gst-launch-1.0 -v filesrc location=letters.avi ! avidemux ! fakesink silent=false sync=false | grep -c chain";
+    let frames = lines(&run(count, folder.path()));
+    assert_eq!(frames, [FRAMES.to_string()]);
+}
+
+#[test]
+fn the_elements_behind_the_classifier_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let distributions: Vec<u8> = [[1.0f32, 0.0], [0.0, 1.0], [0.25, 0.75]]
+        .as_flattened()
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    fs::write(folder.path().join("in.f32"), distributions).unwrap();
+    let source = "gst-launch-1.0 -q filesrc location=in.f32 blocksize=8 \
+        ! 'application/x-class-probabilities,format=F32LE,classes=2,labels=(string)<A,B>'";
+    run(&format!("{source} ! temporal-smoother history=2 ! filesink location=out.f32"), folder.path());
+    let smoothed: Vec<f32> = fs::read(folder.path().join("out.f32"))
+        .unwrap()
+        .chunks_exact(4)
+        .map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap()))
+        .collect();
+    assert_eq!(smoothed, [1.0, 0.0, 0.5, 0.5, 0.125, 0.875]);
+    let feedback = format!("{source} ! feedback-throttle target=b min-interval=0 format=json-lines ! fdsink");
+    assert_eq!(
+        lines(&run(&feedback, folder.path())),
+        [
+            r#"{"maxarg_letter":"A","target_arg_prob":0.0}"#,
+            r#"{"maxarg_letter":"B","target_arg_prob":1.0}"#,
+            r#"{"maxarg_letter":"B","target_arg_prob":0.75}"#,
+        ]
+    );
+}
+
+#[test]
+fn every_element_is_inspected_with_its_properties() {
+    init();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, _) in ELEMENTS {
+        let text = lines(&run(&format!("gst-inspect-1.0 {name}"), folder.path())).join("\n");
+        assert!(text.contains("Rank                     none (0)"), "{text}");
+        let element = gst::ElementFactory::make(name).build().unwrap();
+        for property in own_properties(&element) {
+            assert!(text.contains(property.name()), "{text}");
+        }
+    }
+}
+
+/// The properties of the element itself.
+fn own_properties(element: &gst::Element) -> Vec<gst::glib::ParamSpec> {
+    let mut properties = element.list_properties().to_vec();
+    properties.retain(|property| property.owner_type() == element.type_());
+    properties
+}
+
+/// The value of a property as a README writes it: nicks for enumerations and flags.
+fn written(value: &gst::glib::Value) -> String {
+    if let Some((_, values)) = gst::glib::FlagsValue::from_value(value) {
+        return values.iter().map(|value| value.nick()).collect::<Vec<_>>().join("+");
+    }
+    if let Some((_, value)) = gst::glib::EnumValue::from_value(value) {
+        return value.nick().to_owned();
+    }
+    if let Ok(number) = value.get::<f32>() {
+        return number.to_string();
+    }
+    if let Ok(text) = value.get::<Option<String>>() {
+        return text.unwrap_or_default();
+    }
+    value.serialize().unwrap().to_string()
+}
+
+#[test]
+fn the_tables_of_properties_are_the_elements() {
+    init();
+    for (name, readme) in ELEMENTS {
+        let table: Vec<Vec<&str>> = readme
+            .split("## Properties")
+            .nth(1)
+            .unwrap()
+            .split("##")
+            .next()
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+            .collect();
+        let element = gst::ElementFactory::make(name).build().unwrap();
+        let properties = own_properties(&element);
+        let mut names: Vec<&str> = properties.iter().map(gst::glib::ParamSpec::name).collect();
+        let mut rows: Vec<&str> = table.iter().map(|row| row[1]).collect();
+        names.sort_unstable();
+        rows.sort_unstable();
+        assert_eq!(rows, names, "{name}");
+        for row in &table {
+            let property = properties.iter().find(|property| property.name() == row[1]).unwrap();
+            assert_eq!(row[2], written(&element.property_value(row[1])), "default of {name} {}", row[1]);
+            let changes = match property.flags() {
+                flags if !flags.contains(gst::glib::ParamFlags::WRITABLE) => "never",
+                flags if flags.contains(gst::PARAM_FLAG_MUTABLE_PLAYING) => "always",
+                flags if flags.contains(gst::PARAM_FLAG_MUTABLE_READY) => "READY",
+                flags => panic!("{name} {} has the flags {flags:?}", row[1]),
+            };
+            assert_eq!(row[4], changes, "{name} {}", row[1]);
+            let blurb = property.blurb().unwrap();
+            assert!(blurb.ends_with('.'), "one full sentence: {blurb}");
+        }
+    }
+}
+
+#[test]
+fn every_readme_says_what_helps() {
+    for (name, readme) in ELEMENTS {
+        assert!(readme.starts_with(&format!("# {name}\n")));
+        for part in
+            ["## Caps", "## Properties", "## Pipelines", "## When something is wrong", "| symptom | cause |"]
+        {
+            assert!(readme.contains(part), "{name} lacks {part}");
+        }
+        assert!(readme.contains(&format!("`GST_DEBUG={name}:6 gst-launch-1.0 ...`")));
+    }
+}
