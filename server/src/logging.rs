@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use dactyl_config::{Loaded, LogFormat};
 use gst::glib;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 
 use crate::commands::Usage;
@@ -30,11 +31,13 @@ pub(crate) fn start(loaded: &Loaded) -> Result<()> {
     let filter = filter(&loaded.config.log.level, gst_debug)
         .map_err(|cause| Usage(format!("{}: log.level is refused: {cause}", loaded.origin("log.level"))))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Not `try_init`, which would let in the messages of the `log` crate: tungstenite writes whole frames and letters
+    // there.
     match loaded.config.log.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => set_global_default(builder.with_ansi(io::stderr().is_terminal()).finish()),
+        LogFormat::Json => set_global_default(builder.json().finish()),
     }
-    .map_err(|error| anyhow::anyhow!("logging can't start: {error}"))?;
+    .context("logging can't start")?;
     bridge_glib();
     // Before it starts, which it has things to say about.
     bridge_gstreamer();
