@@ -179,6 +179,9 @@ fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
             .and_then(|file| file.build(&BTreeMap::new()).map(|_| file.path))
         {
             Ok(path) => report.found(path.display())?,
+            Err(error) if error.cause.starts_with("no element") => report.problem(format_args!(
+                "{error}. Mend the name (`gst-inspect-1.0` lists those that there are) or install the plugin that has it"
+            ))?,
             Err(error) => report.problem(error)?,
         }
     }
