@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use crate::{
     origin, prepare,
-    protocol::{Extras, VERSION},
+    protocol::{Extras, SUBPROTOCOL, VERSION},
     serve::App,
     session,
 };
@@ -127,7 +127,7 @@ async fn open(
         match name.as_str() {
             "extras" => match Extras::read(&value) {
                 Ok(read) => extras = read,
-                Err(cause) => return text(StatusCode::BAD_REQUEST, cause),
+                Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
             },
             "pipeline" => pipeline = value,
             _ => {
@@ -163,7 +163,8 @@ async fn open(
     };
     let most = app.config.server.transport_max_bytes as usize;
     let span = tracing::info_span!("session", id, pipeline);
-    upgrade.max_message_size(most).max_frame_size(most).on_upgrade(move |socket| {
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
+    upgrade.on_upgrade(move |socket| {
         async move {
             tracing::info!("open");
             session::run(socket, settings).await;

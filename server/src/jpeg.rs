@@ -1,440 +1,503 @@
-//! What can be said of a JPEG before it is decoded (ITU-T T.81, annex B).
-//!
-//! `jpegdec` of GStreamer 1.22 turns a truncated file into a half-grey picture without a message and allocates whatever
-//! size a header claims, so a frame is walked through here, marker by marker, before it may enter a pipeline.
+//! Reads a JPEG's markers before a decoder sees it, because a decoder will not say what was wrong: GStreamer's makes
+//! a half-grey picture of a truncated file without a word, and allocates a gigabyte for a header that claims
+//! 30 000 x 30 000 pixels. Marker syntax as in ITU-T T.81, annex B.
 
 use thiserror::Error;
 
-/// What a picture may have at most.
+/// What a picture may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Width times height.
+    /// Largest width times height, in pixels.
     pub max_pixels: u32,
-    /// Scans; a progressive picture has several.
+    /// Most scans: each one of a progressive picture costs a pass over all of its blocks.
     pub max_scans: u32,
 }
 
-/// What the headers say.
+/// What the headers of an accepted picture say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Width in pixels, 1 to 65535.
     pub width: u16,
     /// Height in pixels, 1 to 65535.
     pub height: u16,
-    /// 1 (grey) or 3 (colour).
+    /// 1 = grey, 3 = colour.
     pub components: u8,
-    /// Whether it is a progressive picture.
+    /// Whether the scans refine one another (SOF2).
     pub progressive: bool,
-    /// Number of scans.
+    /// Number of scans, at least 1.
     pub scans: u32,
-    /// Bytes from SOI to EOI, both included; what follows is not part of the picture.
+    /// Bytes from SOI to EOI. Only these were checked: what follows them must not reach a decoder, which would take
+    /// it for a second picture.
     pub length: usize,
 }
 
-/// Why a JPEG is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Why a picture is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum JpegError {
-    /// Other data.
-    #[error("not a JPEG: it does not start with FF D8")]
-    NotJpeg,
-    /// The data end before the end-of-image marker.
-    #[error("the JPEG is truncated: it ends after {length} bytes without an end-of-image marker")]
+    /// The bytes start like something else.
+    #[error(
+        "not a JPEG but {0}: a JPEG starts with the bytes FF D8; encode the picture as JPEG, \
+         in a browser with canvas.toBlob(..., \"image/jpeg\")"
+    )]
+    NotJpeg(&'static str),
+    /// The bytes end before the picture does.
+    #[error(
+        "truncated JPEG: its {length} bytes end {place}, before the end marker FF D9; send the whole file in one message"
+    )]
     Truncated {
         /// Bytes there are.
         length: usize,
+        /// What they end in.
+        place: &'static str,
     },
-    /// The structure of markers and lengths is broken.
-    #[error("the JPEG is damaged at byte {offset}: {cause}")]
+    /// The bytes contradict the format.
+    #[error("damaged JPEG: {problem} at byte {offset}; send the file as the encoder wrote it")]
     Damaged {
-        /// Where.
+        /// What is wrong.
+        problem: &'static str,
+        /// Where, counted from 0.
         offset: usize,
-        /// What is wrong there.
-        cause: &'static str,
     },
-    /// A kind of JPEG that is not decoded.
-    #[error("{0} JPEG is not supported; send 8-bit grey or YCbCr, baseline or progressive")]
+    /// A kind of JPEG that is not decoded here.
+    #[error("{0} JPEG is not supported: send an 8-bit baseline or progressive JPEG, grey or YCbCr")]
     Unsupported(&'static str),
-    /// Larger than allowed.
-    #[error("{width} x {height} pixels are too many: at most {max} are allowed (server.max_pixels)")]
-    TooManyPixels {
-        /// Width in pixels.
+    /// Width or height is 0.
+    #[error("empty JPEG: the header says {width} x {height} pixels; both must be at least 1")]
+    Empty {
+        /// Width of the header.
         width: u16,
-        /// Height in pixels.
+        /// Height of the header.
         height: u16,
-        /// Pixels allowed.
-        max: u32,
     },
-    /// More scans than allowed.
-    #[error("more than {max} scans are too many (server.max_scans)")]
+    /// More pixels than [`Limits::max_pixels`].
+    #[error(
+        "{width} x {height} is {} pixels, more than the {max_pixels} allowed (server.max_pixels): send a smaller \
+         picture, 640 x 480 is enough",
+        u64::from(*width) * u64::from(*height)
+    )]
+    TooManyPixels {
+        /// Width of the header.
+        width: u16,
+        /// Height of the header.
+        height: u16,
+        /// The limit.
+        max_pixels: u32,
+    },
+    /// More scans than [`Limits::max_scans`].
+    #[error(
+        "more than {max_scans} scans (server.max_scans): encode the picture as baseline JPEG, or with fewer scans"
+    )]
     TooManyScans {
-        /// Scans allowed.
-        max: u32,
+        /// The limit.
+        max_scans: u32,
     },
 }
 
-const SOI: u8 = 0xd8;
-const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-const DHT: u8 = 0xc4;
-const DAC: u8 = 0xcc;
-/// TEM and RST0 to RST7: markers without a length.
-const STANDALONE: [std::ops::RangeInclusive<u8>; 2] = [0x01..=0x01, 0xd0..=0xd7];
-
-/// Walks through the markers of `bytes`. Reads every byte at most once and allocates nothing.
+/// Checks a JPEG without decoding it, in one pass and without allocating.
+///
+/// Accepted are baseline, extended and progressive Huffman-coded pictures of 8-bit samples with one component (grey) or
+/// three (colour) that end with an end-of-image marker. Files without Huffman tables are accepted as webcams make
+/// them: they mean the tables of T.81, annex K.
 ///
 /// # Errors
 ///
-/// See [`JpegError`]. Damage inside the compressed data of a scan cannot be seen here.
+/// The first problem found, see [`JpegError`].
 pub fn check(bytes: &[u8], limits: Limits) -> Result<Header, JpegError> {
-    if !bytes.starts_with(&[0xff, SOI]) {
-        return Err(JpegError::NotJpeg);
+    if !bytes.starts_with(&[0xFF, SOI]) {
+        let found = if bytes.is_empty() { Some("no data at all") } else { other_format(bytes) };
+        return Err(JpegError::NotJpeg(found.unwrap_or("unknown data")));
     }
-    let mut walk = Walk { bytes, offset: 2 };
+    let mut reader = Reader { bytes, at: 2 };
+    let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let mut scans = 0;
     loop {
-        let start = walk.offset;
-        let damaged = |cause| JpegError::Damaged { offset: start, cause };
-        match walk.marker()? {
+        let (marker, offset) = reader.marker()?;
+        match marker {
             EOI => {
-                let frame = frame.ok_or_else(|| damaged("it ends without a frame header"))?;
-                if scans == 0 {
-                    return Err(damaged("it ends without a scan"));
+                let Some(frame) = frame.filter(|_| scans > 0) else {
+                    return Err(damaged("the picture ends without any image data", offset));
+                };
+                if frame.components().iter().any(|component| !component.seen) {
+                    return Err(damaged("the picture ends without image data of all its components", offset));
                 }
                 return Ok(Header {
                     width: frame.width,
                     height: frame.height,
-                    components: frame.components.len,
+                    components: frame.count,
                     progressive: frame.progressive,
                     scans,
-                    length: walk.offset,
+                    length: reader.at,
                 });
             }
-            SOI => return Err(damaged("a second start-of-image marker")),
+            SOF_BASELINE | SOF_EXTENDED | SOF_PROGRESSIVE => {
+                if frame.is_some() {
+                    return Err(damaged("a second frame header", offset));
+                }
+                let (segment, offset) = reader.segment("in the frame header")?;
+                frame = Some(Frame::read(segment, offset, marker, limits)?);
+            }
             SOS => {
-                let frame = frame.as_ref().ok_or_else(|| damaged("a scan before the frame header"))?;
-                frame.scan(walk.segment()?).map_err(damaged)?;
+                let (segment, offset) = reader.segment("in a scan header")?;
+                let Some(frame) = &mut frame else {
+                    return Err(damaged("image data before the frame header", offset));
+                };
+                frame.check_scan(segment, offset, &tables)?;
                 scans += 1;
                 if scans > limits.max_scans {
-                    return Err(JpegError::TooManyScans { max: limits.max_scans });
+                    return Err(JpegError::TooManyScans { max_scans: limits.max_scans });
                 }
-                walk.skip_entropy_coded();
+                reader.skip_entropy_coded()?;
             }
-            marker @ 0xc0..=0xcf if marker != DHT && marker != DAC => {
-                if let Some(kind) = unsupported(marker) {
-                    return Err(JpegError::Unsupported(kind));
-                }
-                if frame.is_some() {
-                    return Err(damaged("a second frame header"));
-                }
-                frame = Some(Frame::read(walk.segment()?, marker == 0xc2, start, limits)?);
+            DHT => {
+                let (segment, offset) = reader.segment("in a Huffman table")?;
+                tables.read_huffman(segment, offset)?;
             }
-            marker if STANDALONE.iter().any(|range| range.contains(&marker)) => {}
-            // Reserved by T.81: no encoder writes them, so this is no longer the structure of a JPEG.
-            0x00 | 0x02..=0xbf => return Err(damaged("a marker that does not exist")),
+            DQT => {
+                let (segment, offset) = reader.segment("in a quantisation table")?;
+                tables.read_quantisation(segment, offset)?;
+            }
+            // Stand-alone markers; outside of a scan they mean nothing.
+            TEM | RST_FIRST..=RST_LAST => {}
+            DRI | DNL => {
+                let (segment, offset) = reader.segment("in a header")?;
+                if segment.len() != 2 {
+                    return Err(damaged("a restart interval or line count that is not two bytes", offset));
+                }
+            }
+            APP_FIRST..=APP_LAST | COM => {
+                reader.segment("in its metadata")?;
+            }
             _ => {
-                walk.segment()?;
+                return Err(match unsupported(marker) {
+                    Some(name) => JpegError::Unsupported(name),
+                    None => damaged("an unknown marker", offset),
+                });
             }
         }
     }
 }
 
-/// The name of a process that is not decoded, by its start-of-frame marker.
+/// The name, with its article, of the picture format that `bytes` start like, if it is one that clients send by mistake.
+pub(crate) fn other_format(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some("a PNG"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("a WebP"),
+        [b'G', b'I', b'F', b'8', ..] => Some("a GIF"),
+        [b'B', b'M', ..] => Some("a BMP"),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("an AVIF, HEIC or MP4"),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Some("a WebM"),
+        _ => None,
+    }
+}
+
+const TEM: u8 = 0x01;
+const SOF_BASELINE: u8 = 0xC0;
+const SOF_EXTENDED: u8 = 0xC1;
+const SOF_PROGRESSIVE: u8 = 0xC2;
+const DHT: u8 = 0xC4;
+const RST_FIRST: u8 = 0xD0;
+const RST_LAST: u8 = 0xD7;
+const SOI: u8 = 0xD8;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const DQT: u8 = 0xDB;
+const DNL: u8 = 0xDC;
+const DRI: u8 = 0xDD;
+const APP_FIRST: u8 = 0xE0;
+const APP_LAST: u8 = 0xEF;
+const COM: u8 = 0xFE;
+
+/// Most blocks of one interleaved unit (T.81, B.2.3).
+const MAX_BLOCKS_PER_UNIT: u32 = 10;
+
 fn unsupported(marker: u8) -> Option<&'static str> {
     match marker {
-        0xc0..=0xc2 => None,
-        0xc3 => Some("lossless"),
-        0xc5..=0xc7 => Some("hierarchical"),
-        0xc8 => Some("extended (JPG)"),
-        0xcb => Some("lossless arithmetic-coded"),
-        0xcd..=0xcf => Some("hierarchical arithmetic-coded"),
-        _ => Some("arithmetic-coded"),
+        0xC3 => Some("lossless"),
+        0xC5..=0xC7 | 0xDE | 0xDF => Some("hierarchical"),
+        0xC9..=0xCC => Some("arithmetic-coded"),
+        0xCD..=0xCF => Some("hierarchical arithmetic-coded"),
+        0xF7 => Some("JPEG-LS"),
+        _ => None,
     }
 }
 
-struct Walk<'a> {
+fn damaged(problem: &'static str, offset: usize) -> JpegError {
+    JpegError::Damaged { problem, offset }
+}
+
+struct Reader<'a> {
     bytes: &'a [u8],
-    offset: usize,
+    at: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn truncated(&self) -> JpegError {
-        JpegError::Truncated { length: self.bytes.len() }
+impl<'a> Reader<'a> {
+    fn truncated(&self, place: &'static str) -> JpegError {
+        JpegError::Truncated { length: self.bytes.len(), place }
     }
 
-    /// Reads a marker, with any number of fill bytes before it.
-    fn marker(&mut self) -> Result<u8, JpegError> {
-        let start = self.offset;
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        match rest.first() {
-            None => return Err(self.truncated()),
-            Some(0xff) => {}
-            Some(_) => {
-                return Err(JpegError::Damaged { offset: start, cause: "no marker where one must be" });
-            }
+    /// The next marker's code and the offset of its first FF; any number of FF may fill the space before the code.
+    fn marker(&mut self) -> Result<(u8, usize), JpegError> {
+        let start = self.at;
+        match self.bytes.get(start) {
+            Some(0xFF) => {}
+            Some(_) => return Err(damaged("something else where a marker should be", start)),
+            None => return Err(self.truncated("after a whole segment")),
         }
-        let fill = rest.iter().take_while(|byte| **byte == 0xff).count();
-        let marker = *rest.get(fill).ok_or_else(|| self.truncated())?;
-        self.offset = start + fill + 1;
-        Ok(marker)
+        let rest = &self.bytes[start..];
+        let Some(fill) = rest.iter().position(|&byte| byte != 0xFF) else {
+            return Err(self.truncated("in a marker"));
+        };
+        self.at = start + fill + 1;
+        Ok((rest[fill], start))
     }
 
-    /// Reads a segment: its length, then its contents, which are returned.
-    fn segment(&mut self) -> Result<&'a [u8], JpegError> {
-        let start = self.offset;
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        let [high, low, ..] = rest else { return Err(self.truncated()) };
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
+    /// The contents of the segment whose marker was just read, and their offset.
+    fn segment(&mut self, place: &'static str) -> Result<(&'a [u8], usize), JpegError> {
+        let Some(length) = self.bytes.get(self.at..self.at + 2) else {
+            return Err(self.truncated(place));
+        };
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
         if length < 2 {
-            return Err(JpegError::Damaged { offset: start, cause: "a segment shorter than its own length" });
+            return Err(damaged("a segment that is shorter than its own length", self.at));
         }
-        let contents = rest.get(2..length).ok_or_else(|| self.truncated())?;
-        self.offset = start + length;
-        Ok(contents)
+        let start = self.at + 2;
+        let end = self.at + length;
+        let Some(segment) = self.bytes.get(start..end) else {
+            return Err(self.truncated(place));
+        };
+        self.at = end;
+        Ok((segment, start))
     }
 
-    /// Goes to the next marker that is not part of compressed data (FF 00 is a stuffed byte, RST0 to RST7 restart).
-    fn skip_entropy_coded(&mut self) {
-        let mut offset = self.offset;
-        while let Some(found) =
-            self.bytes.get(offset..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff))
-        {
-            offset += found;
-            match self.bytes.get(offset + 1) {
-                Some(0x00 | 0xd0..=0xd7) => offset += 2,
-                Some(0xff) => offset += 1,
-                _ => break,
+    /// Goes to the marker that ends the image data: not a stuffed FF 00, not a restart marker.
+    fn skip_entropy_coded(&mut self) -> Result<(), JpegError> {
+        let mut data = false;
+        loop {
+            let rest = &self.bytes[self.at..];
+            let Some(found) = rest.iter().position(|&byte| byte == 0xFF) else {
+                return Err(self.truncated("in the image data"));
+            };
+            data |= found > 0;
+            match rest.get(found + 1) {
+                None => return Err(self.truncated("in the image data")),
+                Some(0x00) => {
+                    data = true;
+                    self.at += found + 2;
+                }
+                Some(RST_FIRST..=RST_LAST) => self.at += found + 2,
+                // FF fills: the next one may start the marker.
+                Some(0xFF) => self.at += found + 1,
+                Some(_) => {
+                    self.at += found;
+                    return if data { Ok(()) } else { Err(damaged("a scan without image data", self.at)) };
+                }
             }
         }
-        self.offset = if self.bytes.get(offset) == Some(&0xff) { offset } else { self.bytes.len() };
     }
 }
 
-#[derive(Clone, Copy)]
-struct Components {
-    ids: [u8; 3],
-    len: u8,
+/// Which tables were defined so far, one bit per slot.
+#[derive(Default)]
+struct Tables {
+    quantisation: u8,
+    /// Index 0 for DC, 1 for AC.
+    huffman: [u8; 2],
+}
+
+impl Tables {
+    fn read_quantisation(&mut self, mut segment: &[u8], offset: usize) -> Result<(), JpegError> {
+        while let [head, rest @ ..] = segment {
+            let (precision, slot) = (head >> 4, head & 15);
+            let length = if precision == 0 { 64 } else { 128 };
+            if precision > 1 || slot > 3 || rest.len() < length {
+                return Err(damaged("a bad quantisation table", offset));
+            }
+            self.quantisation |= 1 << slot;
+            segment = &rest[length..];
+        }
+        Ok(())
+    }
+
+    fn read_huffman(&mut self, mut segment: &[u8], offset: usize) -> Result<(), JpegError> {
+        while let [head, rest @ ..] = segment {
+            let (class, slot) = (head >> 4, head & 15);
+            let Some(counts) = rest.get(..16).filter(|_| class <= 1 && slot <= 3) else {
+                return Err(damaged("a bad Huffman table", offset));
+            };
+            let symbols: usize = counts.iter().map(|&count| usize::from(count)).sum();
+            if symbols > 256 || rest.len() < 16 + symbols {
+                return Err(damaged("a bad Huffman table", offset));
+            }
+            self.huffman[usize::from(class)] |= 1 << slot;
+            segment = &rest[16 + symbols..];
+        }
+        Ok(())
+    }
+
+    fn has_quantisation(&self, slot: u8) -> bool {
+        self.quantisation >> slot & 1 == 1
+    }
+
+    fn has_huffman(&self, class: usize, slot: u8) -> bool {
+        // No table at all means those of annex K, slots 0 and 1: Motion JPEG leaves them out.
+        (self.huffman == [0, 0] && slot < 2) || self.huffman[class] >> slot & 1 == 1
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Component {
+    id: u8,
+    horizontal: u8,
+    vertical: u8,
+    quantisation: u8,
+    seen: bool,
 }
 
 struct Frame {
     width: u16,
     height: u16,
-    components: Components,
     progressive: bool,
+    baseline: bool,
+    count: u8,
+    all: [Component; 3],
 }
 
 impl Frame {
-    fn read(segment: &[u8], progressive: bool, offset: usize, limits: Limits) -> Result<Self, JpegError> {
-        let damaged = |cause| JpegError::Damaged { offset, cause };
-        let [precision, h1, h0, w1, w0, count, table @ ..] = segment else {
-            return Err(damaged("a frame header that is too short"));
+    fn read(segment: &[u8], offset: usize, marker: u8, limits: Limits) -> Result<Self, JpegError> {
+        let [precision, y1, y0, x1, x0, count, specifications @ ..] = segment else {
+            return Err(damaged("a frame header that is too short", offset));
         };
         match precision {
             8 => {}
             12 => return Err(JpegError::Unsupported("12-bit")),
-            _ => return Err(damaged("a precision that does not exist")),
-        }
-        let height = u16::from_be_bytes([*h1, *h0]);
-        let width = u16::from_be_bytes([*w1, *w0]);
-        if width == 0 || height == 0 {
-            return Err(damaged("a picture without width or height"));
+            _ => return Err(damaged("a sample precision that does not exist", offset)),
         }
         match count {
             1 | 3 => {}
-            4 => return Err(JpegError::Unsupported("CMYK")),
-            _ => return Err(damaged("a number of components that is neither 1 nor 3")),
+            4 => return Err(JpegError::Unsupported("CMYK (four-component)")),
+            2 => return Err(JpegError::Unsupported("two-component")),
+            _ => return Err(JpegError::Unsupported("many-component")),
         }
-        if table.len() != 3 * usize::from(*count) {
-            return Err(damaged("a frame header of the wrong length"));
+        if specifications.len() != usize::from(*count) * 3 {
+            return Err(damaged("a frame header of the wrong length", offset));
         }
-        let mut components = Components { ids: [0; 3], len: *count };
-        for (id, entry) in components.ids.iter_mut().zip(table.chunks_exact(3)) {
-            *id = entry[0];
-            let (horizontal, vertical) = (entry[1] >> 4, entry[1] & 15);
-            if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
-                return Err(damaged("a sampling factor outside 1 to 4"));
-            }
+        let height = u16::from_be_bytes([*y1, *y0]);
+        let width = u16::from_be_bytes([*x1, *x0]);
+        if width == 0 || height == 0 {
+            return Err(JpegError::Empty { width, height });
         }
+        // At most 65535 squared, which fits.
         if u32::from(width) * u32::from(height) > limits.max_pixels {
-            return Err(JpegError::TooManyPixels { width, height, max: limits.max_pixels });
+            return Err(JpegError::TooManyPixels { width, height, max_pixels: limits.max_pixels });
         }
-        Ok(Self { width, height, components, progressive })
+        let mut all = [Component::default(); 3];
+        for (component, specification) in all.iter_mut().zip(specifications.chunks_exact(3)) {
+            *component = Component {
+                id: specification[0],
+                horizontal: specification[1] >> 4,
+                vertical: specification[1] & 15,
+                quantisation: specification[2],
+                seen: false,
+            };
+        }
+        let frame = Self {
+            width,
+            height,
+            progressive: marker == SOF_PROGRESSIVE,
+            baseline: marker == SOF_BASELINE,
+            count: *count,
+            all,
+        };
+        frame.check_components(offset)?;
+        Ok(frame)
     }
 
-    fn scan(&self, segment: &[u8]) -> Result<(), &'static str> {
-        let [count, rest @ ..] = segment else { return Err("a scan header that is too short") };
-        if *count == 0 || *count > self.components.len || rest.len() != 2 * usize::from(*count) + 3 {
-            return Err("a scan header of the wrong length");
-        }
-        let known = &self.components.ids[..usize::from(self.components.len)];
-        let selected = rest.chunks_exact(2).take(usize::from(*count));
-        if selected.into_iter().all(|entry| known.contains(&entry[0])) {
-            Ok(())
-        } else {
-            Err("a scan of a component that does not exist")
-        }
+    fn components(&self) -> &[Component] {
+        &self.all[..usize::from(self.count)]
     }
+
+    fn check_components(&self, offset: usize) -> Result<(), JpegError> {
+        let components = self.components();
+        let first = components[0];
+        for (index, component) in components.iter().enumerate() {
+            if !(1..=4).contains(&component.horizontal) || !(1..=4).contains(&component.vertical) {
+                return Err(damaged("a sampling factor that is not 1 to 4", offset));
+            }
+            if component.quantisation > 3 {
+                return Err(damaged("a quantisation table that cannot exist", offset));
+            }
+            if components[..index].iter().any(|other| other.id == component.id) {
+                return Err(damaged("two components with one name", offset));
+            }
+            if component.horizontal > first.horizontal || component.vertical > first.vertical {
+                return Err(JpegError::Unsupported("finer chroma than luma in a"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_scan(&mut self, segment: &[u8], offset: usize, tables: &Tables) -> Result<(), JpegError> {
+        let Some((&count, rest)) = segment.split_first() else {
+            return Err(damaged("an empty scan header", offset));
+        };
+        let selectors = usize::from(count) * 2;
+        if count == 0 || count > self.count || rest.len() != selectors + 3 {
+            return Err(damaged("a scan header of the wrong length", offset));
+        }
+        let (selectors, parameters) = rest.split_at(selectors);
+        let [first, last, approximation] = [parameters[0], parameters[1], parameters[2]];
+        if self.progressive {
+            check_progression(count, first, last, approximation, offset)?;
+        }
+        let mut blocks = 0;
+        let mut previous = None;
+        for selector in selectors.chunks_exact(2) {
+            let (id, dc, ac) = (selector[0], selector[1] >> 4, selector[1] & 15);
+            let found = self.components().iter().position(|component| component.id == id);
+            let Some(index) = found.filter(|&index| previous.is_none_or(|previous| index > previous)) else {
+                return Err(damaged("a scan of components that the frame header does not list so", offset));
+            };
+            previous = Some(index);
+            let most = if self.baseline { 1 } else { 3 };
+            if dc > most || ac > most {
+                return Err(damaged("a scan with a Huffman table that cannot exist", offset));
+            }
+            let component = &mut self.all[index];
+            component.seen = true;
+            blocks += u32::from(component.horizontal) * u32::from(component.vertical);
+            // A refining scan of DC coefficients is raw bits.
+            let needs_dc = first == 0 && approximation >> 4 == 0 || !self.progressive;
+            let needs_ac = first > 0 || !self.progressive;
+            if needs_dc && !tables.has_huffman(0, dc) || needs_ac && !tables.has_huffman(1, ac) {
+                return Err(damaged("a scan whose Huffman table is missing", offset));
+            }
+            if !tables.has_quantisation(component.quantisation) {
+                return Err(damaged("a scan whose quantisation table is missing", offset));
+            }
+        }
+        if count > 1 && blocks > MAX_BLOCKS_PER_UNIT {
+            return Err(damaged("a scan of too many blocks per unit", offset));
+        }
+        Ok(())
+    }
+}
+
+/// The rules of T.81, G.1.1.1.
+fn check_progression(
+    count: u8,
+    first: u8,
+    last: u8,
+    approximation: u8,
+    offset: usize,
+) -> Result<(), JpegError> {
+    let (high, low) = (approximation >> 4, approximation & 15);
+    let band = if first == 0 { last == 0 } else { first <= last && last < 64 && count == 1 };
+    if !band || low > 13 || high != 0 && high != low + 1 {
+        return Err(damaged("a progressive scan that refines nothing that exists", offset));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const LIMITS: Limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
-
-    fn segment(marker: u8, contents: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(contents.len() + 2).unwrap().to_be_bytes();
-        [&[0xff, marker], &length[..], contents].concat()
-    }
-
-    fn frame(marker: u8, precision: u8, width: u16, height: u16, components: u8) -> Vec<u8> {
-        let mut contents = vec![precision];
-        contents.extend(height.to_be_bytes());
-        contents.extend(width.to_be_bytes());
-        contents.push(components);
-        for id in 1..=components {
-            contents.extend([id, 0x22, 0]);
-        }
-        segment(marker, &contents)
-    }
-
-    fn scan(components: u8) -> Vec<u8> {
-        let mut contents = vec![components];
-        for id in 1..=components {
-            contents.extend([id, 0]);
-        }
-        contents.extend([0, 63, 0]);
-        [segment(SOS, &contents), vec![0x12, 0xff, 0x00, 0x34, 0xff, 0xd0, 0x56]].concat()
-    }
-
-    fn file(parts: &[Vec<u8>]) -> Vec<u8> {
-        [vec![0xff, SOI], segment(0xe0, b"JFIF\0"), parts.concat(), vec![0xff, EOI]].concat()
-    }
-
-    fn plain() -> Vec<u8> {
-        file(&[frame(0xc0, 8, 640, 480, 3), segment(DHT, &[0; 17]), scan(3)])
-    }
-
-    #[test]
-    fn the_headers_of_a_picture_are_read() {
-        let bytes = plain();
-        let header = check(&bytes, LIMITS).unwrap();
-        assert_eq!(
-            header,
-            Header {
-                width: 640,
-                height: 480,
-                components: 3,
-                progressive: false,
-                scans: 1,
-                length: bytes.len()
-            }
-        );
-        let grey = check(&file(&[frame(0xc2, 8, 1, 1, 1), scan(1), scan(1)]), LIMITS).unwrap();
-        assert_eq!((grey.components, grey.progressive, grey.scans), (1, true, 2));
-    }
-
-    #[test]
-    fn what_follows_the_picture_is_not_part_of_it() {
-        let bytes = plain();
-        let longer = [bytes.clone(), vec![0; 100]].concat();
-        assert_eq!(check(&longer, LIMITS).unwrap().length, bytes.len());
-    }
-
-    #[test]
-    fn fill_bytes_before_a_marker_are_passed_over() {
-        let bytes = [vec![0xff, SOI, 0xff, 0xff, 0xff], plain().split_off(3)].concat();
-        assert!(check(&bytes, LIMITS).is_ok());
-    }
-
-    #[test]
-    fn every_truncation_is_refused() {
-        let bytes = plain();
-        for length in 2..bytes.len() {
-            let error = check(&bytes[..length], LIMITS).unwrap_err();
-            assert_eq!(error, JpegError::Truncated { length }, "cut at {length}");
-        }
-        assert_eq!(check(&bytes[..1], LIMITS), Err(JpegError::NotJpeg));
-        assert_eq!(check(b"", LIMITS), Err(JpegError::NotJpeg));
-        assert_eq!(check(b"\x89PNG\r\n", LIMITS), Err(JpegError::NotJpeg));
-    }
-
-    #[test]
-    fn kinds_that_are_not_decoded_are_refused_by_name() {
-        let cases = [
-            (frame(0xc0, 8, 8, 8, 4), "CMYK"),
-            (frame(0xc1, 12, 8, 8, 3), "12-bit"),
-            (frame(0xc3, 8, 8, 8, 3), "lossless"),
-            (frame(0xc5, 8, 8, 8, 3), "hierarchical"),
-            (frame(0xc9, 8, 8, 8, 3), "arithmetic-coded"),
-            (frame(0xca, 8, 8, 8, 3), "arithmetic-coded"),
-            (frame(0xcb, 8, 8, 8, 3), "lossless arithmetic-coded"),
-        ];
-        for (header, name) in cases {
-            assert_eq!(check(&file(&[header, scan(1)]), LIMITS), Err(JpegError::Unsupported(name)));
-        }
-    }
-
-    #[test]
-    fn a_picture_with_too_many_pixels_or_scans_is_refused() {
-        let bomb = file(&[frame(0xc0, 8, 30_000, 30_000, 3), scan(3)]);
-        let error = JpegError::TooManyPixels { width: 30_000, height: 30_000, max: LIMITS.max_pixels };
-        assert_eq!(check(&bomb, LIMITS), Err(error));
-        let largest = file(&[frame(0xc0, 8, 1920, 1080, 3), scan(3)]);
-        assert!(check(&largest, LIMITS).is_ok());
-
-        let scans = |count| file(&[frame(0xc2, 8, 64, 64, 3), scan(1).repeat(count)]);
-        assert!(check(&scans(64), LIMITS).is_ok());
-        assert_eq!(check(&scans(1000), LIMITS), Err(JpegError::TooManyScans { max: 64 }));
-    }
-
-    #[test]
-    fn a_broken_structure_is_refused_with_its_place() {
-        let cases: [(Vec<u8>, &str); 10] = [
-            (file(&[]), "without a frame header"),
-            (file(&[frame(0xc0, 8, 8, 8, 1)]), "without a scan"),
-            (file(&[scan(1)]), "before the frame header"),
-            (file(&[frame(0xc0, 8, 8, 8, 1), frame(0xc0, 8, 8, 8, 1)]), "second frame header"),
-            (file(&[frame(0xc0, 8, 0, 8, 1)]), "without width"),
-            (file(&[frame(0xc0, 8, 8, 8, 2)]), "neither 1 nor 3"),
-            (file(&[frame(0xc0, 9, 8, 8, 1)]), "precision"),
-            (file(&[frame(0xc0, 8, 8, 8, 1), scan(3)]), "scan header of the wrong length"),
-            (file(&[vec![0xff, 0x02]]), "does not exist"),
-            (file(&[vec![0x00, 0x02]]), "no marker"),
-        ];
-        for (bytes, cause) in cases {
-            let message = check(&bytes, LIMITS).unwrap_err().to_string();
-            assert!(message.contains(cause) && message.contains("at byte"), "{message}");
-        }
-        let zero_length = [&[0xff, SOI, 0xff, 0xe0, 0, 1][..], &plain()[2..]].concat();
-        assert!(check(&zero_length, LIMITS).unwrap_err().to_string().contains("shorter than its own length"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = check(&bytes, LIMITS);
-            let _ = check(&[vec![0xff, SOI], bytes].concat(), LIMITS);
-        }
-
-        #[test]
-        fn no_mutation_panics_or_escapes_the_limits(
-            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-            cut in any::<prop::sample::Index>(),
-        ) {
-            let mut bytes = plain();
-            for (place, value) in changes {
-                let place = place.index(bytes.len());
-                bytes[place] = value;
-            }
-            bytes.truncate(cut.index(bytes.len()) + 1);
-            if let Ok(header) = check(&bytes, LIMITS) {
-                prop_assert!(u32::from(header.width) * u32::from(header.height) <= LIMITS.max_pixels);
-                prop_assert!(header.scans <= LIMITS.max_scans && header.scans > 0);
-                prop_assert!(header.length <= bytes.len());
-                prop_assert_eq!(&bytes[header.length - 2..header.length], &[0xff, EOI]);
-            }
-        }
-    }
-}
+mod tests;

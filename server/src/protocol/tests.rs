@@ -1,6 +1,12 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use ::base64::{Engine, engine::general_purpose as base64};
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use super::*;
 use crate::jpeg::{self, Limits};
-use proptest::prelude::*;
 
 const JPEG: &[u8] = &[0xff, 0xd8, 0xfb, 0xef, 0xbe];
 
@@ -8,17 +14,37 @@ fn blob(request: &Request) -> &[u8] {
     request.jpeg.as_ref().unwrap().as_ref().unwrap()
 }
 
-fn code(outcome: Result<Request, Refusal>) -> &'static str {
+fn refusal(outcome: Result<Request, Refusal>) -> Refusal {
     match outcome {
-        Err(refusal) => refusal.code.as_str(),
-        Ok(request) => request.jpeg.unwrap().unwrap_err().code.as_str(),
+        Err(refusal) => refusal,
+        Ok(request) => request.jpeg.unwrap().unwrap_err(),
     }
+}
+
+fn code(outcome: Result<Request, Refusal>) -> &'static str {
+    refusal(outcome).code.as_str()
+}
+
+#[test]
+fn close_reasons_fit_into_a_close_frame_and_differ() {
+    let mut reasons: Vec<&str> = Close::ALL.iter().map(|close| close.reason()).collect();
+    assert!(reasons.iter().all(|reason| !reason.is_empty() && reason.len() <= 123));
+    reasons.sort_unstable();
+    reasons.dedup();
+    assert_eq!(reasons.len(), Close::ALL.len());
 }
 
 #[test]
 fn base64_of_every_dialect_is_read() {
-    let dialects = ["/9j7774=", "/9j7774", "_9j7774=", "_9j7774", "data:image/jpeg;base64,/9j7774="];
-    for text in dialects {
+    for text in [
+        "/9j7774=",
+        "/9j7774",
+        "_9j7774=",
+        "_9j7774",
+        "data:image/jpeg;base64,/9j7774=",
+        "data:image/jpg;base64,_9j7774",
+        "DATA:image/JPEG;BASE64,/9j7774=",
+    ] {
         let request = read_text(&format!(r#"{{"jpeg_blob": "{text}", "new_letter": null}}"#)).unwrap();
         assert_eq!(blob(&request), JPEG, "{text}");
         assert_eq!(request.new_letter, None);
@@ -28,11 +54,15 @@ fn base64_of_every_dialect_is_read() {
 }
 
 #[test]
-fn missing_keys_are_null() {
-    let nothing = Request { jpeg: None, new_letter: None };
-    assert_eq!(read_text("{}"), Ok(nothing.clone()));
-    assert_eq!(read_text(r#"{"jpeg_blob": null, "new_letter": null}"#), Ok(nothing.clone()));
-    assert_eq!(read_binary(&Bytes::from_static(&[0x80])), Ok(nothing));
+fn a_missing_key_is_null_and_a_message_without_anything_is_refused() {
+    for text in ["{}", r#"{"jpeg_blob": null}"#, r#"{"jpeg_blob": null, "new_letter": null}"#] {
+        let refusal = read_text(text).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::BadJson);
+        assert!(refusal.message.contains("nothing in it"), "{}", refusal.message);
+    }
+    assert_eq!(code(read_binary(&Bytes::from_static(&[0x80]))), "bad_msgpack");
+    assert_eq!(read_text(r#"{"new_letter": "A"}"#).unwrap().jpeg, None);
+    assert_eq!(read_text(r#"{"jpeg_blob": "/9j7774"}"#).unwrap().new_letter, None);
 }
 
 #[test]
@@ -48,29 +78,57 @@ fn the_letter_counts_beside_a_frame_that_cannot_be_read() {
 }
 
 #[test]
-fn bad_text_is_refused_by_kind() {
-    let cases = [
-        ("", "bad_json"),
-        ("nonsense", "bad_json"),
-        ("[]", "bad_json"),
-        ("null", "bad_json"),
-        (r#"{"jpeg_blob": 3}"#, "bad_json"),
-        (r#"{"jpeg_blob": []}"#, "bad_json"),
-        (r#"{"new_letter": 3}"#, "bad_json"),
-        (r#"{"new_letter": "A"} x"#, "bad_json"),
-        (r#"{"new_letter": "A", "new_letter": "B"}"#, "bad_json"),
-        (r#"{"new_letter": null, "new_letter": "B"}"#, "bad_json"),
-        (r#"{"new_letter": "\ud800"}"#, "bad_json"),
-        (r#"{"letter": "A""#, "bad_json"),
-        (r#"{"letter": "A"}"#, "unknown_key"),
-        (r#"{"jpeg_blob": "?"}"#, "bad_base64"),
-        (r#"{"jpeg_blob": "data:image/png;base64,AAAA"}"#, "bad_base64"),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(code(read_text(text)), expected, "{text}");
+fn bad_text_is_refused_with_its_cause() {
+    for (text, code, cause) in [
+        ("", "bad_json", "not JSON (EOF"),
+        ("nonsense", "bad_json", "not JSON ("),
+        ("[]", "bad_json", "not a JSON object"),
+        ("null", "bad_json", "not a JSON object"),
+        ("\"text\"", "bad_json", "not a JSON object"),
+        (
+            r#"{"jpeg_blob": 3}"#,
+            "bad_json",
+            r#""jpeg_blob" must be base64 text, in MessagePack bytes, or null, not a number"#,
+        ),
+        (r#"{"jpeg_blob": -3}"#, "bad_json", "not a number"),
+        (r#"{"jpeg_blob": 3.5}"#, "bad_json", "not a number"),
+        (r#"{"jpeg_blob": [255, 216]}"#, "bad_json", "not an array"),
+        (r#"{"jpeg_blob": {"0": 255}}"#, "bad_json", "not an object"),
+        (r#"{"new_letter": true}"#, "bad_json", r#""new_letter" must be text or null, not a boolean"#),
+        (r#"{"new_letter": "A"} x"#, "bad_json", "trailing characters"),
+        (r#"{"new_letter": "A", "new_letter": "B"}"#, "bad_json", r#""new_letter" stands there twice"#),
+        (r#"{"jpeg_blob": null, "jpeg_blob": "/9j/"}"#, "bad_json", r#""jpeg_blob" stands there twice"#),
+        (r#"{"new_letter": "\ud800"}"#, "bad_json", "not JSON ("),
+        (r#"{"new_letter": "A""#, "bad_json", "not JSON (EOF"),
+        (r#"{"letter": "A"}"#, "unknown_key", r#"unknown key "letter": did you mean "new_letter"?"#),
+        (r#"{"jpeg_blob": "/9j/!"}"#, "bad_base64", "character '!' at position 4"),
+        (r#"{"jpeg_blob": "/9j/\n/9j/"}"#, "bad_base64", r"character '\n' at position 4"),
+        (r#"{"jpeg_blob": "/9j/é"}"#, "bad_base64", "a character beyond ASCII at position 4"),
+        (r#"{"jpeg_blob": "/9j/-"}"#, "bad_base64", "character '/' at position 0"),
+        (r#"{"jpeg_blob": "/9j/A"}"#, "bad_base64", "5 characters are not a whole number of bytes"),
+        (r#"{"jpeg_blob": "/9j/AB"}"#, "bad_base64", "its end is cut"),
+        (r#"{"jpeg_blob": "data:image/png;base64,AAAA"}"#, "bad_jpeg", r#"a data URL of "image/png;base64""#),
+        (r#"{"jpeg_blob": "data:,"}"#, "bad_jpeg", r#"a data URL of """#),
+    ] {
+        let refusal = refusal(read_text(text));
+        assert_eq!(refusal.code.as_str(), code, "{text}");
+        assert!(refusal.message.contains(cause), "{text}: {}", refusal.message);
     }
-    let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-    assert_eq!(code(read_text(&deep)), "bad_json");
+}
+
+#[test]
+fn deep_nesting_is_refused_without_following_it() {
+    for key in ["x", "jpeg_blob", "new_letter"] {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let text = format!("{{\"{key}\": {}1{}}}", open.repeat(100_000), close.repeat(100_000));
+            let expected = if key == "x" { "unknown_key" } else { "bad_json" };
+            assert_eq!(code(read_text(&text)), expected);
+        }
+        let map = [&[0x81, 0xa0 + key.len() as u8], key.as_bytes(), &[0x91; 100_000]].concat();
+        let expected = if key == "x" { "unknown_key" } else { "bad_msgpack" };
+        assert_eq!(code(read_binary(&map.into())), expected);
+    }
+    assert_eq!(code(read_text(&"[".repeat(100_000))), "bad_json");
 }
 
 #[test]
@@ -78,13 +136,9 @@ fn binary_messages_are_told_apart_by_their_first_bytes() {
     let bare = read_binary(&Bytes::from_static(JPEG)).unwrap();
     assert_eq!((blob(&bare), &bare.new_letter), (JPEG, &None));
 
-    let mut map = vec![0x82, 0xa9];
-    map.extend(b"jpeg_blob");
-    map.extend([0xc4, 5]);
+    let mut map = b"\x82\xa9jpeg_blob\xc4\x05".to_vec();
     map.extend(JPEG);
-    map.push(0xaa);
-    map.extend(b"new_letter");
-    map.extend([0xa1, b'C']);
+    map.extend(b"\xaanew_letter\xa1C");
     let message = Bytes::from(map);
     let request = read_binary(&message).unwrap();
     assert_eq!(blob(&request), JPEG);
@@ -93,38 +147,82 @@ fn binary_messages_are_told_apart_by_their_first_bytes() {
     assert!(message.as_ptr_range().contains(&blob(&request).as_ptr()));
 
     for length in 0..message.len() {
-        assert_eq!(code(read_binary(&message.slice(..length))), "bad_msgpack", "cut at {length}");
+        let outcome = read_binary(&message.slice(..length));
+        assert_eq!(code(outcome), "bad_msgpack", "cut at {length}");
     }
-    assert_eq!(code(read_binary(&Bytes::from_static(b"\x89PNG"))), "bad_msgpack");
-    assert_eq!(code(read_binary(&Bytes::from_static(b"\x81\xa1x\xc0"))), "unknown_key");
-    let mut deep = vec![0x81, 0xa1, b'x'];
-    deep.extend(std::iter::repeat_n(0x91, 100_000));
-    assert_eq!(code(read_binary(&deep.into())), "bad_msgpack");
-    // An array that claims four billion entries.
-    assert_eq!(code(read_binary(&Bytes::from_static(b"\x81\xa1x\xdd\xff\xff\xff\xff"))), "bad_msgpack");
+    let longer = [&message[..], &[0xc0]].concat();
+    assert_eq!(code(read_binary(&longer.into())), "bad_msgpack");
+}
+
+#[test]
+fn bad_binary_is_refused_with_its_cause() {
+    for (message, code, cause) in [
+        (&b""[..], "bad_msgpack", "neither a JPEG"),
+        (b"hello", "bad_msgpack", "neither a JPEG"),
+        (b"\x93\x01\x02\x03", "bad_msgpack", "neither a JPEG"),
+        (b"\x81\xa1x\xc0", "unknown_key", "unknown key \"x\""),
+        (b"\x81\xa1x\xdd\xff\xff\xff\xff", "unknown_key", "unknown key \"x\""),
+        (b"\x81\x01\xc0", "bad_msgpack", "not a whole map"),
+        (b"\x81\xaanew_letter\xc4\x01A", "bad_msgpack", "must be text or null, not bytes"),
+        (b"\x81\xa9jpeg_blob\x92\xcc\xff", "bad_msgpack", "not an array"),
+        (b"\x81\xa9jpeg_blob\x81\x01\x02", "bad_msgpack", "not an object"),
+        (b"\x81\xa9jpeg_blob\xd4\x01\x02", "bad_msgpack", "not an extension type"),
+        (b"\x81\xa9jpeg_blob\xc6\xff\xff\xff\xff", "bad_msgpack", "not a whole map"),
+        (b"\xdf\xff\xff\xff\xff", "bad_msgpack", "not a whole map"),
+        (b"\x82\xa9jpeg_blob\xc0\xa9jpeg_blob\xc0", "bad_msgpack", "stands there twice"),
+        (b"\x81\xa9jpeg_blob\xc0", "bad_msgpack", "nothing in it"),
+    ] {
+        let refusal = refusal(read_binary(&Bytes::from_static(message)));
+        assert_eq!(refusal.code.as_str(), code, "{message:?}");
+        assert!(refusal.message.contains(cause), "{message:?}: {}", refusal.message);
+    }
+}
+
+#[test]
+fn a_picture_of_another_format_is_a_frame_that_is_refused_by_name() {
+    let limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
+    let message = Bytes::from_static(b"\x89PNG\r\n\x1a\n");
+    let request = read_binary(&message).unwrap();
+    let refusal = Refusal::from(jpeg::check(blob(&request), limits).unwrap_err());
+    assert_eq!(refusal.code, ErrorCode::BadJpeg);
+    assert!(refusal.message.contains("not a JPEG but a PNG"), "{}", refusal.message);
+}
+
+#[test]
+fn the_nearest_key_is_named() {
+    for (key, nearest) in [
+        ("jpeg", JPEG_BLOB),
+        ("jpegBlob", JPEG_BLOB),
+        ("JPEG_BLOB", JPEG_BLOB),
+        ("blob", JPEG_BLOB),
+        ("letter", NEW_LETTER),
+        ("newLetter", NEW_LETTER),
+        ("new_leter", NEW_LETTER),
+    ] {
+        let refusal = read_text(&json!({ key: null }).to_string()).unwrap_err();
+        assert!(
+            refusal.message.contains(&format!("did you mean {nearest:?}?")),
+            "{key}: {}",
+            refusal.message
+        );
+    }
 }
 
 #[test]
 fn what_is_sent_back_does_not_grow_with_what_came() {
-    let key = "k".repeat(1_000_000);
-    let refusal = read_text(&format!(r#"{{"{key}": 1}}"#)).unwrap_err();
-    assert!(refusal.to_text().len() < 400, "{}", refusal.to_text().len());
-    let refusal = Refusal::unknown_letter(&key, &["A".to_owned()]);
-    assert!(refusal.to_text().len() < 400);
-}
-
-#[test]
-fn extras_are_a_list_of_known_words() {
-    assert_eq!(Extras::read(""), Ok(Extras::default()));
-    let some = Extras::read("frame, status").unwrap();
-    assert!(some.frame && some.status && !some.timings && some.needs_messages());
-    for name in Extras::NAMES {
-        assert_ne!(Extras::read(name), Ok(Extras::default()));
+    let long = "k".repeat(1_000_000);
+    for text in [
+        format!(r#"{{"{long}": 1}}"#),
+        format!("\"{long}\""),
+        long.clone(),
+        format!(r#"{{"jpeg_blob": "data:{long},"}}"#),
+    ] {
+        assert!(refusal(read_text(&text)).to_text().len() < 400);
     }
-    assert_eq!(
-        Extras::read("frame,face").unwrap_err(),
-        "unknown extra \"face\"; there are: frame, timings, landmarks, top, status"
-    );
+    let labels = vec![long.clone(); 1000];
+    assert!(Refusal::unknown_letter(&long, &labels).to_text().len() < 400);
+    assert_eq!(brief("äöü", 3), "äöü");
+    assert_eq!(brief("äöü", 2), "äö...");
 }
 
 #[test]
@@ -134,66 +232,193 @@ fn a_payload_that_is_not_an_object_is_no_feedback() {
 }
 
 #[test]
-fn every_message_is_as_documented() {
+fn a_feedback_nobody_asked_more_of_is_the_payload_itself() {
+    assert_eq!(feedback(RESET_PAYLOAD, None, None).as_deref(), Some(RESET_PAYLOAD));
+}
+
+#[test]
+fn the_times_of_two_elements_of_one_kind_add_up() {
+    let smoother = ("smooth", Duration::from_micros(250));
+    let timings = Timings { stages: vec![smoother, smoother], age: Duration::from_millis(2) };
+    let text = feedback(RESET_PAYLOAD, None, Some(&timings)).unwrap();
+    let message: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(message["timings"], json!({"smooth": 0.5, "age": 2.0}));
+}
+
+/// Every message of the server, by the name and the summary of its example in the description.
+fn answers() -> Vec<(&'static str, &'static str, String)> {
     let labels: Vec<String> = ["A", "B", "C"].map(str::to_owned).to_vec();
     let limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
     let payload = r#"{"maxarg_letter":"B","target_arg_prob":0.93}"#;
     let timings = Timings {
-        stages: vec![("decode", Duration::from_micros(2512)), ("holistic", Duration::from_micros(14_037))],
+        stages: vec![
+            ("decode", Duration::from_nanos(2_512_300)),
+            ("holistic", Duration::from_micros(14_037)),
+        ],
         age: Duration::from_micros(17_499),
     };
-    let mut lines = vec![
-        format!("feedback           {}", feedback(payload, None, None).unwrap()),
-        format!("feedback, extras   {}", feedback(payload, Some(7), Some(&timings)).unwrap()),
-        format!("reset              {RESET_PAYLOAD}"),
-        format!("status             {}", status("warming 12/32")),
-        format!("top                {}", top(&[("B".to_owned(), 0.93), ("D".to_owned(), 0.04)])),
-        format!("landmarks          {}", landmarks(&json!({"frame": 7}))),
-    ];
-    let refusals = [
-        read_text("nonsense").unwrap_err(),
-        read_binary(&Bytes::from_static(b"\x89PNG")).unwrap_err(),
-        read_text(r#"{"letter": "A"}"#).unwrap_err(),
-        read_text(r#"{"jpeg_blob": "?"}"#).unwrap().jpeg.unwrap().unwrap_err(),
-        jpeg::check(b"GIF89a", limits).unwrap_err().into(),
-        jpeg::check(&[0xff, 0xd8, 0xff], limits).unwrap_err().into(),
-        Refusal::no_picture(7),
-        JpegError::Unsupported("CMYK").into(),
-        JpegError::TooManyPixels { width: 30_000, height: 30_000, max: 2_073_600 }.into(),
-        JpegError::TooManyScans { max: 64 }.into(),
-        Refusal::too_large(3_000_000, 2_097_152),
-        Refusal::too_fast(120),
-        Refusal::unknown_letter("Ä", &labels),
-        Refusal::internal(),
-    ];
+    let best = [("B".to_owned(), 0.93), ("D".to_owned(), 0.04)];
+    let seen = json!({
+        "frame": 7, "pose": null, "face": null, "left_hand": null, "right_hand": [[0.5, 0.25, -0.01, 0.0]],
+    });
+    let refusal_of_jpeg = |bytes: &[u8]| Refusal::from(jpeg::check(bytes, limits).unwrap_err());
+    let header = |precision, size: u16, components| {
+        let [high, low] = size.to_be_bytes();
+        [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, precision, high, low, high, low, components][..], &[0; 9]].concat()
+    };
+    let mut scans = header(8, 8, 1);
+    scans[5] = 11;
+    scans.truncate(12);
+    scans.extend([1, 0x11, 0, 0xff, 0xdb, 0, 67]);
+    scans.extend([0; 65]);
+    scans.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x12].repeat(65));
+    vec![
+        ("feedback", "plain", feedback(payload, None, None).unwrap()),
+        ("feedback", "reset", RESET_PAYLOAD.to_owned()),
+        ("feedback", "extras", feedback(payload, Some(7), Some(&timings)).unwrap()),
+        ("status", "warming", status("warming 12/32")),
+        ("status", "ready", status("ready")),
+        ("status", "no_hand", status("no_hand")),
+        ("top", "top", top(&best)),
+        ("landmarks", "landmarks", landmarks(&seen)),
+        ("error", "bad_json", refusal(read_text("nonsense")).to_text()),
+        ("error", "bad_msgpack", refusal(read_binary(&Bytes::from_static(b"hello"))).to_text()),
+        ("error", "unknown_key", refusal(read_text(r#"{"letter": "A"}"#)).to_text()),
+        ("error", "bad_base64", refusal(read_text(r#"{"jpeg_blob": "?"}"#)).to_text()),
+        ("error", "bad_jpeg", refusal_of_jpeg(b"\xff\xd8\xff\xe0\x00\x10JFIF").to_text()),
+        ("error", "bad_jpeg: another format", refusal_of_jpeg(b"GIF89a").to_text()),
+        ("error", "bad_jpeg: damaged", refusal_of_jpeg(b"\xff\xd8\xff\xd9").to_text()),
+        ("error", "bad_jpeg: no picture", Refusal::no_picture(7).to_text()),
+        ("error", "unsupported_jpeg", refusal_of_jpeg(&header(12, 8, 3)).to_text()),
+        ("error", "too_many_pixels", refusal_of_jpeg(&header(8, 30_000, 3)).to_text()),
+        ("error", "too_many_scans", refusal_of_jpeg(&scans).to_text()),
+        ("error", "message_too_large", Refusal::too_large(3_000_000, 2_097_152).to_text()),
+        ("error", "too_fast", Refusal::too_fast(120).to_text()),
+        ("error", "unknown_letter", Refusal::unknown_letter("Ä", &labels).to_text()),
+        ("error", "internal", Refusal::internal().to_text()),
+    ]
+}
+
+#[test]
+fn every_answer_is_as_documented() {
+    let answers = answers();
     for code in ErrorCode::ALL {
-        assert!(refusals.iter().any(|refusal| refusal.code == code), "{code:?} is not shown");
+        let shown = answers.iter().any(|(_, name, text)| {
+            let message: Value = serde_json::from_str(text).unwrap();
+            *name == code.as_str() && message["error"]["code"] == code.as_str()
+        });
+        assert!(shown, "{code:?} is not shown");
     }
-    lines.extend(refusals.iter().map(|refusal| format!("error              {}", refusal.to_text())));
-    let closes = [
-        Close::Idle,
-        Close::ShuttingDown,
-        Close::ProtocolError,
-        Close::TooManyBadMessages,
-        Close::SlowClient,
-        Close::Silent,
-        Close::TransportLimit,
-        Close::Failed,
-    ];
-    lines
-        .extend(closes.iter().map(|close| format!("close              {} {}", close.code(), close.reason())));
+    let lines: Vec<String> =
+        answers.iter().map(|(message, name, text)| format!("{message}, {name}\n    {text}")).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
-fn the_description_for_others_names_every_key_code_and_extra() {
-    let text = include_str!("../../asyncapi.yaml");
-    let words = [JPEG_BLOB, NEW_LETTER, "maxarg_letter", "target_arg_prob"];
-    let codes = ErrorCode::ALL.map(ErrorCode::as_str);
-    for word in words.iter().chain(&codes).chain(&Extras::NAMES) {
-        assert!(text.contains(word), "asyncapi.yaml does not name {word}");
+fn every_close_is_as_documented() {
+    let lines: Vec<String> =
+        Close::ALL.iter().map(|close| format!("{} {}", close.code(), close.reason())).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+fn description() -> Value {
+    serde_saphyr::from_str(include_str!("../../asyncapi.yaml")).unwrap()
+}
+
+#[test]
+fn the_description_for_others_shows_every_answer_and_no_other() {
+    let description = description();
+    let mut documented = BTreeMap::new();
+    for operation in ["sendAnswer", "receiveRequest"] {
+        for reference in description["operations"][operation]["messages"].as_array().unwrap() {
+            let message = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            let target = &description["channels"]["session"]["messages"][message]["$ref"];
+            assert_eq!(target.as_str(), Some(format!("#/components/messages/{message}").as_str()));
+            let body = &description["components"]["messages"][message];
+            for example in body["examples"].as_array().unwrap() {
+                let name = example["name"].as_str().unwrap();
+                let key = (operation, message.to_owned(), name.to_owned());
+                assert!(
+                    documented.insert(key, example["payload"].clone()).is_none(),
+                    "{name} stands there twice"
+                );
+            }
+        }
     }
-    assert!(text.contains(&format!("version: \"{VERSION}\"")), "asyncapi.yaml is of another version");
+    let sent: BTreeMap<_, Value> = answers()
+        .into_iter()
+        .map(|(message, name, text)| {
+            let key = ("sendAnswer", message.to_owned(), name.to_owned());
+            (key, serde_json::from_str(&text).unwrap())
+        })
+        .collect();
+    let (shown, requests): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        documented.into_iter().partition(|((operation, ..), _)| *operation == "sendAnswer");
+    assert_eq!(shown.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>());
+    for (key, payload) in &sent {
+        assert_eq!(payload, &shown[key], "{key:?}");
+    }
+    assert!(requests.keys().filter(|(_, message, _)| message == "request").count() >= 4);
+    for ((_, message, name), payload) in &requests {
+        let read = match message.as_str() {
+            "request" => read_text(&payload.to_string()).unwrap(),
+            "packed" => {
+                let mut map = BTreeMap::new();
+                for (key, value) in payload.as_object().unwrap() {
+                    let value = value.as_str().map(|text| match key.as_str() {
+                        JPEG_BLOB => rmp_value(&hex(text), true),
+                        _ => rmp_value(text.as_bytes(), false),
+                    });
+                    map.insert(key, value.unwrap_or_else(|| vec![0xc0]));
+                }
+                let mut bytes = vec![0x80 + map.len() as u8];
+                for (key, value) in map {
+                    bytes.extend(rmp_value(key.as_bytes(), false));
+                    bytes.extend(value);
+                }
+                read_binary(&bytes.into()).unwrap()
+            }
+            "frame" => read_binary(&hex(payload.as_str().unwrap()).into()).unwrap(),
+            other => panic!("{other} is no message of a client"),
+        };
+        if let Some(jpeg) = read.jpeg {
+            assert!(jpeg.unwrap().starts_with(&[0xff, 0xd8]), "{name}");
+        }
+    }
+}
+
+/// Bytes written as `FF D8`.
+fn hex(text: &str) -> Vec<u8> {
+    text.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+/// A short text or a short run of bytes in MessagePack.
+fn rmp_value(contents: &[u8], is_bytes: bool) -> Vec<u8> {
+    let length = u8::try_from(contents.len()).unwrap();
+    let head = if is_bytes { vec![0xc4, length] } else { vec![0xd9, length] };
+    [head, contents.to_vec()].concat()
+}
+
+#[test]
+fn the_description_for_others_names_every_code_extra_and_close() {
+    let description = description();
+    assert_eq!(description["asyncapi"], "3.0.0");
+    assert_eq!(description["info"]["version"], VERSION);
+    let error = &description["components"]["messages"]["error"]["payload"]["properties"]["error"];
+    let codes: Vec<&str> =
+        error["properties"]["code"]["enum"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    assert_eq!(codes, ErrorCode::ALL.map(ErrorCode::as_str));
+    let channel = &description["channels"]["session"];
+    let extras = &channel["bindings"]["ws"]["query"]["properties"]["extras"]["description"];
+    for name in Extras::NAMES {
+        assert!(extras.as_str().unwrap().contains(&format!("`{name}`")), "{name}");
+    }
+    for close in Close::ALL {
+        let line = format!("- {}: {}", close.code(), close.reason());
+        assert!(channel["description"].as_str().unwrap().contains(&line), "{line}");
+    }
+    assert!(channel["description"].as_str().unwrap().contains(&format!("`{SUBPROTOCOL}`")));
+    assert_eq!(SUBPROTOCOL.strip_prefix("dactyl.v"), VERSION.split('.').next());
 }
 
 proptest! {
@@ -206,7 +431,8 @@ proptest! {
     fn no_text_like_ours_panics(
         parts in proptest::collection::vec(
             prop_oneof!["\\PC{0,4}", Just("{".into()), Just("}".into()), Just("\"jpeg_blob\":".into()), Just(",".into()),
-                Just("\"new_letter\":".into()), Just("null".into()), Just("\"A\"".into()), Just("\"/9j/\"".into())],
+                Just("\"new_letter\":".into()), Just("null".into()), Just("\"A\"".into()), Just("\"/9j/\"".into()),
+                Just("\"data:é,/9j/\"".into()), Just("[".into()), Just("1e999".into())],
             0..12,
         )
     ) {
@@ -216,14 +442,30 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = read_binary(&bytes.clone().into());
-        let _ = read_binary(&[vec![0x82], bytes].concat().into());
+        let _ = read_binary(&[vec![0x82], bytes.clone()].concat().into());
+        let _ = read_binary(&[b"\x82\xa9jpeg_blob".to_vec(), bytes].concat().into());
     }
 
     #[test]
-    fn every_blob_survives_json_and_messagepack(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let text = json!({"jpeg_blob": STANDARD.encode(&bytes), "new_letter": "A"}).to_string();
-        let read = read_text(&text).unwrap();
+    fn every_frame_and_letter_survives_json_and_messagepack(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        letter in any::<String>(),
+        dialect in 0..4,
+        is_data_url in any::<bool>(),
+    ) {
+        let encoded = match dialect {
+            0 => base64::STANDARD.encode(&bytes),
+            1 => base64::STANDARD_NO_PAD.encode(&bytes),
+            2 => base64::URL_SAFE.encode(&bytes),
+            _ => base64::URL_SAFE_NO_PAD.encode(&bytes),
+        };
+        let encoded = if is_data_url { format!("data:image/jpeg;base64,{encoded}") } else { encoded };
+        let read = read_text(&json!({"jpeg_blob": encoded, "new_letter": letter}).to_string()).unwrap();
         prop_assert_eq!(blob(&read), &bytes[..]);
+        prop_assert_eq!(read.new_letter.as_ref(), Some(&letter));
+
+        let packed = rmp_serde::to_vec(&BTreeMap::from([("new_letter", &letter)])).unwrap();
+        prop_assert_eq!(read_binary(&packed.into()).unwrap().new_letter, Some(letter));
         let mut map = b"\x81\xa9jpeg_blob\xc5".to_vec();
         map.extend(u16::try_from(bytes.len()).unwrap().to_be_bytes());
         map.extend(&bytes);
