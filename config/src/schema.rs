@@ -76,7 +76,7 @@ section! {
         max_bad_messages: u32,
         /// Seconds without a frame or a letter after which a session is closed; 0 = never.
         idle_timeout_s: u32,
-        /// Seconds of silence after which a client is pinged.
+        /// Seconds between two pings to a client.
         ping_interval_s: u32,
         /// Seconds of silence after which a client is freed.
         ping_timeout_s: u32,

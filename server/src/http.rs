@@ -142,9 +142,9 @@ async fn open(
     if let Err(cause) = prepared.file.launch_text(&given) {
         return text(StatusCode::BAD_REQUEST, cause);
     }
-    if *app.shutdown.borrow() {
+    let Some(alive) = app.alive.upgrade().filter(|_| !*app.shutdown.borrow()) else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned());
-    }
+    };
     let Ok(permit) = Arc::clone(&app.sessions).try_acquire_owned() else {
         let cause =
             format!("all {} sessions are taken (server.max_sessions)", app.config.server.max_sessions);
@@ -160,6 +160,7 @@ async fn open(
         metrics: Arc::clone(&app.metrics),
         permit,
         shutdown: app.shutdown.clone(),
+        alive,
     };
     let most = app.config.server.transport_max_bytes as usize;
     let span = tracing::info_span!("session", id, pipeline);

@@ -16,8 +16,15 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use crate::protocol::ErrorCode;
 
 /// Stages of a frame whose time is measured, in their order. A stage of another name counts as `other`.
-pub const STAGES: [&str; 6] =
-    ["queue", "decode", "holistic-keypoints", "lstm-classifier", "temporal-smoother", "other"];
+pub const STAGES: [&str; 7] = [
+    "queue",
+    "decode",
+    "inference-slot",
+    "holistic-keypoints",
+    "lstm-classifier",
+    "temporal-smoother",
+    "other",
+];
 
 /// Upper bounds of the histograms in seconds: 0.25 ms times powers of two, up to 8.2 s.
 fn buckets() -> [f64; 16] {

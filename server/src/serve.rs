@@ -14,7 +14,7 @@ use dactyl_config::Config;
 use sha2::{Digest, Sha256};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     time::timeout,
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(crate) readiness: tokio::sync::Mutex<Readiness>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Every open socket holds one; none can be had once the server stops.
+    pub(crate) alive: mpsc::WeakSender<()>,
     /// Whether only this machine can reach the server.
     pub(crate) loopback_only: bool,
     default: Arc<Prepared>,
@@ -101,6 +103,7 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
         let (stop, stopped) = watch::channel(false);
+        let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let metrics = Arc::new(Metrics::new()?);
         let limits = &self.config.server;
         let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
@@ -116,6 +119,7 @@ impl Server {
             model_hashes: self.model_hashes,
             readiness: tokio::sync::Mutex::default(),
             shutdown: stopped.clone(),
+            alive: alive.downgrade(),
             loopback_only,
             default: self.default,
         });
@@ -144,7 +148,10 @@ impl Server {
         }
         tracing::info!("shutting down");
         stop.send_replace(true);
+        drop(alive);
         let everything_ended = async {
+            // Nothing is ever sent: this waits until the last socket is closed.
+            all_closed.recv().await;
             // A session gives its place back when its pipeline is gone.
             let _ = sessions.acquire_many(most).await;
             server.await

@@ -67,6 +67,11 @@ impl Commands {
         self.change(|waiting| waiting.failed = true);
     }
 
+    /// What an old pipeline posted on its way down does not count against the next one.
+    fn forget_failures(&self) {
+        self.change(|waiting| waiting.failed = false);
+    }
+
     /// The session is over.
     pub(super) fn stop(&self) {
         drop(self.change(|waiting| {
@@ -132,6 +137,7 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
             }
             Command::Rebuild => {
                 drop(wiring);
+                commands.forget_failures();
                 failures.push_back(Instant::now());
                 failures.retain(|failure: &Instant| failure.elapsed() < FAILURE_WINDOW);
                 if failures.len() > MOST_FAILURES {

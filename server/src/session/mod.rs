@@ -12,7 +12,7 @@ use axum::extract::ws::WebSocket;
 use bytes::Bytes;
 use dactyl_config::Server as Limits;
 use gstdactyl::frame;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use self::{
     commands::{Commands, Job, Supervisor},
@@ -47,11 +47,13 @@ pub(crate) struct Settings {
     pub(crate) permit: OwnedSemaphorePermit,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Held until the socket is closed: the server waits for all of these when it stops.
+    pub(crate) alive: mpsc::Sender<()>,
 }
 
 /// Serves a client until it goes or is sent away.
 pub(crate) async fn run(socket: WebSocket, settings: Settings) {
-    let Settings { id, prepared, given, extras, limits, metrics, permit, shutdown } = settings;
+    let Settings { id, prepared, given, extras, limits, metrics, permit, shutdown, alive } = settings;
     metrics.sessions.increment(1.0);
     let outbox = Arc::new(Outbox::default());
     let commands = Arc::new(Commands::default());
@@ -97,6 +99,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
     // Ends the pipeline also when this future is dropped.
     let _end = EndOfSession { ledger, commands };
     socket::serve(socket, intake, &outbox, shutdown).await;
+    drop(alive);
 }
 
 struct OpenSession(Arc<Metrics>);
@@ -166,11 +169,15 @@ impl Intake {
             self.frames += 1;
             refusals.extend(jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err());
         }
-        if !refusals.is_empty() {
-            return self.refuse(&refusals);
+        if refusals.is_empty() {
+            self.bad_in_a_row = 0;
+            return if has_letter || has_frame { Taken::Work } else { Taken::Nothing };
         }
-        self.bad_in_a_row = 0;
-        if has_letter || has_frame { Taken::Work } else { Taken::Nothing }
+        match self.refuse(&refusals) {
+            // The letter beside a bad frame counts.
+            Taken::Nothing if has_letter => Taken::Work,
+            taken => taken,
+        }
     }
 
     fn refuse(&mut self, refusals: &[Refusal]) -> Taken {

@@ -175,8 +175,11 @@ impl Wiring {
     ) -> Arc<Mutex<Option<PipelineError>>> {
         let first_error = Arc::new(Mutex::new(None));
         let (kept, file, listener) = (Arc::clone(&first_error), file.clone(), Arc::clone(listener));
+        // Messages come on the pipeline's own threads, which know nothing of the session.
+        let span = tracing::Span::current();
         if let Some(bus) = self.built.pipeline.bus() {
             bus.set_sync_handler(move |_, message| {
+                let _entered = span.enter();
                 let fail = |error: PipelineError| {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
                     listener.failed(&error);
