@@ -9,8 +9,9 @@ use dactyl_config::{Kind, Letters};
 use super::metadata::{Contract, Meaning, MetadataError, Overrides};
 use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo};
 
-/// The project's own letter model.
-const OWN_MODEL: &str = "models/weights/letters.onnx";
+/// The project's own letter model, `models/weights/letters.onnx`.
+const EMBEDDED: &[u8] = include_bytes!("../../weights/letters.onnx");
+const EMBEDDED_NAME: &str = "letters.onnx (embedded)";
 
 /// Why a classifier cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +62,7 @@ impl Classifier {
     /// # Errors
     /// [`ClassifierError::Load`] if ONNX Runtime cannot be loaded.
     pub fn embedded() -> Result<Self, ClassifierError> {
-        Self::from_file(&dactyl_config::find_or_place(OWN_MODEL), &Overrides::default())
+        Self::from_bytes(EMBEDDED_NAME, EMBEDDED, &Overrides::default())
     }
 
     /// Any ONNX classifier `[1, window, features] -> [1, classes]`.
@@ -104,7 +105,7 @@ impl Classifier {
         }
         let classifier = Arc::new(match &key.0 {
             Some(path) => Self::from_file(path, &key.1)?,
-            None => Self::from_file(&dactyl_config::find_or_place(OWN_MODEL), &key.1)?,
+            None => Self::from_bytes(EMBEDDED_NAME, EMBEDDED, &key.1)?,
         });
         loaded.insert(key, Arc::downgrade(&classifier));
         Ok(classifier)

@@ -375,3 +375,117 @@ fn unit(from: [f32; 2], to: [f32; 2]) -> [f32; 2] {
     let length = distance(from, to);
     if length > 0.0 { [(to[0] - from[0]) / length, (to[1] - from[1]) / length] } else { [0.0, 0.0] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hand() -> impl Strategy<Value = HandPoints> {
+        prop::collection::vec(prop::array::uniform2(-1.0f32..1.0), 21)
+            .prop_map(|points| std::array::from_fn(|index| points[index]))
+    }
+
+    fn close(a: &[f32], b: &[f32]) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-3)
+    }
+
+    proptest! {
+        #[test]
+        fn place_and_size_in_the_picture_do_not_matter(
+            window in prop::collection::vec(prop::option::weighted(0.8, hand()), 1..8),
+            offset in prop::array::uniform2(-50.0f32..50.0),
+            scale in 0.1f32..10.0,
+        ) {
+            let moved: Vec<_> = window
+                .iter()
+                .map(|hand| hand.map(|hand| hand.map(|[x, y]| [scale * (x + offset[0]), scale * (y + offset[1])])))
+                .collect();
+            prop_assert!(close(&hand_1_rows(&window), &hand_1_rows(&moved)));
+        }
+
+        #[test]
+        fn a_mirrored_left_hand_is_a_right_hand(hands in prop::collection::vec(hand(), 1..8)) {
+            let right: Vec<_> =
+                hands.iter().map(|hand| Observation { left: None, right: Some(*hand) }).collect();
+            let left: Vec<_> = hands
+                .iter()
+                .map(|hand| Observation { left: Some(hand.map(|[x, y]| [7.0 - x, y])), right: None })
+                .collect();
+            prop_assert!(close(&hand_1(&right), &hand_1(&left)));
+        }
+
+        #[test]
+        fn rows_are_finite_and_zero_where_no_hand_is(
+            window in prop::collection::vec(prop::option::weighted(0.6, hand()), 1..40),
+        ) {
+            let rows = hand_1_rows(&window);
+            prop_assert_eq!(rows.len(), window.len() * HAND_1);
+            prop_assert!(rows.iter().all(|value| value.is_finite()));
+            for (row, hand) in rows.chunks(HAND_1).zip(&window) {
+                prop_assert_eq!(row[0], if hand.is_some() { 1.0 } else { 0.0 });
+                prop_assert!(hand.is_some() || row.iter().all(|value| *value == 0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_hand_of_no_size_is_finite_too() {
+        let rows = hand_1_rows(&[Some([[3.0, 4.0]; 21]); 2]);
+        assert!(rows.iter().all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn a_turned_hand_differs_in_orientation_but_not_in_shape() {
+        let hand: HandPoints = std::array::from_fn(|index| {
+            let index = index as f32;
+            [index.sin() + 0.1 * index, -0.3 * index + index.cos()]
+        });
+        let turned = hand.map(|[x, y]| [-y, x]);
+        let [a, b] = [hand, turned].map(|hand| hand_1_rows(&[Some(hand)]));
+        assert!(close(&a[43..85], &b[43..85]), "upright positions");
+        assert!(close(&a[128..168], &b[128..168]), "area, joints, thumb and fingers");
+        assert!(!close(&a[1..43], &b[1..43]), "positions");
+    }
+
+    #[test]
+    fn the_raised_hand_signs_and_a_tie_is_right() {
+        let at = |x: f32, y: f32| -> Option<HandPoints> {
+            Some(std::array::from_fn(|index| [x + 0.1 * index as f32, y + 0.2 * (index % 5) as f32]))
+        };
+        let both =
+            |left: f32, right: f32| vec![Observation { left: at(0.0, left), right: at(9.0, right) }; 4];
+        assert_eq!(signing_side(&both(0.0, 8.0)), Side::Left);
+        assert_eq!(signing_side(&both(8.0, 0.0)), Side::Right);
+        assert_eq!(signing_side(&[]), Side::Right);
+        // One frame of the other hand, alone, changes nothing.
+        let mut window = both(0.0, 8.0);
+        window.push(Observation { left: None, right: at(9.0, 8.0) });
+        assert_eq!(signing_side(&window), Side::Left);
+    }
+
+    #[test]
+    fn the_picture_s_aspect_is_undone_and_a_damaged_hand_is_none() {
+        let mut keypoints = Keypoints::absent();
+        for point in keypoints.part_mut(RIGHT_HAND) {
+            *point = [0.5, 0.5, 0.0, 0.0];
+        }
+        let picture = Picture { width: 200, height: 100 };
+        let observation = Observation::new(&keypoints, picture);
+        assert_eq!(observation.right, Some([[100.0, 50.0]; 21]));
+        assert_eq!(observation.left, None);
+        keypoints.part_mut(RIGHT_HAND)[20][1] = f32::INFINITY;
+        assert!(!Observation::new(&keypoints, picture).has_hand());
+    }
+
+    #[test]
+    fn holistic_rows_have_zeros_where_nothing_is() {
+        assert_eq!(holistic_1662(&Keypoints::absent()), vec![0.0; HOLISTIC_1662]);
+        let mut keypoints = Keypoints::absent();
+        keypoints.part_mut(RIGHT_HAND)[20] = [0.1, 0.2, 0.3, 0.4];
+        let row = holistic_1662(&keypoints);
+        assert_eq!(row[HOLISTIC_1662 - 3..], [0.1, 0.2, 0.3]);
+        keypoints.part_mut(POSE)[0] = [0.5, 0.6, 0.7, 0.8];
+        assert_eq!(holistic_1662(&keypoints)[..4], [0.5, 0.6, 0.7, 0.8]);
+    }
+}

@@ -1,0 +1,265 @@
+//! The way from keypoints to distributions, with ONNX Runtime: the shipped model, small models made here, wrong ones.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dactyl_models::import::onnx::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, ValueInfoProto,
+};
+use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_models::letters::metadata::key;
+use dactyl_models::letters::{
+    Classifier, ClassifierError, Contract, Layout, Meaning, MetadataError, Overrides, Picture, Recognizer,
+};
+use dactyl_models::runtime::{Cancel, RunError};
+use proptest::prelude::*;
+use prost::Message;
+
+const PICTURE: Picture = Picture { width: 640, height: 480 };
+
+/// A classifier whose answer is `bias`, whatever it sees: flatten, times zero, plus `bias`.
+fn constant(input: &[i64], bias: &[f32], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let values: i64 = input.iter().product();
+    let classes = bias.len() as i64;
+    let node = |operator: &str, input: &[&str], output: &str, attribute: Vec<AttributeProto>| NodeProto {
+        input: input.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        name: output.to_owned(),
+        op_type: operator.to_owned(),
+        attribute,
+    };
+    let zeros = vec![0.0; (values * classes) as usize];
+    let graph = GraphProto {
+        name: "constant".into(),
+        node: vec![
+            node("Flatten", &["rows"], "flat", vec![AttributeProto::int("axis", 1)]),
+            node("Gemm", &["flat", "weight", "bias"], "scores", vec![]),
+        ],
+        initializer: vec![
+            TensorProto::floats("weight", &[values, classes], &zeros),
+            TensorProto::floats("bias", &[classes], bias),
+        ],
+        input: vec![ValueInfoProto::floats("rows", input)],
+        output: vec![ValueInfoProto::floats("scores", &[1, classes])],
+    };
+    ModelProto {
+        ir_version: 8,
+        producer_name: "test".into(),
+        producer_version: String::new(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
+        metadata_props: metadata
+            .iter()
+            .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
+            .collect(),
+    }
+    .encode_to_vec()
+}
+
+fn contract(window: usize, features: Layout, output: Meaning) -> Contract {
+    Contract { labels: ["yes", "no", "thank you"].map(str::to_owned).to_vec(), window, features, output }
+}
+
+fn shape(contract: &Contract) -> [i64; 3] {
+    [1, contract.window as i64, contract.features.width() as i64]
+}
+
+fn load(bytes: &[u8], overrides: &Overrides) -> Result<Classifier, ClassifierError> {
+    Classifier::from_bytes("test.onnx", bytes, overrides)
+}
+
+/// An open hand at a place of the picture, as the tracker would give it.
+fn with_hand(part: std::ops::Range<usize>, x: f32, y: f32) -> Keypoints {
+    let mut keypoints = Keypoints::absent();
+    for (index, point) in keypoints.part_mut(part).iter_mut().enumerate() {
+        let finger = index.div_ceil(4) as f32;
+        let joint = ((index + 3) % 4) as f32 + 1.0;
+        let along = if index == 0 { 0.0 } else { joint };
+        *point = [x + 0.01 * (finger - 3.0) * along, y - 0.03 * along, 0.0, 0.0];
+    }
+    keypoints
+}
+
+fn small() -> Arc<Classifier> {
+    let contract = contract(4, Layout::Hand1, Meaning::Probabilities);
+    let file = constant(&shape(&contract), &[0.5, 0.25, 0.125], &contract.properties());
+    Arc::new(load(&file, &Overrides::default()).expect("a good model: run make test for ONNX Runtime"))
+}
+
+#[test]
+fn the_shipped_model_fills_its_window_and_then_answers_every_frame() {
+    let classifier = Arc::new(Classifier::embedded().expect("loads: run make test for ONNX Runtime"));
+    let letters: Vec<String> = (b'A'..=b'Z').map(|letter| char::from(letter).to_string()).collect();
+    assert_eq!(classifier.labels(), letters);
+    assert_eq!(classifier.window(), 32);
+    let mut recognizer = Recognizer::new(classifier, 0.5);
+    let cancel = Cancel::new();
+    for round in 0..2 {
+        for frame in 1..=40 {
+            let answer = recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &cancel).unwrap();
+            assert_eq!(answer.is_some(), frame >= 32, "frame {frame} of round {round}");
+            assert_eq!(recognizer.fill(), (frame.min(32), 32));
+            if let Some(distribution) = answer {
+                assert_eq!(distribution.len(), 26);
+                assert!((distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                assert!(distribution.iter().all(|probability| (0.0..=1.0).contains(probability)));
+            }
+        }
+        recognizer.clear();
+        assert_eq!(recognizer.fill(), (0, 32));
+    }
+}
+
+#[test]
+fn a_left_hand_in_a_mirrored_picture_is_the_same_letter() {
+    let classifier = Arc::new(Classifier::embedded().expect("loads: run make test for ONNX Runtime"));
+    let cancel = Cancel::new();
+    let run = |keypoints: &Keypoints| {
+        let mut recognizer = Recognizer::new(Arc::clone(&classifier), 0.5);
+        let mut last = None;
+        for _ in 0..32 {
+            last = recognizer.push(keypoints, PICTURE, &cancel).unwrap();
+        }
+        last.expect("the window is full")
+    };
+    let right = with_hand(RIGHT_HAND, 0.4, 0.6);
+    let mut left = Keypoints::absent();
+    for (to, from) in left.part_mut(LEFT_HAND).iter_mut().zip(right.part(RIGHT_HAND)) {
+        *to = [1.0 - from[0], from[1], from[2], from[3]];
+    }
+    for (a, b) in run(&right).iter().zip(run(&left)) {
+        assert!((a - b).abs() < 1e-3, "{a} and {b}");
+    }
+}
+
+#[test]
+fn a_cancelled_push_says_so_and_keeps_the_frame() {
+    let mut recognizer = Recognizer::new(small(), 0.5);
+    let cancel = Cancel::new();
+    cancel.cancel();
+    for _ in 0..3 {
+        assert!(recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &cancel).unwrap().is_none());
+    }
+    let error = recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &cancel).unwrap_err();
+    assert!(matches!(error, RunError::Cancelled(_)));
+    assert_eq!(recognizer.fill(), (4, 4));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every frame counts, hand or not; nothing is said before the window is full; nothing is seen where too few hands
+    /// are; and a cleared recogniser knows nothing of what was.
+    #[test]
+    fn the_answer_depends_on_the_last_window_only(
+        frames in prop::collection::vec(prop::bool::weighted(0.5), 0..30),
+        cleared_at in 0usize..30,
+        nothing_share in 0.0f32..=1.0,
+    ) {
+        let classifier = small();
+        let window = classifier.window();
+        let mut recognizer = Recognizer::new(classifier, nothing_share);
+        let cancel = Cancel::new();
+        let mut held: Vec<bool> = Vec::new();
+        for (index, has_hand) in frames.into_iter().enumerate() {
+            if index == cleared_at {
+                recognizer.clear();
+                held.clear();
+            }
+            let keypoints = if has_hand { with_hand(LEFT_HAND, 0.5, 0.5) } else { Keypoints::absent() };
+            held.push(has_hand);
+            let answer = recognizer.push(&keypoints, PICTURE, &cancel).unwrap();
+            if held.len() < window {
+                prop_assert_eq!(answer, None);
+                continue;
+            }
+            let without = held[held.len() - window..].iter().filter(|hand| !**hand).count() as f32;
+            let expected = if without > nothing_share * window as f32 {
+                vec![0.0; 3]
+            } else {
+                vec![0.5, 0.25, 0.125]
+            };
+            prop_assert_eq!(answer, Some(expected));
+        }
+    }
+}
+
+#[test]
+fn a_model_without_metadata_is_described_by_the_configuration() {
+    let contract = contract(5, Layout::Holistic1662, Meaning::Logits);
+    let file = constant(&shape(&contract), &[0.0, 0.0, 2f32.ln()], &BTreeMap::new());
+    let error = load(&file, &Overrides::default()).unwrap_err();
+    assert!(
+        matches!(error, ClassifierError::Metadata { source: MetadataError::Missing { .. }, .. }),
+        "{error}"
+    );
+
+    let overrides = Overrides {
+        labels: contract.labels.clone(),
+        window: Some(contract.window),
+        features: Some(contract.features),
+        output: Some(contract.output),
+    };
+    let classifier = Arc::new(load(&file, &overrides).expect("is described"));
+    let mut recognizer = Recognizer::new(classifier, 0.5);
+    let mut last = None;
+    for _ in 0..5 {
+        last = recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &Cancel::new()).unwrap();
+    }
+    let distribution = last.expect("the window is full");
+    for (probability, expected) in distribution.iter().zip([0.25, 0.25, 0.5]) {
+        assert!((probability - expected).abs() < 1e-6, "{distribution:?}");
+    }
+}
+
+#[test]
+fn tensors_that_do_not_fit_the_description_are_named() {
+    let good = contract(4, Layout::Hand1, Meaning::Probabilities);
+    let [_, window, width] = shape(&good);
+    for input in [vec![1, window + 1, width], vec![1, window, width - 1], vec![1, window * width]] {
+        let file = constant(&input, &[0.5, 0.25, 0.25], &good.properties());
+        let error = load(&file, &Overrides::default()).unwrap_err();
+        assert!(matches!(error, ClassifierError::Shape { .. }), "{error}");
+        assert!(
+            error.to_string().contains("rows")
+                && error.to_string().contains(&format!("[1, {window}, {width}]"))
+        );
+    }
+    // Four outputs for three labels.
+    let file = constant(&shape(&good), &[0.25; 4], &good.properties());
+    let error = load(&file, &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("scores") && error.contains("[1, 3]"), "{error}");
+
+    let mut properties = good.properties();
+    properties.insert(key::FEATURES.to_owned(), "mediapipe".to_owned());
+    let file = constant(&shape(&good), &[0.5, 0.25, 0.25], &properties);
+    let error = load(&file, &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("hand-1 or holistic-1662"), "{error}");
+}
+
+#[test]
+fn what_is_no_model_is_refused_with_its_name() {
+    let error = load(b"not a model", &Overrides::default()).unwrap_err();
+    assert!(matches!(error, ClassifierError::Load(_)) && error.to_string().contains("test.onnx"), "{error}");
+    let letters = dactyl_config::Letters {
+        model: "no/such/model.onnx".into(),
+        ..dactyl_config::Config::builtin().letters
+    };
+    let error = Classifier::shared(&letters).unwrap_err();
+    assert!(
+        matches!(error, ClassifierError::NotFound(_)) && error.to_string().contains("no/such/model.onnx")
+    );
+}
+
+#[test]
+fn one_classifier_serves_all_who_ask_for_the_same() {
+    let letters = dactyl_config::Config::builtin().letters;
+    let first = Classifier::shared(&letters).expect("loads: run make test for ONNX Runtime");
+    assert!(Arc::ptr_eq(&first, &Classifier::shared(&letters).unwrap()));
+    let wrong = dactyl_config::Letters { window: 16, ..letters };
+    let error = Classifier::shared(&wrong).unwrap_err().to_string();
+    assert!(error.contains("letters.window"), "{error}");
+}
