@@ -1,0 +1,238 @@
+//! The keypoint sets as clips of one signer's hand, and every place where their labels are not taken at their word.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use dactyl_models::letters::features::{self, HandPoints, Observation, Side};
+use ndarray::{Array1, Array3, Axis, Ix1, Ix3, OwnedRepr};
+use ndarray_npy::{NpzReader, ReadableElement};
+
+/// Labels of the model, A to Z.
+pub const LETTERS: usize = 26;
+/// Index of J among the labels.
+pub const J: usize = 9;
+/// Index of Z among the labels.
+pub const Z: usize = 25;
+/// Index of I among the labels.
+pub const I: usize = 8;
+/// Index of D among the labels.
+pub const D: usize = 3;
+
+/// Never in a training, and not looked at while models are chosen.
+pub const TEST_SIGNER: &str = "gunsai75";
+
+/// 21 landmarks of a right hand: x right, y down, z away from the camera, equal units. z is NaN where the source has none.
+pub type Hand = [[f32; 3]; 21];
+
+/// What a clip's label is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It shows its letter throughout.
+    Still,
+    /// It shows the movement of J or Z.
+    Moving,
+    /// It is labelled J or Z but holds still: hand shapes to draw paths with, and to be told from J and Z.
+    HeldShape,
+}
+
+/// Frames of one letter by one signer, in capture order unless `ordered` says otherwise.
+#[derive(Debug, Clone)]
+pub struct Clip {
+    /// Index of the label.
+    pub letter: usize,
+    /// What the label is worth.
+    pub kind: Kind,
+    /// The signing hand of each frame; `None` where none was found.
+    pub frames: Vec<Option<Hand>>,
+    /// Whether neighbours in `frames` are neighbours in time.
+    pub ordered: bool,
+}
+
+/// One public set: one person (a few, in two of them).
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// Name of the file.
+    pub name: String,
+    /// The clips.
+    pub clips: Vec<Clip>,
+}
+
+/// Labels that are not what they say, by set and letter, and why. These frames are left out.
+const WRONG: [(&str, u8, &str); 3] = [
+    ("Hands4All", b'K', "looks like U"),
+    ("Hands4All", b'J', "a held pose, not the movement"),
+    ("Mrunalisa", b'J', "three held stages of the movement"),
+];
+
+/// The clips in which J and Z are really moved; J and Z of every other set are held shapes.
+const MOVING: [(&str, u8); 5] = [
+    ("Meyyappan-Dm", b'J'),
+    ("Meyyappan-Dm", b'Z'),
+    ("Mrunalisa", b'Z'),
+    ("kevinjosethomas", b'J'),
+    ("kevinjosethomas", b'Z'),
+];
+
+/// Reads every set of the folder, less those named in `without`.
+///
+/// # Errors
+/// A file that is missing or not as its README says.
+pub fn read(directory: &Path, without: &[String]) -> Result<Vec<Signer>> {
+    let mut signers = Vec::new();
+    for (folder, full) in [("full", true), ("hands", false)] {
+        let folder = directory.join(folder);
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("{} can't be listed", folder.display()))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "npz"));
+        paths.sort();
+        for path in paths {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if without.contains(&name) {
+                continue;
+            }
+            let clips = if full { read_full(&path, &name) } else { read_hands(&path, &name) };
+            let clips = clips.with_context(|| format!("{} is not as expected", path.display()))?;
+            signers.push(Signer { name, clips });
+        }
+    }
+    ensure!(!signers.is_empty(), "{} holds no sets", directory.display());
+    Ok(signers)
+}
+
+type Npz = NpzReader<File>;
+
+fn open(path: &Path) -> Result<Npz> {
+    Ok(NpzReader::new(File::open(path)?)?)
+}
+
+fn column<T: ReadableElement>(npz: &mut Npz, name: &str) -> Result<Array1<T>> {
+    npz.by_name::<OwnedRepr<T>, Ix1>(name).with_context(|| format!("column {name}"))
+}
+
+fn landmarks(npz: &mut Npz, name: &str) -> Result<Array3<f32>> {
+    npz.by_name::<OwnedRepr<f32>, Ix3>(name).with_context(|| format!("column {name}"))
+}
+
+fn label(code: u8) -> Result<usize> {
+    ensure!(code.is_ascii_uppercase(), "the label {code} is no letter A to Z");
+    Ok(usize::from(code - b'A'))
+}
+
+fn kind(name: &str, letter: usize) -> Kind {
+    let code = b'A' + letter as u8;
+    if letter != J && letter != Z {
+        Kind::Still
+    } else if MOVING.contains(&(name, code)) {
+        Kind::Moving
+    } else {
+        Kind::HeldShape
+    }
+}
+
+fn is_wrong(name: &str, letter: usize) -> bool {
+    WRONG.iter().any(|(set, code, _)| *set == name && usize::from(code - b'A') == letter)
+}
+
+fn hand(points: &Array3<f32>, row: usize, scale: [f32; 3]) -> Option<Hand> {
+    let mut hand = [[0.0; 3]; 21];
+    for (index, point) in hand.iter_mut().enumerate() {
+        for axis in 0..3 {
+            point[axis] = points[[row, index, axis]] * scale[axis];
+        }
+    }
+    hand.iter().all(|point| point[0].is_finite() && point[1].is_finite()).then_some(hand)
+}
+
+fn flat(hand: &Hand) -> HandPoints {
+    hand.map(|point| [point[0], point[1]])
+}
+
+/// Frame by frame, whole pictures. Repeated pictures are left out: a camera's repeats are no new frames.
+fn read_full(path: &Path, name: &str) -> Result<Vec<Clip>> {
+    let mut npz = open(path)?;
+    let left = landmarks(&mut npz, "left.npy")?;
+    let right = landmarks(&mut npz, "right.npy")?;
+    let letters = column::<u8>(&mut npz, "letter.npy")?;
+    let sequences = column::<i32>(&mut npz, "sequence.npy")?;
+    let duplicates = column::<u8>(&mut npz, "duplicate.npy")?;
+    let size = column::<i32>(&mut npz, "size.npy")?;
+    ensure!(size.len() == 2, "size has {} values", size.len());
+    let rows = letters.len();
+    for table in [&left, &right] {
+        ensure!(table.shape() == [rows, 21, 3], "hands have the shape {:?}", table.shape());
+    }
+    let scale = [size[0] as f32, size[1] as f32, size[0] as f32];
+
+    let mut clips = Vec::new();
+    let mut start = 0;
+    for end in 1..=rows {
+        if end < rows && letters[end] == letters[start] && sequences[end] == sequences[start] {
+            continue;
+        }
+        let letter = label(letters[start])?;
+        let kept: Vec<usize> = (start..end).filter(|row| duplicates[*row] == 0).collect();
+        start = end;
+        if is_wrong(name, letter) {
+            continue;
+        }
+        let hands: Vec<[Option<Hand>; 2]> =
+            kept.iter().map(|row| [hand(&left, *row, scale), hand(&right, *row, scale)]).collect();
+        let observations: Vec<Observation> = hands
+            .iter()
+            .map(|[left, right]| Observation {
+                left: left.as_ref().map(flat),
+                right: right.as_ref().map(flat),
+            })
+            .collect();
+        let side = features::signing_side(&observations);
+        let frames = hands
+            .into_iter()
+            .map(|[left, right]| match side {
+                Side::Right => right,
+                Side::Left => left.map(|hand| hand.map(|[x, y, z]| [-x, y, z])),
+            })
+            .collect();
+        clips.push(Clip { letter, kind: kind(name, letter), frames, ordered: true });
+    }
+    Ok(clips)
+}
+
+/// Single hands, wrist at the origin. Their letters make one clip each.
+fn read_hands(path: &Path, name: &str) -> Result<Vec<Clip>> {
+    let mut npz = open(path)?;
+    let hands = landmarks(&mut npz, "hand.npy")?;
+    let letters = column::<u8>(&mut npz, "letter.npy")?;
+    let rows = letters.len();
+    if hands.shape() != [rows, 21, 3] {
+        bail!("hands have the shape {:?}", hands.shape());
+    }
+    // Only one set tells where the wrist was.
+    let path = match npz.by_name::<OwnedRepr<f32>, ndarray::Ix2>("wrist.npy") {
+        Ok(path) => {
+            ensure!(path.len_of(Axis(0)) == rows && path.len_of(Axis(1)) == 2, "wrist has the wrong shape");
+            Some(path)
+        }
+        Err(_) => None,
+    };
+    // Augmented copies of photographs, and a set in shuffled order.
+    let ordered = !["DavidLee", "prestonglee", "SigNN", "13lack13lood"].contains(&name);
+
+    let mut clips: Vec<Clip> = Vec::new();
+    for row in 0..rows {
+        let letter = label(letters[row])?;
+        let Some(mut hand) = hand(&hands, row, [1.0; 3]) else { continue };
+        if let Some(path) = &path {
+            for point in &mut hand {
+                point[0] += path[[row, 0]];
+                point[1] += path[[row, 1]];
+            }
+        }
+        match clips.iter_mut().find(|clip| clip.letter == letter) {
+            Some(clip) => clip.frames.push(Some(hand)),
+            None => clips.push(Clip { letter, kind: kind(name, letter), frames: vec![Some(hand)], ordered }),
+        }
+    }
+    Ok(clips)
+}

@@ -1,0 +1,202 @@
+//! Small trainings, and what they must be true to.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dactyl_models::letters::features::{HAND_1, hand_1_rows};
+use dactyl_models::letters::{Classifier, Contract, Layout, Meaning, Overrides};
+use dactyl_models::runtime::Cancel;
+use indicatif::ProgressBar;
+
+use crate::data::{self, Clip, D, Hand, I, J, Kind, LETTERS, Signer, TEST_SIGNER, Z};
+use crate::evaluation::{HeldOut, name};
+use crate::export;
+use crate::network::{Network, Sizes};
+use crate::training::{self, Recipe};
+use crate::windows::{FRAMES, Windows};
+
+/// The data beside the repository, unless it is absent and may be.
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let root = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from);
+    let letters = root.join("data/letters");
+    if letters.is_dir() {
+        return Some(letters);
+    }
+    assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "{} is missing", letters.display());
+    eprintln!("skipped: no ../shared");
+    None
+}
+
+/// A hand whose fingers are curled as `letter` says; every letter differs.
+fn hand(letter: usize, person: f32) -> Hand {
+    std::array::from_fn(|index| {
+        if index == 0 {
+            return [0.0, 0.0, 0.0];
+        }
+        let finger = (index - 1) / 4;
+        let joint = ((index - 1) % 4) as f32;
+        let curl = if (letter >> finger) & 1 == 1 { 0.9 } else { 0.05 };
+        let spread = (finger as f32 - 2.0) * (0.3 + 0.02 * person);
+        let angle = spread + curl * joint;
+        [(4.0 + joint) * angle.sin(), -(4.0 + joint) * angle.cos(), 0.1 * joint]
+    })
+}
+
+fn signer(name: &str, letters: &[usize], person: f32) -> Signer {
+    let clips = letters
+        .iter()
+        .map(|&letter| Clip {
+            letter,
+            kind: Kind::Still,
+            frames: vec![Some(hand(letter, person)); 40],
+            ordered: true,
+        })
+        .collect();
+    Signer { name: name.to_owned(), clips }
+}
+
+fn contract() -> Contract {
+    Contract {
+        labels: (0..LETTERS).map(|letter| name(letter).to_string()).collect(),
+        window: FRAMES,
+        features: Layout::Hand1,
+        output: Meaning::Probabilities,
+    }
+}
+
+#[test]
+fn windows_are_seeded_finite_and_of_probability_one() {
+    let everybody = [signer("one", &[0, 3, 7, 8], 0.0), signer("two", &[0, 3, 7, 8], 1.0)];
+    let (mut first, mut same, mut other) =
+        (Windows::new(&everybody, 1), Windows::new(&everybody, 1), Windows::new(&everybody, 2));
+    let mut differs = false;
+    for _ in 0..300 {
+        let [a, b, c] = [first.draw(), same.draw(), other.draw()];
+        assert_eq!(a.hands, b.hands);
+        assert_eq!(a.target, b.target);
+        differs |= a.hands != c.hands;
+        assert_eq!(a.hands.len(), FRAMES);
+        assert!(a.hands.iter().flatten().flatten().flatten().all(|value| value.is_finite()));
+        assert!((a.target.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+    assert!(differs);
+}
+
+#[test]
+fn drawn_letters_move_and_held_shapes_are_neither_j_nor_z() {
+    let everybody = [signer("one", &[I, D], 0.0)];
+    let mut windows = Windows::new(&everybody, 3);
+    let (mut moved, mut held) = (0, 0);
+    for _ in 0..400 {
+        let example = windows.draw();
+        let is_drawn = example.target[J] == 1.0 || example.target[Z] == 1.0;
+        assert!(is_drawn || (example.target[J] == 0.0 && example.target[Z] == 0.0));
+        if is_drawn {
+            moved += 1;
+        } else {
+            held += 1;
+        }
+    }
+    assert!(moved > 10 && held > 100, "{moved} and {held}");
+}
+
+#[test]
+fn a_small_training_learns_and_the_same_seed_learns_the_same() {
+    let letters = [0, 5, 10, 17, 21];
+    let everybody = [signer("one", &letters, 0.0), signer("two", &letters, 1.0)];
+    let stranger = [signer("three", &letters, 0.5)];
+    let recipe = Recipe {
+        steps: 100,
+        learning_rate: 5e-3,
+        batch: 24,
+        look_every: 50,
+        dropout: 0.0,
+        sizes: Sizes { features: HAND_1, wide: 32, narrow: 24, hidden: 24, classes: LETTERS },
+        ..Recipe::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let runs: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|name| {
+            let out = folder.path().join(name);
+            training::train(&everybody, &stranger, &recipe, &out, &ProgressBar::hidden()).unwrap();
+            training::open(&out).unwrap()
+        })
+        .collect();
+    let fresh = Network::new(recipe.sizes, recipe.seed).unwrap();
+    let judges = HeldOut::new(&stranger);
+    let before = judges.score(&fresh, 1.0).unwrap().unwrap();
+    let after = judges.score(&runs[0].1, 1.0).unwrap().unwrap();
+    assert!(after.signers[0].loss < before.signers[0].loss - 0.5, "{before}; {after}");
+    assert!(after.signers[0].still.0 >= 4, "{after}");
+    for tensor in ["wide.weight", "lstm.recurrent", "output.bias"] {
+        assert_eq!(runs[0].1.values(tensor).unwrap(), runs[1].1.values(tensor).unwrap());
+    }
+}
+
+#[test]
+fn an_exported_model_answers_as_the_trainer_does() {
+    let sizes = Sizes { features: HAND_1, wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
+    let network = Network::new(sizes, 5).unwrap();
+    // Windows of real people where they are at hand.
+    let everybody = match shared() {
+        Some(letters) => data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap(),
+        None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
+    };
+    let notes = BTreeMap::from([("accuracy".to_owned(), "not measured".to_owned())]);
+    for temperature in [1.0, 1.6] {
+        let file = export::onnx(&network, &contract(), temperature, &notes).unwrap();
+        let classifier = Arc::new(Classifier::from_bytes("exported", &file, &Overrides::default()).unwrap());
+        assert_eq!(classifier.contract(), &contract());
+        assert_eq!(classifier.metadata().get("accuracy").map(String::as_str), Some("not measured"));
+        let mut windows = Windows::new(&everybody, 7);
+        for _ in 0..50 {
+            let rows = hand_1_rows(&windows.draw().hands);
+            let ours = network.probabilities(&rows, FRAMES, temperature).unwrap();
+            let theirs = classifier.classify(&rows, &Cancel::new()).unwrap();
+            for (a, b) in ours[0].iter().zip(&theirs) {
+                assert!((a - b).abs() < 1e-4, "{a} and {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
+    let Some(letters) = shared() else { return };
+    let everybody = data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap();
+    assert_eq!(everybody.len(), 15);
+    assert!(everybody.iter().all(|signer| signer.name != TEST_SIGNER));
+    let of = |name: &str, letter: usize| -> Vec<Kind> {
+        let signer = everybody.iter().find(|signer| signer.name == name).unwrap();
+        signer.clips.iter().filter(|clip| clip.letter == letter).map(|clip| clip.kind).collect()
+    };
+    assert_eq!(of("Hands4All", 10), []);
+    assert_eq!(of("Hands4All", J), []);
+    assert_eq!(of("Mrunalisa", J), []);
+    assert_eq!(of("Mrunalisa", Z), [Kind::Moving]);
+    assert_eq!(of("kevinjosethomas", J), [Kind::Moving]);
+    assert_eq!(of("DavidLee", Z), [Kind::HeldShape]);
+    assert_eq!(of("DavidLee", 0), [Kind::Still]);
+    // Left hands are turned into right ones: the palm of B shows to the camera in every set.
+    for signer in &everybody {
+        let hands: Vec<_> = signer
+            .clips
+            .iter()
+            .filter(|clip| clip.letter == 1)
+            .flat_map(|clip| clip.frames.iter().flatten())
+            .collect();
+        let right = hands
+            .iter()
+            .filter(|hand| {
+                let [wrist, index, little] = [hand[0], hand[5], hand[17]];
+                let area = (index[0] - wrist[0]) * (little[1] - wrist[1])
+                    - (index[1] - wrist[1]) * (little[0] - wrist[0]);
+                area < 0.0
+            })
+            .count();
+        assert!(right * 5 >= hands.len() * 4, "{}: {right} of {}", signer.name, hands.len());
+    }
+}
