@@ -1,1 +1,14 @@
-//! End-to-end tests
+//! End-to-end tests: a real server on a free port, real WebSocket clients, the real networks.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "skips belong into the test's output")]
+
+mod client;
+mod connections;
+mod garbage;
+mod ledger;
+mod pictures;
+mod pipelines;
+mod protocol;
+mod resets;
+mod server;

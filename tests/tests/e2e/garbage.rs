@@ -1,0 +1,157 @@
+//! JPEGs of every kind: decoded right or refused by name, and the next good frame is answered as usual.
+
+use std::time::Duration;
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use crate::client::Client;
+use crate::pictures::{encode, gradient, gradient_pixels};
+use crate::server::Server;
+
+const SIZE: (u16, u16) = (96, 64);
+
+fn good(set: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+    encode(&gradient_pixels(SIZE.0, SIZE.1, 3), SIZE.0, SIZE.1, set)
+}
+
+fn of_type(pixel: &[u8], color: ColorType) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let pixels = pixel.repeat(usize::from(SIZE.0) * usize::from(SIZE.1));
+    Encoder::new(&mut jpeg, 90).encode(&pixels, SIZE.0, SIZE.1, color).expect("pixels of that size");
+    jpeg
+}
+
+/// Offset of the first byte after the marker FF `code`'s length field.
+fn segment(jpeg: &[u8], code: u8) -> usize {
+    let mut at = 2;
+    while jpeg[at + 1] != code {
+        at += 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+    }
+    at + 4
+}
+
+/// A baseline JPEG whose frame header is changed.
+fn with_header(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut jpeg = good(|_| ());
+    let header = segment(&jpeg, 0xc0);
+    change(&mut jpeg[header..]);
+    jpeg
+}
+
+/// A progressive JPEG that repeats its last scan a thousand times.
+fn bomb() -> Vec<u8> {
+    let mut jpeg = good(|encoder| encoder.set_progressive(true));
+    let starts: Vec<usize> = jpeg.windows(2).enumerate().filter(|(_, w)| *w == [0xff, 0xda]).map(|(at, _)| at).collect();
+    let last = *starts.last().expect("scans");
+    let scan = jpeg[last..jpeg.len() - 2].to_vec();
+    jpeg.truncate(jpeg.len() - 2);
+    for _ in 0..1000 {
+        jpeg.extend(&scan);
+    }
+    jpeg.extend([0xff, 0xd9]);
+    jpeg
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("resident pages");
+    pages * 4096
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jpegs_of_every_decodable_kind_are_analysed() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    let kinds = [
+        good(|_| ()),
+        good(|encoder| encoder.set_progressive(true)),
+        good(|encoder| encoder.set_sampling_factor(SamplingFactor::F_1_1)),
+        good(|encoder| encoder.set_sampling_factor(SamplingFactor::F_2_1)),
+        good(|encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2)),
+        good(|encoder| encoder.set_restart_interval(2)),
+        of_type(&[90], ColorType::Luma),
+        gradient(1, 1, 0),
+        gradient(321, 241, 0),
+        gradient(17, 1000, 0),
+        [good(|_| ()), b"trailing bytes".to_vec()].concat(),
+    ];
+    client.send_analysed(&server, &kinds).await;
+    assert_eq!(client.answer_within(Duration::from_millis(100)).await, None);
+    // Changing sizes and kinds again and again, until the window is full.
+    for _ in 0..3 {
+        client.send_analysed(&server, &kinds).await;
+    }
+    client.answer().await;
+    assert_eq!(server.metric("dactyl_frames_dropped_total").await, 0.0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undecodable_jpegs_are_refused_by_name_and_cost_no_memory() {
+    let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
+    let mut client = Client::connect(&server).await;
+    client.send_analysed(&server, &[good(|_| ())]).await;
+    let whole = good(|_| ());
+    let bad = [
+        (whole[..whole.len() / 2].to_vec(), "bad_jpeg"),
+        (whole[..40].to_vec(), "bad_jpeg"),
+        (vec![0xff, 0xd8, 0xff, 0xd9], "bad_jpeg"),
+        (with_header(|header| header[1..5].copy_from_slice(&[0x75, 0x30, 0x75, 0x30])), "too_many_pixels"),
+        (with_header(|header| header[0] = 12), "unsupported_jpeg"),
+        (of_type(&[1, 2, 3, 4], ColorType::Cmyk), "unsupported_jpeg"),
+        (with_header(|header| header[1..5].fill(0)), "bad_jpeg"),
+        (bomb(), "too_many_scans"),
+    ];
+    let before = resident();
+    for _ in 0..25 {
+        for (jpeg, code) in &bad {
+            client.send_frame(jpeg).await;
+            assert_eq!(client.expect_error().await, *code);
+        }
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 50 << 20, "{grown} bytes more are resident");
+    client.send_analysed(&server, &[good(|_| ())]).await;
+    server.stop().await;
+}
+
+/// The header is fine and the entropy-coded data is not: whatever jpegdec makes of it, the frame is accounted for.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_pixels_end_no_session() {
+    let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
+    let mut client = Client::connect(&server).await;
+    let whole = good(|_| ());
+    let data = segment(&whole, 0xda);
+    for step in 0..40 {
+        let mut jpeg = whole.clone();
+        for at in (data + 20 + step..jpeg.len() - 2).step_by(11) {
+            jpeg[at] = jpeg[at].wrapping_mul(31).wrapping_add(u8::try_from(step).unwrap_or(0)) & 0x7f;
+        }
+        client.send_frame(&jpeg).await;
+        server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
+    }
+    let analysed = server.metric("dactyl_frames_analysed_total").await;
+    client.send_frame(&whole).await;
+    server.wait_for_metric("dactyl_frames_analysed_total", |now| now == analysed + 1.0).await;
+    server.stop().await;
+}
+
+/// The picture's tables are missing: it passes as a file, and no decoder makes a picture of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_gives_no_picture_is_answered_with_bad_jpeg() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    let mut jpeg = good(|_| ());
+    // A Huffman table that no code of the data can use: all its codes are declared sixteen bits long.
+    let table = segment(&jpeg, 0xc4);
+    jpeg[table + 1..table + 17].rotate_right(9);
+    client.send_frame(&jpeg).await;
+    server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
+    let dropped = server.metric("dactyl_frames_dropped_total{reason=\"decode\"}").await;
+    let refused = server.metric("dactyl_bad_messages_total{code=\"bad_jpeg\"}").await;
+    assert_eq!(dropped + refused, 1.0, "dropped {dropped}, refused {refused}");
+    assert_eq!(client.expect_error().await, "bad_jpeg");
+    client.send_analysed(&server, &[good(|_| ())]).await;
+    server.stop().await;
+}

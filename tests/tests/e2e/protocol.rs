@@ -1,0 +1,151 @@
+//! Messages in every encoding, and what comes back.
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::pictures::gradient;
+use crate::server::Server;
+
+const ANALYSED: &str = "dactyl_frames_analysed_total";
+
+/// Standard base64 with padding.
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_is_analysed_in_every_encoding() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    let jpeg = gradient(64, 48, 1);
+    let url_safe = base64(&jpeg).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned();
+    let map = rmp_serde::to_vec_named(&serde_bytes_map(&jpeg)).expect("a map");
+    let texts = [
+        json!({"jpeg_blob": base64(&jpeg), "new_letter": null}),
+        json!({"jpeg_blob": base64(&jpeg)}),
+        json!({"jpeg_blob": url_safe, "new_letter": null}),
+        json!({"jpeg_blob": format!("data:image/jpeg;base64,{}", base64(&jpeg)), "new_letter": null}),
+    ];
+    let mut sent = 0.0;
+    for text in texts {
+        client.send_json(&text).await;
+        sent += 1.0;
+        server.wait_for_metric(ANALYSED, |analysed| analysed == sent).await;
+    }
+    for binary in [jpeg.clone(), map] {
+        client.send(binary).await;
+        sent += 1.0;
+        server.wait_for_metric(ANALYSED, |analysed| analysed == sent).await;
+    }
+    assert_eq!(client.answer_within(std::time::Duration::from_millis(100)).await, None);
+    assert_eq!(server.metric("dactyl_bad_messages_total").await, 0.0);
+    server.stop().await;
+}
+
+#[derive(serde::Serialize)]
+struct BytesMap<'a> {
+    #[serde(with = "serde_bytes")]
+    jpeg_blob: &'a [u8],
+    new_letter: Option<&'a str>,
+}
+
+fn serde_bytes_map(jpeg: &[u8]) -> BytesMap<'_> {
+    BytesMap { jpeg_blob: jpeg, new_letter: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_message_gets_its_error_and_loses_nothing_else() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    let bad: Vec<(tokio_tungstenite::tungstenite::Message, &str)> = vec![
+        ("hello".into(), "bad_json"),
+        ("".into(), "bad_json"),
+        ("[1, 2]".into(), "bad_json"),
+        (r#"{"jpeg_blob": 7}"#.into(), "bad_json"),
+        (r#"{"jpeg_blob": null, "new_lettr": "A"}"#.into(), "unknown_key"),
+        (r#"{"jpeg_blob": "*"}"#.into(), "bad_base64"),
+        (r#"{"jpeg_blob": "AAAA"}"#.into(), "bad_jpeg"),
+        ("[".repeat(100_000).into(), "bad_json"),
+        (vec![1, 2, 3].into(), "bad_msgpack"),
+        (vec![0x82, 0xa1].into(), "bad_msgpack"),
+        (vec![0xff, 0xd8, 0xff].into(), "bad_jpeg"),
+        (vec![b'x'; 3_000_000].into(), "message_too_large"),
+        ("x".repeat(5_000_000).into(), "message_too_large"),
+        (r#"{"new_letter": "%"}"#.into(), "unknown_letter"),
+    ];
+    for (message, code) in bad {
+        let sent = message.clone();
+        client.send(message).await;
+        if code == "unknown_letter" {
+            client.expect_reset().await;
+        }
+        assert_eq!(client.expect_error().await, code, "for {:.60}", format!("{sent:?}"));
+    }
+    client.send_frame(&gradient(64, 48, 1)).await;
+    server.wait_for_metric(ANALYSED, |analysed| analysed == 1.0).await;
+    assert_eq!(server.metric("dactyl_bad_messages_total").await, 14.0);
+    assert_eq!(server.metric("dactyl_frames_received_total").await, 1.0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_matched_whatever_their_case_and_an_empty_one_sets_none() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    for letter in ["A", "b", "", "Z"] {
+        client.send_letter(letter).await;
+        client.expect_reset().await;
+    }
+    assert_eq!(server.metric("dactyl_resets_total").await, 4.0);
+    assert_eq!(server.metric("dactyl_bad_messages_total").await, 0.0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_extra_or_pipeline_is_refused_before_the_upgrade() {
+    let server = Server::start().await;
+    for query in ["?extras=everything", "?pipeline=no-such-one"] {
+        let error = Client::connect_to(&server, query).await.map(drop).expect_err("refused");
+        assert!(error.to_string().contains("400"), "{query}: {error}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_bad_messages_in_a_row_close_the_socket_with_1008() {
+    let server = Server::start_with(|config| config.server.max_bad_messages = 3).await;
+    let mut client = Client::connect(&server).await;
+    client.send("no").await;
+    client.send("no").await;
+    client.send_letter("A").await;
+    client.send("no").await;
+    client.send("no").await;
+    client.send("no").await;
+    let frame = client.closed().await;
+    assert_eq!(u16::from(frame.code), 1008);
+    assert!(!frame.reason.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_beyond_the_transport_s_limit_closes_the_socket_with_1009() {
+    let server = Server::start_with(|config| config.server.transport_max_bytes = 4_000_000).await;
+    let mut client = Client::connect(&server).await;
+    // The server may close before all is written: the error of the write is part of the case.
+    use futures_util::SinkExt;
+    let _ = client.socket.send(vec![b'x'; 6_000_000].into()).await;
+    assert_eq!(u16::from(client.closed().await.code), 1009);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_frames_a_second_than_allowed_are_refused() {
+    let server = Server::start_with(|config| config.server.max_fps = 5).await;
+    let mut client = Client::connect(&server).await;
+    for seed in 0..7 {
+        client.send_frame(&gradient(32, 32, seed)).await;
+    }
+    assert_eq!(client.expect_error().await, "too_fast");
+    server.stop().await;
+}

@@ -1,0 +1,110 @@
+//! A server of its own for every test.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dactyl_config::Config;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A server in this process, on a free port.
+pub struct Server {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    /// The built-in configuration with every result answered: no throttle, so that tests count answers.
+    pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// As [`Server::start`], changed by `edit`.
+    pub async fn start_with(edit: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::builtin();
+        config.server.listen = "127.0.0.1:0".to_owned();
+        config.feedback.min_interval_ms = 0;
+        config.feedback.min_change = 0.0;
+        edit(&mut config);
+        let listener = TcpListener::bind(&config.server.listen).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        dactyl_config::install(config.clone());
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(dactyl::serve(Arc::new(config), listener, shutdown));
+        let server = Self { address, stop: Some(stop), task };
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// Asks the server to stop and waits for its end.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
+        ended.expect("the server ends within 5 s").expect("no panic").expect("no error");
+    }
+
+    /// Body and status of a GET request.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
+            .await
+    }
+
+    /// Status and body of any HTTP/1.1 request whose answer ends with the connection.
+    pub async fn request(&self, request: &str) -> (u16, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut socket = tokio::net::TcpStream::connect(self.address).await.expect("the server listens");
+        socket.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an HTTP answer");
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, body)
+    }
+
+    /// The value of a metric by its full name, labels included; sums over labels where `name` has none.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (status, body) = self.get("/metrics").await;
+        assert_eq!(status, 200);
+        let values: Vec<f64> = body
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter(|(key, _)| *key == name || (!name.contains('{') && key.split('{').next() == Some(name)))
+            .filter_map(|(_, value)| value.parse().ok())
+            .collect();
+        assert!(!values.is_empty(), "no metric {name} in:\n{body}");
+        values.iter().sum()
+    }
+
+    /// Waits until a metric has a value; fails after ten seconds.
+    pub async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) -> f64 {
+        let mut value = f64::NAN;
+        for _ in 0..200 {
+            value = self.metric(name).await;
+            if wanted(value) {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{name} stays {value}");
+    }
+
+    async fn wait_until_ready(&self) {
+        for _ in 0..1200 {
+            if self.task.is_finished() {
+                panic!("the server ended at its start");
+            }
+            if self.get("/readyz").await.0 == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server does not get ready");
+    }
+}
