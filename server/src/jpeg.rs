@@ -434,7 +434,11 @@ impl Frame {
                 return Err(JpegError::Unsupported("finer chroma than luma in a"));
             }
         }
-        Ok(())
+        if components.iter().skip(1).all(|chroma| is_decoded_subsampling(first, *chroma, components[1])) {
+            Ok(())
+        } else {
+            Err(JpegError::Unsupported("uncommon chroma subsampling in a"))
+        }
     }
 
     fn check_scan(&mut self, segment: &[u8], offset: usize, tables: &Tables) -> Result<(), JpegError> {
@@ -481,6 +485,16 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+/// Whether jpegdec makes a picture of it. Both chroma components are alike, and it takes 4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1 and
+/// 4:1:0; others give it a picture of the wrong layout, which it posts as an error that ends the pipeline.
+fn is_decoded_subsampling(luma: Component, chroma: Component, other_chroma: Component) -> bool {
+    let alike = (chroma.horizontal, chroma.vertical) == (other_chroma.horizontal, other_chroma.vertical);
+    let ratio = |luma: u8, chroma: u8| if luma.is_multiple_of(chroma) { luma / chroma } else { 0 };
+    let horizontal = ratio(luma.horizontal, chroma.horizontal);
+    let vertical = ratio(luma.vertical, chroma.vertical);
+    alike && luma.vertical <= 2 && matches!(horizontal, 1 | 2 | 4) && matches!(vertical, 1 | 2)
 }
 
 /// The rules of T.81, G.1.1.1.

@@ -145,7 +145,12 @@ impl Wiring {
             };
             let epoch = of_buffer.unwrap_or_else(|| epoch.load(Ordering::Acquire));
             let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+            let record = frame::of(buffer);
             listener.payload(&String::from_utf8_lossy(&map), epoch, origin);
+            // The sink keeps the buffer until the next one; the frame ends here.
+            if let Some(record) = record {
+                record.end();
+            }
             Ok(gst::FlowSuccess::Ok)
         });
         self.built.feedback.set_callbacks(callbacks.build());

@@ -80,9 +80,7 @@ async fn a_client_that_reads_nothing_is_closed() {
     let mut stream = silent_client(&server).await;
     // Each masked one-byte text is answered with an error; none is read.
     let bad_message = [0x81, 0x81, 0, 0, 0, 0, b'x'].repeat(10_000);
-    let flood = async {
-        while stream.write_all(&bad_message).await.is_ok() {}
-    };
+    let flood = async { while stream.write_all(&bad_message).await.is_ok() {} };
     let ended = tokio::time::timeout(Duration::from_secs(30), flood).await;
     assert!(ended.is_ok(), "the server still reads");
     freed(&server).await;
@@ -121,7 +119,8 @@ async fn only_the_own_origin_and_listed_ones_may_connect() {
         Client::connect_with(&server, "", &[("Origin", origin)]).await.expect("allowed");
     }
     for origin in ["https://elsewhere.example.org", "http://127.0.0.1:1", "null"] {
-        let error = Client::connect_with(&server, "", &[("Origin", origin)]).await.map(drop).expect_err("foreign");
+        let error =
+            Client::connect_with(&server, "", &[("Origin", origin)]).await.map(drop).expect_err("foreign");
         assert!(error.to_string().contains("403"), "{origin}: {error}");
     }
     server.stop().await;

@@ -41,7 +41,8 @@ fn with_header(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
 /// A progressive JPEG that repeats its last scan a thousand times.
 fn bomb() -> Vec<u8> {
     let mut jpeg = good(|encoder| encoder.set_progressive(true));
-    let starts: Vec<usize> = jpeg.windows(2).enumerate().filter(|(_, w)| *w == [0xff, 0xda]).map(|(at, _)| at).collect();
+    let starts: Vec<usize> =
+        jpeg.windows(2).enumerate().filter(|(_, w)| *w == [0xff, 0xda]).map(|(at, _)| at).collect();
     let last = *starts.last().expect("scans");
     let scan = jpeg[last..jpeg.len() - 2].to_vec();
     jpeg.truncate(jpeg.len() - 2);
@@ -78,10 +79,8 @@ async fn jpegs_of_every_decodable_kind_are_analysed() {
     ];
     client.send_analysed(&server, &kinds).await;
     assert_eq!(client.answer_within(Duration::from_millis(100)).await, None);
-    // Changing sizes and kinds again and again, until the window is full.
-    for _ in 0..3 {
-        client.send_analysed(&server, &kinds).await;
-    }
+    // A picture of another size begins a new window.
+    client.send_analysed(&server, &vec![good(|_| ()); 32]).await;
     client.answer().await;
     assert_eq!(server.metric("dactyl_frames_dropped_total").await, 0.0);
     server.stop().await;
@@ -116,42 +115,91 @@ async fn undecodable_jpegs_are_refused_by_name_and_cost_no_memory() {
     server.stop().await;
 }
 
-/// The header is fine and the entropy-coded data is not: whatever jpegdec makes of it, the frame is accounted for.
+/// Some bytes anywhere are changed. What the check refuses and what gives no picture is answered with an error, everything
+/// else is analysed; nothing ends the session or its pipeline.
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_pixels_end_no_session() {
+async fn damaged_jpegs_are_analysed_or_answered_with_an_error() {
     let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
     let mut client = Client::connect(&server).await;
-    let whole = good(|_| ());
-    let data = segment(&whole, 0xda);
-    for step in 0..40 {
-        let mut jpeg = whole.clone();
-        for at in (data + 20 + step..jpeg.len() - 2).step_by(11) {
-            jpeg[at] = jpeg[at].wrapping_mul(31).wrapping_add(u8::try_from(step).unwrap_or(0)) & 0x7f;
+    let wholes = [good(|_| ()), good(|encoder| encoder.set_progressive(true))];
+    let mut random: u32 = 1;
+    let mut below = |most: usize| {
+        // xorshift32, Marsaglia 2003
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        random as usize % most
+    };
+    for round in 0..300_u32 {
+        let mut jpeg = wholes[round as usize % 2].clone();
+        for _ in 0..=round % 7 {
+            let at = 2 + below(jpeg.len() - 2);
+            jpeg[at] = u8::try_from(below(256)).unwrap_or(0);
         }
         client.send_frame(&jpeg).await;
-        server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
+        let mut ended = 0.0;
+        while ended <= f64::from(round) {
+            ended = 0.0;
+            for name in
+                ["dactyl_bad_messages_total", "dactyl_frames_analysed_total", "dactyl_frames_dropped_total"]
+            {
+                ended += server.metric(name).await;
+            }
+        }
     }
-    let analysed = server.metric("dactyl_frames_analysed_total").await;
-    client.send_frame(&whole).await;
-    server.wait_for_metric("dactyl_frames_analysed_total", |now| now == analysed + 1.0).await;
+    let (mut errors, mut without_picture) = (0.0, 0.0);
+    while let Some(answer) = client.answer_within(Duration::from_millis(300)).await {
+        let Some(message) = answer["error"]["message"].as_str() else { continue };
+        assert_ne!(answer["error"]["code"], "internal", "{answer}");
+        errors += 1.0;
+        without_picture += f64::from(u8::from(message.contains("could not be decoded")));
+    }
+    let refused = server.metric("dactyl_bad_messages_total").await;
+    let dropped = server.metric("dactyl_frames_dropped_total").await;
+    println!("{refused} refused, {dropped} without a picture");
+    assert_eq!((errors, without_picture), (refused + dropped, dropped));
+    assert_eq!(server.metric("dactyl_frames_dropped_total{reason=\"decode\"}").await, dropped);
+    assert!(refused > 50.0 && dropped > 0.0);
+    client.send_analysed(&server, &vec![good(|_| ()); 32]).await;
+    client.answer().await;
     server.stop().await;
 }
 
-/// The picture's tables are missing: it passes as a file, and no decoder makes a picture of it.
+/// Horizontal and vertical sampling factors of the three components.
+fn sampled(factors: [u8; 3]) -> Vec<u8> {
+    let mut jpeg = good(|encoder| encoder.set_sampling_factor(SamplingFactor::F_2_2));
+    let header = segment(&jpeg, 0xc0);
+    for (component, factors) in factors.into_iter().enumerate() {
+        jpeg[header + 7 + 3 * component] = factors;
+    }
+    jpeg
+}
+
+/// Some subsamplings make the decoder end its pipeline, and with it the window of frames.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_gives_no_picture_is_answered_with_bad_jpeg() {
-    let server = Server::start().await;
+async fn uncommon_subsampling_fails_no_pipeline() {
+    let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
     let mut client = Client::connect(&server).await;
-    let mut jpeg = good(|_| ());
-    // A Huffman table that no code of the data can use: all its codes are declared sixteen bits long.
-    let table = segment(&jpeg, 0xc4);
-    jpeg[table + 1..table + 17].rotate_right(9);
-    client.send_frame(&jpeg).await;
-    server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
-    let dropped = server.metric("dactyl_frames_dropped_total{reason=\"decode\"}").await;
-    let refused = server.metric("dactyl_bad_messages_total{code=\"bad_jpeg\"}").await;
-    assert_eq!(dropped + refused, 1.0, "dropped {dropped}, refused {refused}");
-    assert_eq!(client.expect_error().await, "bad_jpeg");
-    client.send_analysed(&server, &[good(|_| ())]).await;
+    let mut analysed = 0.0;
+    for luma in (1..=4).flat_map(|h| (1..=4).map(move |v| h << 4 | v)) {
+        for (first, second) in
+            [(0x11, 0x11), (0x21, 0x21), (0x12, 0x12), (0x22, 0x22), (0x11, 0x22), (0x21, 0x12)]
+        {
+            client.send_frame(&sampled([luma, first, second])).await;
+            server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
+            let refused = server.metric("dactyl_bad_messages_total").await;
+            let now = server.metric("dactyl_frames_analysed_total").await;
+            if now == analysed {
+                let code = client.expect_error().await;
+                assert!(
+                    ["unsupported_jpeg", "bad_jpeg"].contains(&code.as_str()),
+                    "{code} for {luma:x} {first:x} {second:x} after {refused} refusals"
+                );
+            }
+            analysed = now;
+        }
+    }
+    assert!(analysed >= 8.0, "{analysed} were analysed");
+    assert_eq!(server.metric("dactyl_frames_dropped_total").await, 0.0);
     server.stop().await;
 }

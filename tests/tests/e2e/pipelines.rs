@@ -59,7 +59,8 @@ async fn record() {
 async fn a_person_is_tracked_and_answered() {
     let Some(frames) = crate::pictures::person(60) else { return };
     let server = Server::start().await;
-    let mut client = Client::connect_to(&server, "?extras=landmarks,status,timings").await.expect("a session");
+    let mut client =
+        Client::connect_to(&server, "?extras=landmarks,status,timings").await.expect("a session");
     client.send_letter("L").await;
     client.expect_reset().await;
     client.send_analysed(&server, &frames).await;
@@ -75,6 +76,9 @@ async fn a_person_is_tracked_and_answered() {
             assert!(answer["timings"].is_object(), "{answer}");
         }
     }
-    assert!(results > 0 && with_hand > 0 && letters > 0, "{results} results, {with_hand} hands, {letters} letters");
+    assert!(
+        results > 0 && with_hand > 0 && letters > 0,
+        "{results} results, {with_hand} hands, {letters} letters"
+    );
     server.stop().await;
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dactyl_config::Config;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// The built-in configuration with every result answered: no throttle, so that tests count answers.
+    /// The built-in configuration with every result answered, so that tests count answers, and as many frames a second as
+    /// a test likes to send.
     pub async fn start() -> Self {
         Self::start_with(|_| ()).await
     }
@@ -26,6 +28,7 @@ impl Server {
     pub async fn start_with(edit: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::builtin();
         config.server.listen = "127.0.0.1:0".to_owned();
+        config.server.max_fps = 1000;
         config.feedback.min_interval_ms = 0;
         config.feedback.min_change = 0.0;
         edit(&mut config);
@@ -37,7 +40,7 @@ impl Server {
             let _ = stopped.await;
         };
         let task = tokio::spawn(dactyl::serve(Arc::new(config), listener, shutdown));
-        let server = Self { address, stop: Some(stop), task };
+        let mut server = Self { address, stop: Some(stop), task };
         server.wait_until_ready().await;
         server
     }
@@ -49,22 +52,9 @@ impl Server {
         ended.expect("the server ends within 5 s").expect("no panic").expect("no error");
     }
 
-    /// Body and status of a GET request.
+    /// Status and body of a GET request.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        self.request(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
-            .await
-    }
-
-    /// Status and body of any HTTP/1.1 request whose answer ends with the connection.
-    pub async fn request(&self, request: &str) -> (u16, String) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut socket = tokio::net::TcpStream::connect(self.address).await.expect("the server listens");
-        socket.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.expect("an HTTP answer");
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-        (status, body)
+        get(self.address, path).await
     }
 
     /// The value of a metric by its full name, labels included; sums over labels where `name` has none.
@@ -95,16 +85,30 @@ impl Server {
         panic!("{name} stays {value}");
     }
 
-    async fn wait_until_ready(&self) {
-        for _ in 0..1200 {
-            if self.task.is_finished() {
-                panic!("the server ended at its start");
-            }
-            if self.get("/readyz").await.0 == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+    async fn wait_until_ready(&mut self) {
+        let address = self.address;
+        tokio::select! {
+            biased;
+            ended = &mut self.task => panic!("the server ended at its start: {ended:?}"),
+            // Answered when the models are warm and the pipeline links.
+            () = async { while get(address, "/readyz").await.0 != 200 {} } => {}
         }
-        panic!("the server does not get ready");
     }
+}
+
+async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let mut socket = TcpStream::connect(address).await.expect("the server listens");
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    // A connection that is reset after its answer is still an answer; one without an answer is tried again at the start.
+    let read = socket.read_to_end(&mut answer).await;
+    if answer.is_empty() {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        return (0, format!("{read:?}"));
+    }
+    let answer = String::from_utf8(answer).expect("text");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    (status, body)
 }
