@@ -82,45 +82,74 @@ pub fn replay(model: &Path, set: &Path) -> Result<Report> {
     Ok(report)
 }
 
+/// Over the 24 letters that are held still.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Summary {
+    /// Letters.
+    pub letters: usize,
+    /// Letters that won most of their answers.
+    pub right: usize,
+    /// Letters whose own probability is at least 0.5 on average.
+    pub half: usize,
+    /// Mean of the letters' own probabilities.
+    pub probability: f32,
+    /// Pairs of a letter shown and another one asked for.
+    pub pairs: usize,
+    /// Pairs in which the one asked for gets at most 0.1 on average.
+    pub low: usize,
+}
+
+impl Report {
+    /// Counts letters, not frames.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for told in self.letters.iter().filter(|told| told.is_still()) {
+            summary.letters += 1;
+            summary.right += usize::from(told.winner() == told.letter);
+            summary.half += usize::from(told.mean[told.letter] >= 0.5);
+            summary.probability += told.mean[told.letter];
+            let others = (0..LETTERS).filter(|other| *other != told.letter);
+            summary.pairs += LETTERS - 1;
+            summary.low += others.filter(|other| told.mean[*other] <= 0.1).count();
+        }
+        summary.probability /= summary.letters.max(1) as f32;
+        summary
+    }
+}
+
+impl Told {
+    fn is_still(&self) -> bool {
+        self.letter != J && self.letter != Z
+    }
+
+    fn winner(&self) -> usize {
+        self.won.iter().enumerate().max_by_key(|(_, count)| **count).map_or(0, |(index, _)| index)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut right, mut right_mean, mut half, mut letters) = (0, 0, 0, 0);
-        let (mut pairs, mut low) = (0, 0);
-        let mut probability = 0.0;
         for told in &self.letters {
-            let winner =
-                told.won.iter().enumerate().max_by_key(|(_, count)| **count).map_or(0, |(index, _)| index);
-            let target = told.mean[told.letter];
+            let winner = told.winner();
             let share = told.won[told.letter] as f32 / told.answers as f32;
-            let still = told.letter != J && told.letter != Z;
-            if still {
-                letters += 1;
-                right += usize::from(winner == told.letter);
-                right_mean += usize::from(largest(&told.mean) == told.letter);
-                half += usize::from(target >= 0.5);
-                probability += target;
-                pairs += LETTERS - 1;
-                low += (0..LETTERS).filter(|other| *other != told.letter && told.mean[*other] <= 0.1).count();
-            }
             writeln!(
                 formatter,
-                "{} wins {} ({:3.0} % of {} answers), its probability {:.2}, most probable {} {:.2}{}",
+                "{} wins {:5} ({:3.0} % of {} answers), probability {:.2}; most probable {} {:.2}{}",
                 name(told.letter),
-                if winner == told.letter { "    ".to_owned() } else { format!("NOT {}", name(winner)) },
+                if winner == told.letter { String::new() } else { format!("NOT {}", name(winner)) },
                 100.0 * share,
                 told.answers,
-                target,
+                told.mean[told.letter],
                 name(largest(&told.mean)),
                 told.mean[largest(&told.mean)],
-                if still { "" } else { " (movement; not counted)" }
+                if told.is_still() { "" } else { " (a movement, not counted)" }
             )?;
         }
+        let Summary { letters, right, half, probability, pairs, low } = self.summary();
         write!(
             formatter,
-            "still letters: right {right}/{letters} by most answers, {right_mean}/{letters} by mean, probability at \
-             least 0.5 in {half}, mean {:.3}; wrong targets at most 0.1 in {low}/{pairs} ({:.1} %)",
-            probability / letters.max(1) as f32,
-            100.0 * low as f32 / pairs.max(1) as f32
+            "still letters: {right} of {letters} win most of their answers; own probability {probability:.3} on \
+             average, at least 0.5 in {half}; another target at most 0.1 in {low} of {pairs} pairs"
         )
     }
 }

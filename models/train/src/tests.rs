@@ -13,6 +13,7 @@ use crate::data::{self, Clip, D, Hand, I, J, Kind, LETTERS, Signer, TEST_SIGNER,
 use crate::evaluation::{HeldOut, name};
 use crate::export;
 use crate::network::{Network, Sizes};
+use crate::replay;
 use crate::training::{self, Recipe};
 use crate::windows::{FRAMES, Windows};
 
@@ -108,10 +109,10 @@ fn a_small_training_learns_and_the_same_seed_learns_the_same() {
     let everybody = [signer("one", &letters, 0.0), signer("two", &letters, 1.0)];
     let stranger = [signer("three", &letters, 0.5)];
     let recipe = Recipe {
-        steps: 100,
-        learning_rate: 5e-3,
-        batch: 24,
-        look_every: 50,
+        steps: 60,
+        learning_rate: 8e-3,
+        batch: 16,
+        look_every: 60,
         dropout: 0.0,
         sizes: Sizes { features: HAND_1, wide: 32, narrow: 24, hidden: 24, classes: LETTERS },
         ..Recipe::default()
@@ -199,4 +200,17 @@ fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
             .count();
         assert!(right * 5 >= hands.len() * 4, "{}: {right} of {}", signer.name, hands.len());
     }
+}
+
+#[test]
+fn the_shipped_model_knows_the_letters_of_a_stranger() {
+    let Some(letters) = shared() else { return };
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/letters.onnx");
+    let set = letters.join("full").join(format!("{TEST_SIGNER}.npz"));
+    let report = replay::replay(&model, &set).unwrap();
+    let summary = report.summary();
+    assert_eq!(summary.letters, 24);
+    assert!(summary.right >= 22, "{report}");
+    assert!(summary.probability >= 0.5, "{report}");
+    assert!(summary.low * 10 >= summary.pairs * 9, "{report}");
 }
