@@ -1,0 +1,255 @@
+//! The READMEs against the program: every table is complete, every link leads somewhere, every pipeline builds.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use dactyl::pipeline_file::PipelineFile;
+use dactyl::protocol::{Close, ErrorCode, Extras, SUBPROTOCOL, VERSION};
+use dactyl_config::{DEFAULT_TOML, KEYS, Values};
+use gst::prelude::*;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn readme() -> String {
+    fs::read_to_string(repository().join("README.md")).unwrap()
+}
+
+/// The cells of every row of the table under that heading's first cell.
+fn table(text: &str, first_cell: &str) -> Vec<Vec<String>> {
+    let head = format!("| {first_cell} |");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&head)).skip(2).peekable();
+    assert!(lines.peek().is_some(), "no table {head}");
+    lines
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            // A bar inside of a cell is written \|.
+            let cells = line.trim_matches('|').replace("\\|", "\u{1}");
+            cells.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
+        })
+        .collect()
+}
+
+/// The first code span of a cell.
+fn code(cell: &str) -> &str {
+    cell.split('`').nth(1).unwrap_or_else(|| panic!("no code in {cell:?}"))
+}
+
+fn first_column(text: &str, first_cell: &str) -> Vec<String> {
+    table(text, first_cell).iter().map(|row| code(&row[0]).to_owned()).collect()
+}
+
+/// The contents of the fenced blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_table_of_keys_is_the_configuration() {
+    let defaults: toml::Table = toml::from_str(DEFAULT_TOML).unwrap();
+    let readme = readme();
+    let rows = table(&readme, "key");
+    let names: Vec<&str> = rows.iter().map(|row| code(&row[0])).collect();
+    assert_eq!(names, KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
+    for (row, key) in rows.iter().zip(KEYS) {
+        let [_, default, range, meaning] = row.as_slice() else { panic!("{row:?}") };
+        let (section, name) = key.path.split_once('.').unwrap();
+        let written: toml::Table = toml::from_str(&format!("value = {}", code(default))).unwrap();
+        assert_eq!(written["value"], defaults[section][name], "default of {}", key.path);
+        let expected = match key.values {
+            Values::Integer(least, most) => format!("{least} to {most}"),
+            Values::Number(least, most) => format!("{least} to {most}"),
+            Values::Switch => "`true`, `false`".to_owned(),
+            Values::Choice(names) | Values::Choices(names) => {
+                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            }
+            Values::Text | Values::Texts => String::new(),
+        };
+        assert!(range.contains(&expected), "{}: {range:?} instead of {expected:?}", key.path);
+        assert!(meaning.len() > 5, "{} has no meaning", key.path);
+    }
+}
+
+#[test]
+fn every_file_of_configuration_that_is_shown_is_accepted() {
+    let readme = readme();
+    let shown: Vec<&str> =
+        blocks(&readme, "toml").into_iter().filter(|block| !block.contains("launch =")).collect();
+    assert!(!shown.is_empty());
+    for text in shown {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        let loaded = dactyl_config::Loader::new().file(file.path()).load();
+        assert!(loaded.is_ok(), "{text}\n{}", loaded.unwrap_err());
+    }
+}
+
+#[test]
+fn every_element_and_every_pipeline_is_listed() {
+    dactyl::register_elements().unwrap();
+    let readme = readme();
+    let elements: BTreeSet<String> = gst::Registry::get()
+        .features_by_plugin("dactyl")
+        .iter()
+        .map(|feature| feature.name().to_string())
+        .collect();
+    assert!(!elements.is_empty());
+    assert_eq!(first_column(&readme, "element").into_iter().collect::<BTreeSet<_>>(), elements);
+
+    let pipelines: BTreeSet<String> = fs::read_dir(repository().join("pipelines"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(first_column(&readme, "pipeline").into_iter().collect::<BTreeSet<_>>(), pipelines);
+}
+
+/// The example is built as the server builds it, and its mistake is found in the line that is shown.
+#[test]
+fn the_pipeline_that_is_shown_builds_and_its_mistake_is_named_as_shown() {
+    dactyl::register_elements().unwrap();
+    let readme = readme();
+    let path = Path::new("pipelines/calm.toml");
+    let examples: Vec<&str> =
+        blocks(&readme, "toml").into_iter().filter(|block| block.contains("launch =")).collect();
+    let [example] = examples.as_slice() else { panic!("{} pipelines are shown", examples.len()) };
+    let file = PipelineFile::parse("calm", path, example).unwrap();
+    let given = BTreeMap::from([("history".to_owned(), "15".to_owned())]);
+    assert!(readme.contains("?pipeline=calm&history=15"));
+    let built = file.build(&given).unwrap();
+    let is_smoother = |element: &gst::Element| {
+        element.factory().is_some_and(|factory| factory.name() == "temporal-smoother")
+    };
+    let smoother = built.pipeline.iterate_elements().into_iter().flatten().find(is_smoother);
+    assert_eq!(smoother.unwrap().property::<u32>("history"), 15);
+
+    let broken = example.replace("temporal-smoother", "temporal-smother");
+    let error = PipelineFile::parse("calm", path, &broken).unwrap().build(&BTreeMap::new()).unwrap_err();
+    assert!(readme.contains(&format!("  WRONG  {error}. ")), "{error}");
+}
+
+#[test]
+fn the_protocol_is_listed() {
+    let readme = readme();
+    let codes = ErrorCode::ALL.map(|code| code.as_str().to_owned());
+    assert_eq!(first_column(&readme, "code"), codes);
+    let closes: Vec<u16> = table(&readme, "close code").iter().map(|row| row[0].parse().unwrap()).collect();
+    let mut expected: Vec<u16> = Close::ALL.iter().map(|close| close.code()).collect();
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!(closes, expected);
+    let extras: BTreeSet<String> = first_column(&readme, "extra").into_iter().collect();
+    assert_eq!(extras, Extras::NAMES.map(str::to_owned).into());
+    assert!(readme.contains(&format!("(version {VERSION}; the subprotocol `{SUBPROTOCOL}` ")));
+}
+
+/// What stands under "Commands:" in a help.
+fn subcommands(of: &[&str]) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_dactyl")).args(of).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_is_listed() {
+    let readme = readme();
+    let listed = first_column(&readme, "command");
+    let mut commands = subcommands(&[]);
+    assert!(commands.len() >= 5, "{commands:?}");
+    commands.retain(|name| name != "models");
+    commands.extend(subcommands(&["models"]).iter().map(|name| format!("models {name}")));
+    let found: BTreeSet<&String> = commands
+        .iter()
+        .filter(|name| {
+            let start = format!("dactyl {name}");
+            listed.iter().any(|row| row.strip_prefix(&start).is_some_and(|rest| !rest.starts_with('-')))
+        })
+        .collect();
+    assert_eq!(found, commands.iter().collect());
+    assert_eq!(listed.len(), commands.len(), "{listed:?}");
+}
+
+/// Every Markdown file of the source, with its path from the repository's root.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let root = repository();
+    let mut folders = vec![root.clone()];
+    let mut documents = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            // What is built and what is fetched is not the source's.
+            if path.is_dir() && !path.is_symlink() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if name.ends_with(".md") {
+                let text = fs::read_to_string(&path).unwrap();
+                documents.insert(path.strip_prefix(&root).unwrap().to_owned(), text);
+            }
+        }
+    }
+    documents
+}
+
+/// A document without its fenced blocks and code spans: what is shown there is no link.
+fn prose(text: &str) -> String {
+    let unfenced: Vec<&str> = text.split("```").step_by(2).collect();
+    unfenced.concat().split('`').step_by(2).collect()
+}
+
+fn links(text: &str) -> Vec<String> {
+    prose(text)
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', ' ']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Names of a document's headings as they stand in a link.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let unfenced: String = text.split("```").step_by(2).collect();
+    let headings = unfenced.lines().filter(|line| line.starts_with('#'));
+    let plain = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| heading.chars().filter(plain).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let documents = documents();
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for (path, text) in &documents {
+        for link in links(text) {
+            if ["http://", "https://", "mailto:"].iter().any(|scheme| link.starts_with(scheme)) {
+                continue;
+            }
+            count += 1;
+            let (file, anchor) = link.split_once('#').map_or((link.as_str(), None), |(f, a)| (f, Some(a)));
+            let target = if file.is_empty() {
+                repository().join(path)
+            } else {
+                repository().join(path).parent().unwrap().join(file)
+            };
+            let leads = match anchor {
+                _ if !target.exists() => false,
+                None => true,
+                Some(anchor) => fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor)),
+            };
+            if !leads {
+                broken.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(count > 20, "only {count} links in {:?}", documents.keys());
+    assert!(broken.is_empty(), "{broken:#?}");
+}
