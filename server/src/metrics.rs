@@ -259,6 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_metric() {
+        let text = Metrics::new().unwrap().render();
+        let metrics: BTreeMap<&str, &str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let listed: BTreeMap<&str, &str> = readme
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `dactyl_"))
+            .map(|row| (row.split(['{', '`']).next().unwrap(), row.split('|').nth(1).unwrap().trim()))
+            .collect();
+        let named = metrics.iter().map(|(name, kind)| (name.strip_prefix("dactyl_").unwrap(), *kind));
+        assert_eq!(listed, named.collect());
+        let row = readme.lines().find(|line| line.contains("`dactyl_stage_seconds")).unwrap();
+        for stage in STAGES {
+            assert!(row.contains(&format!("`{stage}`")), "{stage}");
+        }
+    }
+
+    #[test]
     fn every_reading_adds_up() {
         let metrics = Metrics::new().unwrap();
         metrics.count_frames(|frames| {
