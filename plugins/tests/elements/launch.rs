@@ -139,6 +139,19 @@ fn the_pipelines_of_feedback_throttle_run_and_the_overlay_loses_no_frame() {
 }
 
 #[test]
+fn the_pipelines_of_the_project_run() {
+    let folder = folder_with_video();
+    let shown: Vec<String> = commands(include_str!("../../../README.md"))
+        .into_iter()
+        .filter(|command| command.starts_with("gst-launch-1.0"))
+        .collect();
+    assert_eq!(shown.len(), 2);
+    assert_feedback(&run(&shown[0], folder.path()));
+    run(&shown[1], folder.path());
+    assert!(fs::metadata(folder.path().join("letters.avi")).unwrap().len() > 10_000);
+}
+
+#[test]
 fn the_elements_behind_the_classifier_run_alone() {
     let folder = tempfile::tempdir().unwrap();
     let distributions: Vec<u8> = [[1.0f32, 0.0], [0.0, 1.0], [0.25, 0.75]]
