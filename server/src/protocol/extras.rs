@@ -5,7 +5,7 @@ use super::brief;
 /// What a client asked for on top, with `?extras=frame,timings` on the URL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extras {
-    /// `frame`: answers name the message that brought their frame, and every frame's end is told.
+    /// `frame`: answers name the frame that they were computed from.
     pub frame: bool,
     /// `timings`: answers carry the frame's age and the time that each stage took.
     pub timings: bool,
@@ -13,7 +13,7 @@ pub struct Extras {
     pub landmarks: bool,
     /// `top`: the most probable letters of every result.
     pub top: bool,
-    /// `status`: whether the window is full, whether a hand is seen, and how many frames per second can be looked at.
+    /// `status`: whether the window is full, and whether a hand is seen.
     pub status: bool,
 }
 
