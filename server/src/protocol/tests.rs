@@ -253,7 +253,7 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
     let timings = Timings {
         stages: vec![
             ("decode", Duration::from_nanos(2_512_300)),
-            ("holistic", Duration::from_micros(14_037)),
+            ("holistic-keypoints", Duration::from_micros(14_037)),
         ],
         age: Duration::from_micros(17_499),
     };
