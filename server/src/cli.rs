@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Models(Models),
 }
 
-/// Serve the WebSocket and the practice page
+/// Serve the WebSocket and its HTTP pages
 ///
 /// Loads the configuration, checks it, loads and warms the networks, and only then takes the address and prints it.
 /// ctrl-C or SIGTERM closes every session and ends; a second one ends at once.
