@@ -55,6 +55,7 @@ pub(crate) struct Settings {
 pub(crate) async fn run(socket: WebSocket, settings: Settings) {
     let Settings { id, prepared, given, extras, limits, metrics, permit, shutdown, alive } = settings;
     metrics.sessions.increment(1.0);
+    let open = OpenSession(Arc::clone(&metrics));
     let outbox = Arc::new(Outbox::default());
     let commands = Arc::new(Commands::default());
     let ledger = {
@@ -69,14 +70,13 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         status: Status::default(),
     });
     let thread = {
-        let (commands, metrics, prepared) =
-            (Arc::clone(&commands), Arc::clone(&metrics), Arc::clone(&prepared));
+        let (commands, prepared) = (Arc::clone(&commands), Arc::clone(&prepared));
         let span = tracing::Span::current();
         std::thread::Builder::new().name(format!("session-{id}")).spawn(move || {
             let _entered = span.enter();
             // Given back when the pipeline is gone, whatever happens to it.
             let _permit = permit;
-            let _open = OpenSession(metrics);
+            let _open = open;
             let job = Job { file: prepared.file.clone(), given, post_messages: extras.needs_messages() };
             commands::run(&job, &commands, &outlet);
         })
