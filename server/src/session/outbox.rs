@@ -65,6 +65,9 @@ impl Outbox {
         change(&mut state);
         if state.kept.len() + state.unanswered.len() > MOST_WAITING {
             state.close.get_or_insert(Close::SlowClient);
+            // Nothing more is kept for it.
+            state.kept.truncate(MOST_WAITING);
+            state.unanswered.truncate(MOST_WAITING);
         }
         drop(state);
         self.filled.notify_one();
@@ -139,6 +142,11 @@ impl Outbox {
         self.change(|state| {
             state.close.get_or_insert(close);
         });
+    }
+
+    /// Why the session is to end, if it is.
+    pub(super) fn ending(&self) -> Option<Close> {
+        self.lock().close
     }
 
     /// The next message, if one waits.
@@ -258,10 +266,16 @@ mod tests {
     #[test]
     fn a_flood_of_errors_that_nobody_reads_ends_the_session() {
         let outbox = Outbox::default();
-        for _ in 0..=MOST_WAITING {
+        for _ in 0..MOST_WAITING {
             outbox.refuse(&refusal("x"));
         }
-        let last = std::iter::from_fn(|| outbox.try_next()).nth(MOST_WAITING + 1);
+        assert_eq!(outbox.ending(), None);
+        for _ in 0..1000 {
+            outbox.refuse(&refusal("x"));
+            outbox.begin_epoch(1, 1, Instant::now(), true);
+        }
+        assert_eq!(outbox.ending(), Some(Close::SlowClient));
+        let last = std::iter::from_fn(|| outbox.try_next()).nth(MOST_WAITING);
         assert_eq!(last, Some(Outgoing::Close(Close::SlowClient)));
     }
 

@@ -102,6 +102,10 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                     Taken::Nothing => {}
                     Taken::TooManyBad => return End::Close(Close::TooManyBadMessages),
                 }
+                // The writer may be held up by the very client that fills the outbox.
+                if let Some(close) = outbox.ending() {
+                    return End::Close(close);
+                }
             }
             _ = tick.tick() => match times.look(Instant::now(), &limits) {
                 Due::Nothing => {}
