@@ -83,6 +83,17 @@ pub enum JpegError {
         /// The limit.
         max_pixels: u32,
     },
+    /// A side of more than [`MAX_SIDE`].
+    #[error(
+        "{width} x {height} pixels: a side of more than {MAX_SIDE} is not decoded: send a smaller picture, 640 x 480 \
+         is enough"
+    )]
+    SideTooLong {
+        /// Width of the header.
+        width: u16,
+        /// Height of the header.
+        height: u16,
+    },
     /// More scans than [`Limits::max_scans`].
     #[error(
         "more than {max_scans} scans (server.max_scans): encode the picture as baseline JPEG, or with fewer scans"
@@ -208,6 +219,8 @@ const APP_FIRST: u8 = 0xE0;
 const APP_LAST: u8 = 0xEF;
 const COM: u8 = 0xFE;
 
+/// Longest side: GStreamer's videoconvert negotiates no longer one, and what is not negotiated ends the pipeline.
+pub const MAX_SIDE: u16 = 32_767;
 /// Most blocks of one interleaved unit (T.81, B.2.3).
 const MAX_BLOCKS_PER_UNIT: u32 = 10;
 
@@ -390,6 +403,9 @@ impl Frame {
         // At most 65535 squared, which fits.
         if u32::from(width) * u32::from(height) > limits.max_pixels {
             return Err(JpegError::TooManyPixels { width, height, max_pixels: limits.max_pixels });
+        }
+        if width > MAX_SIDE || height > MAX_SIDE {
+            return Err(JpegError::SideTooLong { width, height });
         }
         let mut all = [Component::default(); 3];
         for (component, specification) in all.iter_mut().zip(specifications.chunks_exact(3)) {

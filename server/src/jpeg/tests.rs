@@ -193,6 +193,16 @@ fn kinds_that_are_not_decoded_are_refused_by_name() {
 }
 
 #[test]
+fn a_picture_with_a_side_too_long_for_the_pipeline_is_refused() {
+    let of = |width, height| file(&[frame(SOF_BASELINE, 8, width, height, 3), scan(3, 0, 63)]);
+    for (width, height) in [(MAX_SIDE + 1, 8), (8, MAX_SIDE + 1), (u16::MAX, 8)] {
+        assert_eq!(check(&of(width, height), LIMITS), Err(JpegError::SideTooLong { width, height }));
+    }
+    let longest = Limits { max_pixels: u32::MAX, ..LIMITS };
+    assert!(check(&of(MAX_SIDE, MAX_SIDE), longest).is_ok());
+}
+
+#[test]
 fn a_picture_with_too_many_pixels_is_refused_by_its_header_alone() {
     let bomb = file(&[frame(SOF_BASELINE, 8, 30_000, 30_000, 3), scan(3, 0, 63)]);
     let error = check(&bomb, LIMITS).unwrap_err();
@@ -200,7 +210,6 @@ fn a_picture_with_too_many_pixels_is_refused_by_its_header_alone() {
     assert!(error.to_string().contains("900000000 pixels"), "{error}");
     let largest = file(&[frame(SOF_BASELINE, 8, u16::MAX, u16::MAX, 3), scan(3, 0, 63)]);
     assert!(matches!(check(&largest, LIMITS), Err(JpegError::TooManyPixels { .. })));
-    assert!(check(&largest, Limits { max_pixels: u32::MAX, ..LIMITS }).is_ok());
 
     let exact = Limits { max_pixels: 40 * 24, ..LIMITS };
     assert!(check(&plain(), exact).is_ok());
@@ -259,7 +268,14 @@ fn contradictions_are_refused_with_their_place() {
         (file(&[frame(SOF_PROGRESSIVE, 8, 8, 8, 1), scan(1, 1, 64)]), "refines nothing"),
         (components(|contents| contents[7] = 0x51), "sampling factor"),
         (components(|contents| contents[7] = 0x10), "sampling factor"),
-        (components(|contents| contents[7] = 0x44), "too many blocks"),
+        (
+            components(|contents| {
+                contents[7] = 0x42;
+                contents[10] = 0x22;
+                contents[13] = 0x22;
+            }),
+            "too many blocks",
+        ),
         (components(|contents| contents[8] = 4), "quantisation table that cannot exist"),
         (components(|contents| contents[8] = 3), "quantisation table is missing"),
         (components(|contents| contents[9] = contents[6]), "two components with one name"),

@@ -149,7 +149,7 @@ impl From<JpegError> for Refusal {
             | JpegError::Damaged { .. }
             | JpegError::Empty { .. } => ErrorCode::BadJpeg,
             JpegError::Unsupported(_) => ErrorCode::UnsupportedJpeg,
-            JpegError::TooManyPixels { .. } => ErrorCode::TooManyPixels,
+            JpegError::TooManyPixels { .. } | JpegError::SideTooLong { .. } => ErrorCode::TooManyPixels,
             JpegError::TooManyScans { .. } => ErrorCode::TooManyScans,
         };
         Self::new(code, error.to_string())
