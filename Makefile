@@ -6,10 +6,14 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# The program and the plugin share crates whose optional features would differ if each were built alone, and cargo gives
+# the plugin's library the same file name for both.
+BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
+
 .PHONY: run test bench plugins clean system
 
 run: system
-	cargo build --release --package dactyl
+	$(BUILD)
 	$(TARGET)/release/dactyl models fetch
 	$(TARGET)/release/dactyl serve
 
@@ -23,12 +27,12 @@ test: system
 	cargo test --workspace --doc
 
 bench: system
-	cargo build --release --package dactyl
+	$(BUILD)
 	$(TARGET)/release/dactyl models fetch
 	cargo run --release --package dactyl-models --example network_times
 
 plugins: system
-	cargo build --release --package gst-plugin-dactyl
+	$(BUILD)
 	@echo "export GST_PLUGIN_PATH=$(abspath $(TARGET))/release"
 
 clean:
