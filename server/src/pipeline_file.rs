@@ -389,10 +389,8 @@ impl Parameter {
                 Some(number.to_string())
             }
             (ParameterKind::Switch, toml::Value::Boolean(switch)) => Some(switch.to_string()),
-            (ParameterKind::Text, toml::Value::String(text)) => Some(quote(text)),
-            (ParameterKind::Choice, toml::Value::String(text)) if self.values.contains(text) => {
-                Some(quote(text))
-            }
+            (ParameterKind::Text, toml::Value::String(text)) => quote(text),
+            (ParameterKind::Choice, toml::Value::String(text)) if self.values.contains(text) => quote(text),
             _ => None,
         };
         accepted.ok_or_else(|| self.wanted())
@@ -409,15 +407,16 @@ impl Parameter {
             ParameterKind::Integer => format!("a whole number{bounds}"),
             ParameterKind::Number => format!("a number{bounds}"),
             ParameterKind::Switch => "true or false".to_owned(),
-            ParameterKind::Text => "a text".to_owned(),
+            ParameterKind::Text => r#"a text without " and \"#.to_owned(),
             ParameterKind::Choice => format!("one of {}", self.values.join(", ")),
         }
     }
 }
 
-/// A text as one value of a pipeline's text.
-fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+/// A text as one value of a pipeline's text. `None` for what GStreamer's parser cannot be told unmistakably: it looks for
+/// the last quote that may end a text, so that a text which ends in a backslash swallows what follows it.
+fn quote(text: &str) -> Option<String> {
+    (!text.contains(['"', '\\'])).then(|| format!("\"{text}\""))
 }
 
 /// Splits at the first `{name}`. Lists of caps such as `{ RGB, BGR }` are no placeholders: they have spaces or capitals.

@@ -81,20 +81,21 @@ fn values_are_checked_and_written_for_the_parser() {
 
 #[test]
 fn a_text_cannot_break_out_of_its_place() {
-    let file = parse(&with_parameter("type = 'text'\ndefault = 'a'\nclient = true")).unwrap();
-    let text = file.launch_text(&given(&[("sleep", "\" ! filesink location=\\\"x")])).unwrap();
-    assert!(text.contains(r#"sleep-time="\" ! filesink location=\\\"x" !"#), "{text}");
     crate::register_elements().unwrap();
-    let files = "appsrc name=frames ! identity name={sleep} ! fakesink";
-    let file = parse(&format!(
-        "description = 'x'\nlaunch = \"{files}\"\n[parameters.sleep]\ndescription = 'x'\ntype = 'text'\ndefault = 'a'\nclient = true"
-    ))
-    .unwrap();
-    let hostile = "a\" ! filesink location=/tmp/x \\";
-    let text = file.launch_text(&given(&[("sleep", hostile)])).unwrap();
-    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Bin>().unwrap();
-    assert!(pipeline.by_name(hostile).is_some());
-    assert_eq!(pipeline.children().len(), 3);
+    let launch = r#"launch = 'appsrc name=frames ! identity name={sleep} ! fakesink name="last one"'"#;
+    let parameter = "[parameters.sleep]\ndescription = 'x'\ntype = 'text'\ndefault = 'a'\nclient = true";
+    let file = parse(&format!("description = 'x'\n{launch}\n{parameter}")).unwrap();
+    for name in ["", "b c", "a ! filesink location=/tmp/x", "'", "{sleep}", "a.b", "ä", "="] {
+        let text = file.launch_text(&given(&[("sleep", name)])).unwrap();
+        let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Bin>().unwrap();
+        assert_eq!(pipeline.children().len(), 3, "{text}");
+        assert!(pipeline.by_name("last one").is_some(), "{text}");
+        assert!(name.is_empty() || pipeline.by_name(name).is_some(), "{text}");
+    }
+    for hostile in ["\\", "a\\", "\"", "a\" ! filesink location=/tmp/x \\"] {
+        let cause = file.launch_text(&given(&[("sleep", hostile)])).unwrap_err();
+        assert_eq!(cause, r#"sleep must be a text without " and \"#, "{hostile}");
+    }
 }
 
 #[test]
