@@ -52,6 +52,7 @@ pub const KEYS: &[Key] = &[
     key("pipeline.directory", Values::Text),
     key("pipeline.allowed", Values::Texts),
     key("inference.slots", Values::Integer(0, 1024)),
+    key("inference.niceness", Values::Integer(0, 19)),
     key("inference.runtime", Values::Text),
     key("models.directory", Values::Text),
     key("holistic.parts", Values::Choices(Part::NAMES)),

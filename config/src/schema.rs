@@ -104,6 +104,8 @@ section! {
     Inference {
         /// Frames analysed at the same time; 0 = available cores.
         slots: u32,
+        /// Unix niceness of the analysing threads, 0 to 19.
+        niceness: u32,
         /// ONNX Runtime's shared library; empty = the one in `models.directory`.
         runtime: String,
     }

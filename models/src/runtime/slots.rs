@@ -1,4 +1,4 @@
-//! How many frames are analysed at once, first come, first served.
+//! How many frames are analysed at once, first come, first served, on threads that give way to everything else.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,6 +9,8 @@ use super::cancel::{Cancel, Cancelled, Waiter};
 pub struct Slots {
     state: Mutex<State>,
     total: usize,
+    // `None` where the system gives no more threads: work is done on the caller's then.
+    workers: Option<rayon::ThreadPool>,
 }
 
 struct State {
@@ -21,19 +23,33 @@ struct State {
 pub struct Slot<'a>(&'a Slots);
 
 impl Slots {
-    /// `total` slots, at least one.
-    pub fn new(total: usize) -> Self {
+    /// `total` slots, at least one. `niceness`, 0 to 19, is that of the threads which do the work: sockets and decoders go
+    /// first, so that a new letter is answered at once however much there is to analyse.
+    pub fn new(total: usize, niceness: i32) -> Self {
         let total = total.max(1);
-        Self { state: Mutex::new(State { free: total, queue: VecDeque::new() }), total }
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(total)
+            .thread_name(|index| format!("inference-{index}"))
+            .start_handler(move |_| {
+                // On Linux this is the calling thread's.
+                if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+                    tracing::warn!(%error, niceness, "an inference thread keeps its priority");
+                }
+            })
+            .build()
+            .inspect_err(|error| tracing::warn!(%error, "no threads of their own for inference"));
+        let state = Mutex::new(State { free: total, queue: VecDeque::new() });
+        Self { state, total, workers: workers.ok() }
     }
 
     /// The process's slots: `inference.slots` of the configuration, 0 = the cores this process may use.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Slots> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let configured = dactyl_config::process().inference.slots as usize;
+            let config = &dactyl_config::process().inference;
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-            Self::new(if configured == 0 { cores() } else { configured })
+            let total = if config.slots == 0 { cores() } else { config.slots as usize };
+            Self::new(total, i32::try_from(config.niceness).unwrap_or(0))
         })
     }
 
@@ -90,6 +106,16 @@ impl Slots {
     }
 }
 
+impl Slot<'_> {
+    /// Does the slot's work and waits for it.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.0.workers {
+            Some(workers) => workers.install(work),
+            None => work(),
+        }
+    }
+}
+
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
@@ -115,7 +141,7 @@ mod tests {
 
     #[test]
     fn slots_are_served_in_the_order_of_arrival() {
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, 0);
         let first = slots.acquire(&Cancel::new()).expect("free");
         let (served, order) = mpsc::channel();
         thread::scope(|scope| {
@@ -137,8 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn work_is_done_on_a_thread_that_gives_way() {
+        let slots = Slots::new(1, 7);
+        let slot = slots.acquire(&Cancel::new()).expect("free");
+        let caller = rustix::process::getpriority_process(None).expect("a priority");
+        let worker = slot.run(|| rustix::process::getpriority_process(None).expect("a priority"));
+        assert_eq!(worker, 7.max(caller));
+        assert_eq!(rustix::process::getpriority_process(None).expect("a priority"), caller);
+    }
+
+    #[test]
     fn a_cancelled_wait_ends_and_gives_up_its_place() {
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, 0);
         let held = slots.acquire(&Cancel::new()).expect("free");
         let cancel = Cancel::new();
         thread::scope(|scope| {
@@ -154,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_handle_gets_no_slot_until_it_is_rearmed() {
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, 0);
         let cancel = Cancel::new();
         cancel.cancel();
         assert!(slots.acquire(&cancel).is_err());
@@ -164,7 +200,7 @@ mod tests {
 
     #[test]
     fn no_slot_is_lost_when_grants_and_cancellations_meet() {
-        let slots = Slots::new(2);
+        let slots = Slots::new(2, 0);
         thread::scope(|scope| {
             for _ in 0..4 {
                 let cancel = Cancel::new();

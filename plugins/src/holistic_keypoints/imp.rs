@@ -155,7 +155,7 @@ impl HolisticKeypoints {
             return Ok(None);
         };
         let begin = Instant::now();
-        let Ok(_slot) = Slots::shared().acquire(&self.cancel) else {
+        let Ok(slot) = Slots::shared().acquire(&self.cancel) else {
             return Err(gst::FlowError::Flushing);
         };
         let waited = begin.elapsed();
@@ -170,7 +170,7 @@ impl HolisticKeypoints {
             Clock::Fixed => None,
         };
         let time = state.time.next(own);
-        match state.tracker.process(&picture, time, &self.cancel) {
+        match slot.run(|| state.tracker.process(&picture, time, &self.cancel)) {
             Ok(frame) => {
                 state.size = size;
                 state.time.passed(time);
