@@ -21,7 +21,7 @@ test: system
 	scripts/rust-tools.sh test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo build --workspace
+	cargo nextest run --workspace --no-run
 	$(TARGET)/debug/dactyl models fetch
 	G_DEBUG=fatal_warnings cargo nextest run --workspace
 	cargo test --workspace --doc
