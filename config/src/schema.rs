@@ -194,7 +194,7 @@ section! {
         labels: Vec<String>,
         /// What the model's output means.
         output: Output,
-        /// Share of the window without a hand from which the answer is "nothing", 0 to 1.
+        /// Share of the window without a hand above which the answer is "nothing", 0 to 1.
         nothing_share: f32,
         /// Post the window's fill and the best classes on the bus.
         post_messages: bool,

@@ -82,24 +82,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if *app.shutdown.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
-    // Held over the check: who asks meanwhile gets its outcome.
-    let mut kept = app.readiness.lock().await;
-    let fresh =
-        kept.as_ref().filter(|(when, _)| when.elapsed() < READINESS_KEPT).map(|(_, outcome)| outcome.clone());
-    let outcome = match fresh {
-        Some(outcome) => outcome,
-        None => {
-            let file = app.default_pipeline().file.clone();
-            let probed = tokio::task::spawn_blocking(move || prepare::probe(&file)).await;
-            let outcome = match probed {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(error) => Err(format!("the check itself failed: {error}")),
-            };
-            *kept = Some((Instant::now(), outcome.clone()));
-            outcome
-        }
-    };
+    // A task of its own: it goes on and keeps its outcome also when the one who asked has gone.
+    let checked = tokio::spawn(check_readiness(Arc::clone(&app))).await;
+    let outcome = checked.unwrap_or_else(|error| Err(format!("the check itself failed: {error}")));
     match outcome {
         Ok(()) => "ready\n".into_response(),
         Err(cause) => {
@@ -107,6 +92,25 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")).into_response()
         }
     }
+}
+
+async fn check_readiness(app: Arc<App>) -> Result<(), String> {
+    // Held over the check: who asks meanwhile gets its outcome.
+    let mut kept = app.readiness.lock().await;
+    if let Some((when, outcome)) = &*kept
+        && when.elapsed() < READINESS_KEPT
+    {
+        return outcome.clone();
+    }
+    let file = app.default_pipeline().file.clone();
+    let probed = tokio::task::spawn_blocking(move || prepare::probe(&file)).await;
+    let outcome = match probed {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(format!("the check itself failed: {error}")),
+    };
+    *kept = Some((Instant::now(), outcome.clone()));
+    outcome
 }
 
 async fn open(

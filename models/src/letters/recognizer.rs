@@ -30,7 +30,7 @@ struct Row {
 }
 
 impl Recognizer {
-    /// `nothing_share`: share of the window's frames without a hand from which the answer is "nothing", 0 to 1.
+    /// `nothing_share`: share of the window's frames without a hand above which the answer is "nothing", 0 to 1.
     pub fn new(classifier: Arc<Classifier>, nothing_share: f32) -> Self {
         let window = classifier.window();
         let frames = match classifier.contract().features {
@@ -97,7 +97,7 @@ impl Recognizer {
         }
     }
 
-    /// Changes the share of frames without a hand from which the answer is "nothing".
+    /// Changes the share of frames without a hand above which the answer is "nothing".
     pub fn set_nothing_share(&mut self, nothing_share: f32) {
         self.nothing_share = nothing_share;
     }

@@ -22,6 +22,7 @@ struct Inner {
     // Shared by all runs under this handle: ONNX Runtime only reads it while running. Made at the first run, as it
     // needs the library.
     options: OnceLock<RunOptions>,
+    // Its lock also keeps the flag and the options' own flag alike.
     waiters: Mutex<Vec<Weak<Waiter>>>,
 }
 
@@ -34,21 +35,21 @@ impl Cancel {
     /// Ends the runs in flight and the waits for a slot; returns at once. They end with [`Cancelled`], and so does
     /// everything started before [`Cancel::rearm`].
     pub fn cancel(&self) {
-        // SeqCst on both sides: either the run sees the flag, or this call sees its options.
+        let mut waiters = self.waiters();
         self.0.cancelled.store(true, Ordering::SeqCst);
         if let Some(options) = self.0.options.get()
             && let Err(error) = options.terminate()
         {
             tracing::error!(%error, "a run in flight can't be ended");
         }
-        let waiters = std::mem::take(&mut *self.waiters());
-        for waiter in waiters.iter().filter_map(Weak::upgrade) {
+        for waiter in waiters.drain(..).filter_map(|waiter| waiter.upgrade()) {
             waiter.wake();
         }
     }
 
     /// Lets work start again. To be called when the cancelled work has returned.
     pub fn rearm(&self) {
+        let _waiters = self.waiters();
         if let Some(options) = self.0.options.get()
             && let Err(error) = options.unterminate()
         {
@@ -68,6 +69,8 @@ impl Cancel {
             return Ok(options);
         }
         let options = RunOptions::new()?;
+        // Under the lock, so that either a cancellation sees the options or the run that needs them sees its flag.
+        let _waiters = self.waiters();
         Ok(self.0.options.get_or_init(|| options))
     }
 

@@ -210,7 +210,8 @@ fn map<'a>(
         let stride = usize::try_from(*meta.stride().first()?).ok()?;
         let rows = usize::try_from(meta.height()).ok()?;
         let end = stride.checked_mul(rows)?.checked_add(*meta.offset().first()?)?;
-        if meta.format() != gst_video::VideoFormat::Rgb || end > buffer.size() {
+        // A picture in several memories is refused: only the first of them would be mapped.
+        if meta.format() != gst_video::VideoFormat::Rgb || end > buffer.size() || buffer.n_memory() != 1 {
             return None;
         }
     }

@@ -210,7 +210,7 @@ impl ObjectImpl for LstmClassifier {
                     .build(),
                 glib::ParamSpecFloat::builder("nothing-share")
                     .nick("Share of nothing")
-                    .blurb("Share of the window's frames without a hand from which the answer is nothing.")
+                    .blurb("Share of the window's frames without a hand above which the answer is nothing.")
                     .minimum(0.0)
                     .maximum(1.0)
                     .default_value(defaults.nothing_share)

@@ -105,6 +105,12 @@ impl Refusal {
         Self::new(ErrorCode::TooFast, format!("{cause}: send fewer, 15 to 30 are enough"))
     }
 
+    /// A letter that came too soon after those before it; the letter before stays.
+    pub fn too_many_letters(max_fps: u32) -> Self {
+        let cause = format!("more than {max_fps} letters a second are not taken (server.max_fps)");
+        Self::new(ErrorCode::TooFast, format!("{cause}: send one when the learner moves on"))
+    }
+
     /// A letter that is not among the model's labels.
     pub fn unknown_letter(letter: &str, labels: &[String]) -> Self {
         let mut known = String::new();

@@ -70,10 +70,13 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         status: Status::default(),
     });
     let thread = {
-        let (commands, prepared) = (Arc::clone(&commands), Arc::clone(&prepared));
+        let (commands, prepared, closing) =
+            (Arc::clone(&commands), Arc::clone(&prepared), Arc::clone(&outbox));
         let span = tracing::Span::current();
         std::thread::Builder::new().name(format!("session-{id}")).spawn(move || {
             let _entered = span.enter();
+            // The client learns of it even if this thread panics; a socket that is being closed already stays so.
+            let _close = CloseAtEnd(closing);
             // Given back when the pipeline is gone, whatever happens to it.
             let _permit = permit;
             let _open = open;
@@ -94,6 +97,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         prepared,
         frames: 0,
         rate: Rate::new(),
+        letters: Rate::new(),
         bad_in_a_row: 0,
     };
     // Ends the pipeline also when this future is dropped.
@@ -107,6 +111,15 @@ struct OpenSession(Arc<Metrics>);
 impl Drop for OpenSession {
     fn drop(&mut self) {
         self.0.sessions.decrement(1.0);
+    }
+}
+
+/// Closes the socket when dropped, unless it is being closed for another reason.
+struct CloseAtEnd(Arc<Outbox>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.close(Close::Failed);
     }
 }
 
@@ -144,6 +157,7 @@ struct Intake {
     /// Frames that came, refused ones too.
     frames: u64,
     rate: Rate,
+    letters: Rate,
     bad_in_a_row: u32,
 }
 
@@ -190,6 +204,9 @@ impl Intake {
     }
 
     fn take_letter(&mut self, letter: &str, came: Instant) -> Result<(), Refusal> {
+        if !self.letters.allow(self.limits.max_fps) {
+            return Err(Refusal::too_many_letters(self.limits.max_fps));
+        }
         let labels = &self.prepared.labels;
         let target = dactyl_models::letters::label_index(labels, letter).and_then(|index| labels.get(index));
         self.metrics.resets.increment(1);
