@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::client::Client;
 use crate::pictures::gradient;
-use crate::server::Server;
+use crate::server::{Server, resident};
 
 /// Waits until no session is left and gives the time that took.
 async fn freed(server: &Server) -> Duration {
@@ -78,11 +78,16 @@ async fn a_client_that_reads_nothing_is_closed() {
     })
     .await;
     let mut stream = silent_client(&server).await;
-    // Each masked one-byte text is answered with an error; none is read.
-    let bad_message = [0x81, 0x81, 0, 0, 0, 0, b'x'].repeat(10_000);
-    let flood = async { while stream.write_all(&bad_message).await.is_ok() {} };
+    // Masked texts: each is answered with an error or a reset's payload, and none of that is read.
+    let bad_message = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+    let letter = [&[0x81, 0x80 + 18, 0, 0, 0, 0], br#"{"new_letter":"A"}"#.as_slice()].concat();
+    let messages = [bad_message.repeat(10), letter].concat().repeat(1000);
+    let before = resident();
+    let flood = async { while stream.write_all(&messages).await.is_ok() {} };
     let ended = tokio::time::timeout(Duration::from_secs(30), flood).await;
     assert!(ended.is_ok(), "the server still reads");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 100 << 20, "{grown} bytes more are resident");
     freed(&server).await;
     server.stop().await;
 }

@@ -6,7 +6,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::client::Client;
 use crate::pictures::{encode, gradient, gradient_pixels};
-use crate::server::Server;
+use crate::server::{Server, resident};
 
 const SIZE: (u16, u16) = (96, 64);
 
@@ -51,13 +51,6 @@ fn bomb() -> Vec<u8> {
     }
     jpeg.extend([0xff, 0xd9]);
     jpeg
-}
-
-/// Resident memory of this process, in bytes.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("resident pages");
-    pages * 4096
 }
 
 #[tokio::test(flavor = "multi_thread")]

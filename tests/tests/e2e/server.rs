@@ -112,3 +112,10 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     (status, body)
 }
+
+/// Resident memory of this process, in bytes.
+pub fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("resident pages");
+    pages * 4096
+}
