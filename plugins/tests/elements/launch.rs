@@ -18,12 +18,16 @@ const ELEMENTS: [(&str, &str); 4] = [
 /// Frames of the test's video: more than a window.
 const FRAMES: usize = 60;
 
-/// The shared library, which cargo builds together with this test.
+/// A folder of the shared library alone. Cargo builds it with this test, among libraries that are no plugins.
 fn plugin_folder() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    let library = folder.join("libgstdactyl.so");
+    let library = std::env::current_exe().unwrap().with_file_name("libgstdactyl.so");
     assert!(library.is_file(), "no {}", library.display());
-    folder
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin");
+    fs::create_dir_all(&folder).unwrap();
+    match std::os::unix::fs::symlink(&library, folder.join("libgstdactyl.so")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
+        _ => folder,
+    }
 }
 
 /// Runs a command of a shell with the plugin in sight. It must succeed, in time, and GLib must have nothing to say.
