@@ -251,7 +251,10 @@ fn a_flush_ends_the_run_in_flight() {
         let pad = stream.harness.srcpad().unwrap();
         let mut picture = pictures[round % pictures.len()].clone();
         picture.make_mut().set_pts(gst::ClockTime::from_mseconds(u64::try_from(round).unwrap() * 40 + 1000));
-        let running = thread::spawn(move || pad.push(picture));
+        let running = thread::spawn(move || {
+            let _streaming = pad.stream_lock();
+            pad.push(picture)
+        });
         thread::sleep(Duration::from_millis(u64::try_from(round % 10).unwrap()));
         let begin = Instant::now();
         stream.flush(false);

@@ -104,9 +104,12 @@ impl Stream {
         self.set_target(letter, epoch, time_ms);
     }
 
-    /// Flushes, and sends the segment that follows a flush.
+    /// Flushes, and sends the segment that follows a flush. A thread that pushes holds the source pad's stream lock, as one
+    /// of an element does, so that no buffer gets between the two.
     pub fn flush(&mut self, reset_time: bool) {
         assert!(self.harness.push_event(gst::event::FlushStart::new()));
+        let pad = self.harness.srcpad().unwrap();
+        let _streaming = pad.stream_lock();
         assert!(self.harness.push_event(gst::event::FlushStop::new(reset_time)));
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         assert!(self.harness.push_event(gst::event::Segment::new(&segment)));
