@@ -23,8 +23,8 @@ test: system
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo nextest run --workspace --no-run
 	$(TARGET)/debug/dactyl models fetch
-	G_DEBUG=fatal_warnings cargo nextest run --workspace
 	cargo test --workspace --doc
+	G_DEBUG=fatal_warnings cargo nextest run --workspace
 
 bench: system
 	$(BUILD)
