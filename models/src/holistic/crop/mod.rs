@@ -4,6 +4,9 @@
 //! float64 homography through them, coordinates in 1/32 pixel, integer taps, 8-bit result. There is no half-pixel term:
 //! output index 0 lies on the region's edge.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use super::RgbFrame;
 use super::region::{Picture, Region};
 
@@ -26,14 +29,19 @@ pub enum Range {
 }
 
 impl Range {
+    /// Value of level 0, and the step from one 8-bit level to the next.
+    fn low_and_step(self) -> (f32, f32) {
+        match self {
+            Self::Unit => (0.0, 1.0 / 255.0),
+            Self::Symmetric => (-1.0, 2.0 / 255.0),
+        }
+    }
+
     /// The value of each 8-bit level: `low + level * step`, rounded once.
     fn levels(self) -> [f32; 256] {
-        let (low, step) = match self {
-            Self::Unit => (0.0_f64, 1.0_f32 / 255.0),
-            Self::Symmetric => (-1.0, 2.0 / 255.0),
-        };
+        let (low, step) = self.low_and_step();
         // Product and sum are exact in float64, so this is the fused multiply-add of the original.
-        std::array::from_fn(|level| (low + f64::from(step) * level as f64) as f32)
+        std::array::from_fn(|level| (f64::from(low) + f64::from(step) * level as f64) as f32)
     }
 }
 
@@ -92,6 +100,16 @@ impl Window {
             self.size[0] = height;
         }
         self
+    }
+
+    /// Whether the window lies wholly on one side of the picture, so that it shows nothing but the rim's continuation.
+    pub fn is_beside(&self, picture: Picture) -> bool {
+        let corners = self.corners();
+        let beside = |axis: usize, length: f32| {
+            corners.iter().all(|corner| corner[axis] < 0.0)
+                || corners.iter().all(|corner| corner[axis] > length)
+        };
+        beside(0, picture.width) || beside(1, picture.height)
     }
 
     /// Corners in pixels: bottom left, top left, top right, bottom right.
@@ -213,18 +231,19 @@ pub fn cut(
     border: Border,
     tensor: &mut [f32],
 ) {
-    let sampler = Sampler { frame, border, levels: range.levels() };
     let map = window.map_from_tensor(side);
-    let mut xs = [0_i32; MAX_SIDE];
-    let mut ys = [0_i32; MAX_SIDE];
-    let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
-    for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
-        positions(&map, v, xs, ys);
-        sampler.row(xs, ys, row);
+    let sampler = Sampler { frame, border, range, levels: range.levels() };
+    #[cfg(target_arch = "x86_64")]
+    if avx2::is_available() {
+        // SAFETY: the processor has the instructions.
+        unsafe { avx2::cut(&sampler, &map, side, tensor) };
+        return;
     }
+    sampler.cut(&map, side, tensor, Sampler::interior);
 }
 
 /// Picture positions of the tensor's row `v`, in 1/32 pixel.
+#[inline(always)]
 fn positions(map: &[f64; 9], v: usize, xs: &mut [i32], ys: &mut [i32]) {
     /// Adding this to a float64 leaves the nearest integer (ties to even) in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
@@ -253,6 +272,7 @@ fn positions(map: &[f64; 9], v: usize, xs: &mut [i32], ys: &mut [i32]) {
 struct Sampler<'a> {
     frame: &'a RgbFrame<'a>,
     border: Border,
+    range: Range,
     levels: [f32; 256],
 }
 
@@ -262,18 +282,38 @@ fn split(position: i32) -> (i32, u32) {
 }
 
 impl Sampler<'_> {
-    /// Fills one row of the tensor.
-    fn row(&self, xs: &[i32], ys: &[i32], row: &mut [f32]) {
-        // A straight line enters and leaves the picture's interior at most once.
-        let inside = |index: &usize| self.is_interior(xs[*index], ys[*index]);
-        let start = (0..xs.len()).find(inside).unwrap_or(xs.len());
-        let end = (start..xs.len()).rev().find(inside).map_or(start, |last| last + 1);
-        for index in (0..start).chain(end..xs.len()) {
-            let pixel = self.pixel_at_border(xs[index], ys[index]);
-            row[index * 3..index * 3 + 3].copy_from_slice(&pixel);
+    /// Fills `tensor`. `interior` fills the part of a row whose positions, given in x and y, are all interior.
+    ///
+    /// Inlined, so that a caller for which more instructions are allowed gets a copy made with them.
+    #[inline(always)]
+    fn cut(
+        &self,
+        map: &[f64; 9],
+        side: usize,
+        tensor: &mut [f32],
+        interior: impl Fn(&Self, &[i32], &[i32], &mut [f32]),
+    ) {
+        let mut xs = [0_i32; MAX_SIDE];
+        let mut ys = [0_i32; MAX_SIDE];
+        let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
+        for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
+            positions(map, v, xs, ys);
+            // A straight line enters and leaves the picture's interior at most once.
+            let inside = |index: &usize| self.is_interior(xs[*index], ys[*index]);
+            let start = (0..side).find(inside).unwrap_or(side);
+            let end = (start..side).rev().find(inside).map_or(start, |last| last + 1);
+            for index in (0..start).chain(end..side) {
+                let pixel = self.pixel_at_border(xs[index], ys[index]);
+                row[index * 3..index * 3 + 3].copy_from_slice(&pixel);
+            }
+            interior(self, &xs[start..end], &ys[start..end], &mut row[start * 3..end * 3]);
         }
-        let (interior, _) = row[start * 3..end * 3].as_chunks_mut::<3>();
-        for ((pixel, x), y) in interior.iter_mut().zip(&xs[start..end]).zip(&ys[start..end]) {
+    }
+
+    /// Fills a part of a row inside the picture.
+    fn interior(&self, xs: &[i32], ys: &[i32], row: &mut [f32]) {
+        let (pixels, _) = row.as_chunks_mut::<3>();
+        for ((pixel, x), y) in pixels.iter_mut().zip(xs).zip(ys) {
             *pixel = self.pixel(*x, *y);
         }
     }
@@ -411,6 +451,19 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_beside_the_picture_when_no_pixel_of_it_is_inside() {
+        let picture = Picture::new(40, 30);
+        let window =
+            |x, y, rotation| Window { center: [x, y], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
+        assert!(window(20.0, 34.1, 0.0).is_beside(picture));
+        assert!(!window(20.0, 33.9, 0.0).is_beside(picture));
+        // A corner of the turned square reaches in.
+        assert!(!window(20.0, 34.1, std::f32::consts::FRAC_PI_4).is_beside(picture));
+        assert!(window(-4.1, 10.0, 0.0).is_beside(picture) && window(44.1, 10.0, 0.0).is_beside(picture));
+        assert!(!window(f32::NAN, 10.0, 0.0).is_beside(picture));
+    }
+
+    #[test]
     fn levels_span_the_range() {
         assert_eq!(Range::Unit.levels()[0], 0.0);
         assert!((Range::Unit.levels()[255] - 1.0).abs() < 1e-6);
@@ -419,7 +472,7 @@ mod tests {
     }
 
     proptest! {
-        /// The fast path inside the picture and the careful one at its border give the same, whatever the window.
+        /// The fast paths inside the picture and the careful one at its border give the same, whatever the window.
         #[test]
         fn interior_and_border_pixels_are_interpolated_alike(
             x in -20.0_f32..60.0, y in -20.0_f32..60.0, size in 0.1_f32..120.0, rotation in -3.2_f32..3.2,
@@ -429,16 +482,23 @@ mod tests {
             let pixels = picture(width, height, stride);
             let frame = RgbFrame::new(&pixels, width, height, stride).expect("consistent");
             let window = Window { center: [x, y], size: [size, size], rotation, pad_x: 0.0, pad_y: 0.0 };
-            let sampler = Sampler { frame: &frame, border: Border::Replicate, levels: Range::Unit.levels() };
-            let map = window.map_from_tensor(SIDE);
-            let mut tensor = [0.0; SIDE * SIDE * 3];
-            cut(&frame, &window, SIDE, Range::Unit, Border::Replicate, &mut tensor);
-            let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
-            for (v, row) in tensor.chunks_exact(SIDE * 3).enumerate() {
-                positions(&map, v, &mut xs, &mut ys);
-                let (row, _) = row.as_chunks::<3>();
-                for ((pixel, x), y) in row.iter().zip(xs).zip(ys) {
-                    prop_assert_eq!(*pixel, sampler.pixel_at_border(x, y));
+            for range in [Range::Unit, Range::Symmetric] {
+                let levels = range.levels();
+                let sampler = Sampler { frame: &frame, border: Border::Replicate, range, levels };
+                let map = window.map_from_tensor(SIDE);
+                // With the instructions that this processor has, and without.
+                let mut tensors = [[0.0; SIDE * SIDE * 3]; 2];
+                cut(&frame, &window, SIDE, range, Border::Replicate, &mut tensors[0]);
+                sampler.cut(&map, SIDE, &mut tensors[1], Sampler::interior);
+                let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
+                for tensor in tensors {
+                    for (v, row) in tensor.chunks_exact(SIDE * 3).enumerate() {
+                        positions(&map, v, &mut xs, &mut ys);
+                        let (row, _) = row.as_chunks::<3>();
+                        for ((pixel, x), y) in row.iter().zip(xs).zip(ys) {
+                            prop_assert_eq!(*pixel, sampler.pixel_at_border(x, y));
+                        }
+                    }
                 }
             }
         }
