@@ -1,5 +1,7 @@
 //! The face: region from the body, detection, choice between it and the last frame's face, 468 landmarks.
 
+use std::sync::LazyLock;
+
 use crate::keypoints::Landmark;
 use crate::runtime::{Cancel, RunError};
 
@@ -10,6 +12,7 @@ use super::landmarks::{project, sigmoid};
 use super::networks::FaceNetworks;
 use super::pose::BODY;
 use super::region::{Picture, Point, Region, TrackingLimits, Transform};
+use super::scratch::{self, Scratch};
 
 /// Landmarks of a face.
 pub(super) const FACE: usize = 468;
@@ -52,25 +55,8 @@ pub struct FaceTrace {
     pub presence: Option<f32>,
 }
 
-/// Buffers and tables that frames share.
-pub(super) struct FaceScratch {
-    anchors: Vec<Point>,
-    tensor: Vec<f32>,
-    rows: Vec<f32>,
-    logits: Vec<f32>,
-}
-
-impl Default for FaceScratch {
-    fn default() -> Self {
-        let anchors = anchors(DETECTOR_SIDE, &DETECTOR_LAYERS);
-        Self {
-            tensor: vec![0.0; SIDE * SIDE * 3],
-            rows: vec![0.0; anchors.len() * 16],
-            logits: vec![0.0; anchors.len()],
-            anchors,
-        }
-    }
-}
+/// Anchors of the detector.
+static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &DETECTOR_LAYERS));
 
 /// One frame, with what the face needs of it.
 pub(super) struct FaceInput<'a> {
@@ -86,7 +72,6 @@ pub(super) struct FaceInput<'a> {
 /// Finds or follows the face.
 pub(super) fn track(
     input: &FaceInput<'_>,
-    scratch: &mut FaceScratch,
     trace: &mut FaceTrace,
 ) -> Result<Option<[Landmark; FACE]>, RunError> {
     let picture = input.picture;
@@ -94,7 +79,7 @@ pub(super) fn track(
     let from_pose = Region::from_landmarks(input.body[HEAD].iter().map(flat), eyes, picture)
         .transformed(FROM_POSE, picture);
     trace.region_from_pose = Some(from_pose);
-    let Some(detected) = detect(input, &from_pose, scratch, trace)? else {
+    let Some(detected) = detect(input, &from_pose, trace)? else {
         return Ok(None);
     };
     let previous = input.previous.map(|landmarks| {
@@ -111,23 +96,20 @@ pub(super) fn track(
     trace.region_from_detection = Some(detected);
     trace.region_from_previous = previous.map(|(region, _)| region);
     trace.region = Some(region);
-    landmarks(input, &region, scratch, trace)
+    landmarks(input, &region, trace)
 }
 
 /// The face's region within that of the head.
-fn detect(
-    input: &FaceInput<'_>,
-    head: &Region,
-    scratch: &mut FaceScratch,
-    trace: &mut FaceTrace,
-) -> Result<Option<Region>, RunError> {
+fn detect(input: &FaceInput<'_>, head: &Region, trace: &mut FaceTrace) -> Result<Option<Region>, RunError> {
     let picture = input.picture;
     let window = Window::letterboxed(head, picture);
-    let tensor = &mut scratch.tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
-    cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
-    let outputs = &mut [scratch.rows.as_mut_slice(), &mut scratch.logits];
-    input.networks.detection.run(&[tensor], outputs, input.cancel)?;
-    let found = best(&scratch.rows, &scratch.logits, &scratch.anchors, DETECTOR_SIDE, MIN_SCORE);
+    let found = scratch::with(|Scratch { tensor, large, small }| {
+        let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
+        let (rows, logits) = (&mut large[..ANCHORS.len() * 16], &mut small[..ANCHORS.len()]);
+        cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
+        input.networks.detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
+        Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, MIN_SCORE))
+    })?;
     trace.detection_score = found.as_ref().map(|found| found.score);
     Ok(found.map(|found| {
         let points: Vec<Point> =
@@ -154,13 +136,15 @@ fn on_picture(point: Point, window: &Window, picture: Picture) -> Point {
 fn landmarks(
     input: &FaceInput<'_>,
     region: &Region,
-    scratch: &mut FaceScratch,
     trace: &mut FaceTrace,
 ) -> Result<Option<[Landmark; FACE]>, RunError> {
     let window = Window::stretched(region, input.picture);
-    cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, &mut scratch.tensor);
     let (mut raw, mut logit) = ([0.0; FACE * 3], [0.0]);
-    input.networks.landmark.run(&[&scratch.tensor], &mut [&mut raw, &mut logit], input.cancel)?;
+    scratch::with(|Scratch { tensor, .. }| {
+        let tensor = &mut tensor[..SIDE * SIDE * 3];
+        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        input.networks.landmark.run(&[tensor], &mut [&mut raw, &mut logit], input.cancel)
+    })?;
     let presence = sigmoid(logit[0]);
     trace.presence = Some(presence);
     if presence <= MIN_PRESENCE || presence.is_nan() {

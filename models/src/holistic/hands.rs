@@ -9,6 +9,7 @@ use super::landmarks::{project, remove_padding};
 use super::networks::HandNetworks;
 use super::pose::BODY;
 use super::region::{DOWN, Picture, Point, Region, TrackingLimits, Transform};
+use super::scratch::{self, Scratch};
 
 /// Landmarks of a hand.
 pub(super) const HAND: usize = 21;
@@ -63,17 +64,6 @@ pub struct HandTrace {
     pub presence: Option<f32>,
 }
 
-/// Buffer that frames share.
-pub(super) struct HandScratch {
-    tensor: Vec<f32>,
-}
-
-impl Default for HandScratch {
-    fn default() -> Self {
-        Self { tensor: vec![0.0; RECROP_SIDE * RECROP_SIDE * 3] }
-    }
-}
-
 /// One frame, with what a hand needs of it.
 pub(super) struct HandInput<'a> {
     pub frame: &'a RgbFrame<'a>,
@@ -89,7 +79,6 @@ pub(super) struct HandInput<'a> {
 pub(super) fn track(
     input: &HandInput<'_>,
     side: Side,
-    scratch: &mut HandScratch,
     trace: &mut HandTrace,
 ) -> Result<Option<[Landmark; HAND]>, RunError> {
     let [wrist, little, index] = side.body().map(|index| input.body[index]);
@@ -99,7 +88,11 @@ pub(super) fn track(
     let picture = input.picture;
     let from_pose = Region::from_wrist_and_knuckles(flat(&wrist), flat(&little), flat(&index), picture)
         .transformed(FROM_POSE, picture);
-    let recropped = recrop(input, &from_pose, scratch, trace)?;
+    trace.region_from_pose = Some(from_pose);
+    if Window::letterboxed(&from_pose, picture).is_beside(picture) {
+        return Ok(None);
+    }
+    let recropped = recrop(input, &from_pose, trace)?;
     let previous = input.previous.map(|landmarks| {
         let points = landmarks.each_ref().map(flat);
         (Region::from_hand(&points, picture).transformed(FROM_LANDMARKS, picture), points)
@@ -110,25 +103,21 @@ pub(super) fn track(
         }
         _ => recropped,
     };
-    trace.region_from_pose = Some(from_pose);
     trace.region_from_recrop = Some(recropped);
     trace.region_from_previous = previous.map(|(region, _)| region);
     trace.region = Some(region);
-    landmarks(input, &region, scratch, trace)
+    landmarks(input, &region, trace)
 }
 
 /// The hand's exact region within a rough one.
-fn recrop(
-    input: &HandInput<'_>,
-    rough: &Region,
-    scratch: &mut HandScratch,
-    trace: &mut HandTrace,
-) -> Result<Region, RunError> {
+fn recrop(input: &HandInput<'_>, rough: &Region, trace: &mut HandTrace) -> Result<Region, RunError> {
     let picture = input.picture;
     let window = Window::letterboxed(rough, picture);
-    cut(input.frame, &window, RECROP_SIDE, Range::Unit, Border::Replicate, &mut scratch.tensor);
     let mut raw = [0.0; 4];
-    input.networks.recrop.run(&[&scratch.tensor], &mut [&mut raw], input.cancel)?;
+    scratch::with(|Scratch { tensor, .. }| {
+        cut(input.frame, &window, RECROP_SIDE, Range::Unit, Border::Replicate, tensor);
+        input.networks.recrop.run(&[tensor], &mut [&mut raw], input.cancel)
+    })?;
     let side = RECROP_SIDE as f32;
     let mut points = [[raw[0] / side, raw[1] / side, 0.0, 0.0], [raw[2] / side, raw[3] / side, 0.0, 0.0]];
     for point in &mut points {
@@ -145,17 +134,22 @@ fn recrop(
 fn landmarks(
     input: &HandInput<'_>,
     region: &Region,
-    scratch: &mut HandScratch,
     trace: &mut HandTrace,
 ) -> Result<Option<[Landmark; HAND]>, RunError> {
     let window = Window::letterboxed(region, input.picture);
-    let tensor = &mut scratch.tensor[..SIDE * SIDE * 3];
-    cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+    // The network would look at nothing but the smeared rim of the picture, where it never sees a hand.
+    if window.is_beside(input.picture) {
+        return Ok(None);
+    }
     let (mut raw, mut presence) = ([0.0; HAND * 3], [0.0]);
     // Handedness and world landmarks, which nothing here reads.
     let (mut handedness, mut world) = ([0.0], [0.0; HAND * 3]);
     let outputs = &mut [raw.as_mut_slice(), &mut presence, &mut handedness, &mut world];
-    input.networks.landmark.run(&[tensor], outputs, input.cancel)?;
+    scratch::with(|Scratch { tensor, .. }| {
+        let tensor = &mut tensor[..SIDE * SIDE * 3];
+        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        input.networks.landmark.run(&[tensor], outputs, input.cancel)
+    })?;
     trace.presence = Some(presence[0]);
     if presence[0] <= MIN_PRESENCE || presence[0].is_nan() {
         return Ok(None);

@@ -22,6 +22,7 @@ mod landmarks;
 mod networks;
 mod pose;
 mod region;
+mod scratch;
 mod tracker;
 
 pub use face::FaceTrace;

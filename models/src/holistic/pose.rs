@@ -1,5 +1,7 @@
 //! The body: detection, 33 landmarks, smoothing, the next frame's region.
 
+use std::sync::LazyLock;
+
 use crate::keypoints::Landmark;
 use crate::runtime::{Cancel, RunError};
 
@@ -9,6 +11,7 @@ use super::filters::{LandmarkSmoother, OneEuro, VisibilitySmoother};
 use super::landmarks::{project, refine, remove_padding, sigmoid};
 use super::networks::Networks;
 use super::region::{Picture, Point, Region, Transform, UP};
+use super::scratch::{self, Scratch};
 use super::{RgbFrame, tracker::Options};
 
 /// Body landmarks.
@@ -69,27 +72,8 @@ pub struct PoseTrace {
     pub next_region: Option<Region>,
 }
 
-/// Buffers and tables that frames share.
-pub(super) struct PoseScratch {
-    anchors: Vec<Point>,
-    tensor: Vec<f32>,
-    rows: Vec<f32>,
-    logits: Vec<f32>,
-    heatmaps: Vec<f32>,
-}
-
-impl Default for PoseScratch {
-    fn default() -> Self {
-        let anchors = anchors(DETECTOR_SIDE, &DETECTOR_LAYERS);
-        Self {
-            tensor: vec![0.0; SIDE * SIDE * 3],
-            rows: vec![0.0; anchors.len() * 12],
-            logits: vec![0.0; anchors.len()],
-            heatmaps: vec![0.0; HEATMAP_SIDE * HEATMAP_SIDE * ROWS],
-            anchors,
-        }
-    }
-}
+/// Anchors of the detector.
+static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &DETECTOR_LAYERS));
 
 /// One frame, with what it needs.
 pub(super) struct PoseInput<'a> {
@@ -106,13 +90,12 @@ pub(super) struct PoseInput<'a> {
 pub(super) fn track(
     input: &PoseInput<'_>,
     state: &mut PoseState,
-    scratch: &mut PoseScratch,
     trace: &mut PoseTrace,
 ) -> Result<Option<Pose>, RunError> {
     let pose = match state.region.take() {
-        Some(region) => landmarks(input, &region, state, scratch, trace)?,
-        None => match detect(input, scratch, trace)? {
-            Some(region) => landmarks(input, &region, state, scratch, trace)?,
+        Some(region) => landmarks(input, &region, state, trace)?,
+        None => match detect(input, trace)? {
+            Some(region) => landmarks(input, &region, state, trace)?,
             None => None,
         },
     };
@@ -124,18 +107,16 @@ pub(super) fn track(
 }
 
 /// The region of the most certain person on the whole picture.
-fn detect(
-    input: &PoseInput<'_>,
-    scratch: &mut PoseScratch,
-    trace: &mut PoseTrace,
-) -> Result<Option<Region>, RunError> {
+fn detect(input: &PoseInput<'_>, trace: &mut PoseTrace) -> Result<Option<Region>, RunError> {
     let window = Window::whole(input.picture);
-    let tensor = &mut scratch.tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
-    cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
-    let outputs = &mut [scratch.rows.as_mut_slice(), &mut scratch.logits];
-    input.networks.pose_detection.run(&[tensor], outputs, input.cancel)?;
     let min_score = input.options.min_detection_confidence;
-    let found = best(&scratch.rows, &scratch.logits, &scratch.anchors, DETECTOR_SIDE, min_score);
+    let found = scratch::with(|Scratch { tensor, large, small }| {
+        let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
+        let (rows, logits) = (&mut large[..ANCHORS.len() * 12], &mut small[..ANCHORS.len()]);
+        cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
+        input.networks.pose_detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
+        Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, min_score))
+    })?;
     let region = found.as_ref().map(|found| region_of(found, &window, input.picture));
     trace.detection_score = found.map(|found| found.score);
     trace.region_from_detection = region;
@@ -158,30 +139,32 @@ fn landmarks(
     input: &PoseInput<'_>,
     region: &Region,
     state: &mut PoseState,
-    scratch: &mut PoseScratch,
     trace: &mut PoseTrace,
 ) -> Result<Option<Pose>, RunError> {
     let picture = input.picture;
     let window = Window::letterboxed(region, picture);
-    cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, &mut scratch.tensor);
     let mut raw = [0.0; ROWS * 5];
     let mut presence = [0.0];
     let mut raw_world = [0.0; ROWS * 3];
-    let outputs = &mut [raw.as_mut_slice(), &mut presence, &mut scratch.heatmaps, &mut raw_world];
-    input.networks.pose_landmark.run(&[&scratch.tensor], outputs, input.cancel)?;
+    let mut all = [[0.0; 4]; ROWS];
+    scratch::with(|Scratch { tensor, large, .. }| {
+        let heatmaps = &mut large[..HEATMAP_SIDE * HEATMAP_SIDE * ROWS];
+        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        let outputs = &mut [raw.as_mut_slice(), &mut presence, heatmaps, &mut raw_world];
+        input.networks.pose_landmark.run(&[tensor], outputs, input.cancel)?;
+        let side = SIDE as f32;
+        let (rows, _) = raw.as_chunks::<5>();
+        for (landmark, [x, y, z, visibility, _]) in all.iter_mut().zip(rows) {
+            *landmark = [x / side, y / side, z / side, sigmoid(*visibility)];
+        }
+        refine(&mut all, heatmaps, ROWS);
+        Ok::<_, RunError>(())
+    })?;
     trace.region = Some(*region);
     trace.presence = Some(presence[0]);
     if presence[0] <= input.options.min_tracking_confidence || presence[0].is_nan() {
         return Ok(None);
     }
-
-    let side = SIDE as f32;
-    let mut all = [[0.0; 4]; ROWS];
-    let (rows, _) = raw.as_chunks::<5>();
-    for (landmark, [x, y, z, visibility, _]) in all.iter_mut().zip(rows) {
-        *landmark = [x / side, y / side, z / side, sigmoid(*visibility)];
-    }
-    refine(&mut all, &scratch.heatmaps, ROWS);
     for landmark in &mut all {
         remove_padding(landmark, &window);
     }

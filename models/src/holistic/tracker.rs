@@ -1,13 +1,16 @@
 //! Follows one person through one stream.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use crate::keypoints::{self, Keypoints, Landmark};
-use crate::runtime::{Cancel, RunError};
+use crate::runtime::{Cancel, RunError, Slot};
 
 use super::RgbFrame;
-use super::face::{self, FACE, FaceInput, FaceScratch, FaceTrace};
-use super::hands::{self, HAND, HandInput, HandScratch, HandTrace, Side};
+use super::face::{self, FACE, FaceInput, FaceTrace};
+use super::hands::{self, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
-use super::pose::{self, BODY, PoseInput, PoseScratch, PoseState, PoseTrace};
+use super::pose::{self, BODY, PoseInput, PoseState, PoseTrace};
 use super::region::Picture;
 
 /// Thresholds of the tracker.
@@ -58,25 +61,17 @@ struct State {
     face: Option<Box<[Landmark; FACE]>>,
 }
 
-#[derive(Default)]
-struct Scratch {
-    pose: PoseScratch,
-    hand: HandScratch,
-    face: FaceScratch,
-}
-
 /// Follows one person through the frames of one stream.
 pub struct Tracker {
     networks: Networks,
     options: Options,
     state: State,
-    scratch: Scratch,
 }
 
 impl Tracker {
     /// A tracker that has seen nothing.
     pub fn new(networks: Networks, options: Options) -> Self {
-        Self { networks, options, state: State::default(), scratch: Scratch::default() }
+        Self { networks, options, state: State::default() }
     }
 
     /// Changes the thresholds from the next frame on.
@@ -96,29 +91,29 @@ impl Tracker {
     /// # Errors
     /// [`RunError`] if `cancel` is cancelled or a network fails. The tracker is then as it was before the frame.
     pub fn process(&mut self, frame: &RgbFrame<'_>, time: i64, cancel: &Cancel) -> Result<Frame, RunError> {
+        self.process_in(None, frame, time, cancel)
+    }
+
+    /// As [`Self::process`], called by the work of `slot`: hands and face are analysed at the same time as far as other
+    /// slots are idle.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub fn process_in(
+        &mut self,
+        slot: Option<&Slot<'_>>,
+        frame: &RgbFrame<'_>,
+        time: i64,
+        cancel: &Cancel,
+    ) -> Result<Frame, RunError> {
         let picture = Picture::new(frame.width, frame.height);
         let mut trace = Trace::default();
         let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let input =
             PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
-        let pose = pose::track(&input, &mut next.pose, &mut self.scratch.pose, &mut trace.pose)?;
-
+        let pose = pose::track(&input, &mut next.pose, &mut trace.pose)?;
         if let Some(pose) = &pose {
-            let body = &pose.body;
-            if let Some(networks) = &self.networks.hands {
-                let mut hand = |side, previous: &Option<_>, trace: &mut HandTrace| {
-                    let previous = previous.as_ref();
-                    let input = HandInput { frame, picture, body, previous, networks, cancel };
-                    hands::track(&input, side, &mut self.scratch.hand, trace)
-                };
-                next.left_hand = hand(Side::Left, &self.state.left_hand, &mut trace.left_hand)?;
-                next.right_hand = hand(Side::Right, &self.state.right_hand, &mut trace.right_hand)?;
-            }
-            if let Some(networks) = &self.networks.face {
-                let previous = self.state.face.as_deref();
-                let input = FaceInput { frame, picture, body, previous, networks, cancel };
-                next.face = face::track(&input, &mut self.scratch.face, &mut trace.face)?.map(Box::new);
-            }
+            self.track_parts(slot, frame, &pose.body, cancel, &mut next, &mut trace)?;
         }
         // A termination that falls between two networks ends the frame too.
         if cancel.is_cancelled() {
@@ -131,6 +126,67 @@ impl Tracker {
             world: pose.map(|pose| pose.world),
             trace,
         })
+    }
+
+    /// Hands and face of the person with that `body`.
+    fn track_parts(
+        &self,
+        slot: Option<&Slot<'_>>,
+        frame: &RgbFrame<'_>,
+        body: &[Landmark; BODY],
+        cancel: &Cancel,
+        next: &mut State,
+        trace: &mut Trace,
+    ) -> Result<(), RunError> {
+        let picture = Picture::new(frame.width, frame.height);
+        let found = Mutex::new((next, trace));
+        let hand = |side, previous: &Option<_>| {
+            let mut trace = HandTrace::default();
+            let Some(networks) = &self.networks.hands else { return Ok((None, trace)) };
+            let previous = previous.as_ref();
+            let input = HandInput { frame, picture, body, previous, networks, cancel };
+            hands::track(&input, side, &mut trace).map(|landmarks| (landmarks, trace))
+        };
+        let face = || {
+            let mut trace = FaceTrace::default();
+            let Some(networks) = &self.networks.face else { return Ok((None, trace)) };
+            let previous = self.state.face.as_deref();
+            let input = FaceInput { frame, picture, body, previous, networks, cancel };
+            face::track(&input, &mut trace).map(|landmarks| (landmarks.map(Box::new), trace))
+        };
+
+        // Who is free takes the next part: a hand out of the picture costs nothing, a face little.
+        let next_part = AtomicUsize::new(0);
+        let work = || {
+            let found = || found.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                match next_part.fetch_add(1, Ordering::Relaxed) {
+                    0 => {
+                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand)?;
+                        let (next, trace) = &mut *found();
+                        (next.left_hand, trace.left_hand) = (hand, hand_trace);
+                    }
+                    1 => {
+                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand)?;
+                        let (next, trace) = &mut *found();
+                        (next.right_hand, trace.right_hand) = (hand, hand_trace);
+                    }
+                    2 => {
+                        let (face, face_trace) = face()?;
+                        let (next, trace) = &mut *found();
+                        (next.face, trace.face) = (face, face_trace);
+                    }
+                    _ => return Ok(()),
+                }
+            }
+        };
+        match slot {
+            Some(slot) => {
+                let (one, (other, third)) = slot.join(work, || slot.join(work, work));
+                one.and(other).and(third)
+            }
+            None => work(),
+        }
     }
 
     /// The body and what the state now holds in the common layout.

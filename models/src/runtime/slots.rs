@@ -114,6 +114,23 @@ impl Slot<'_> {
             None => work(),
         }
     }
+
+    /// Does both, at the same time if another slot is idle, else one after the other. To be called by the slot's own work.
+    pub fn join<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let spare = self.0.workers.as_ref().and_then(|workers| Some((workers, self.0.try_acquire()?)));
+        match spare {
+            Some((workers, spare)) => workers.join(one, || {
+                let done = other();
+                drop(spare);
+                done
+            }),
+            None => (one(), other()),
+        }
+    }
 }
 
 impl Drop for Slot<'_> {

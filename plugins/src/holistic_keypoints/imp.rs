@@ -170,7 +170,7 @@ impl HolisticKeypoints {
             Clock::Fixed => None,
         };
         let time = state.time.next(own);
-        match slot.run(|| state.tracker.process(&picture, time, &self.cancel)) {
+        match slot.run(|| state.tracker.process_in(Some(&slot), &picture, time, &self.cancel)) {
             Ok(frame) => {
                 state.size = size;
                 state.time.passed(time);
