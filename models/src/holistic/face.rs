@@ -62,41 +62,58 @@ static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &
 pub(super) struct FaceInput<'a> {
     pub frame: &'a RgbFrame<'a>,
     pub picture: Picture,
-    pub body: &'a [Landmark; BODY],
+    /// The body, if it was looked for in this frame.
+    pub body: Option<&'a [Landmark; BODY]>,
     /// The face in the last frame.
     pub previous: Option<&'a [Landmark; FACE]>,
     pub networks: &'a FaceNetworks,
     pub cancel: &'a Cancel,
 }
 
-/// Finds or follows the face.
+/// Finds or follows the face. Without a body there is nowhere to find it, and it is followed where it was.
 pub(super) fn track(
     input: &FaceInput<'_>,
     trace: &mut FaceTrace,
 ) -> Result<Option<[Landmark; FACE]>, RunError> {
     let picture = input.picture;
-    let eyes = BODY_EYES.map(|index| flat(&input.body[index]));
-    let from_pose = Region::from_landmarks(input.body[HEAD].iter().map(flat), eyes, picture)
-        .transformed(FROM_POSE, picture);
-    trace.region_from_pose = Some(from_pose);
-    let Some(detected) = detect(input, &from_pose, trace)? else {
-        return Ok(None);
-    };
     let previous = input.previous.map(|landmarks| {
         let eyes = EYES.map(|index| flat(&landmarks[index]));
         let region = Region::from_landmarks(landmarks.iter().map(flat), eyes, picture);
         (region.transformed(FROM_LANDMARKS, picture), landmarks)
     });
-    let region = match &previous {
-        Some((region, points)) if detected.confirms(region, points.iter().map(flat), &LIMITS, picture) => {
+    let found = match input.body {
+        Some(body) => find(input, body, trace)?,
+        None => None,
+    };
+    let region = match (found, &previous) {
+        (Some(found), Some((region, points)))
+            if found.confirms(region, points.iter().map(flat), &LIMITS, picture) =>
+        {
             *region
         }
-        _ => detected,
+        (Some(found), _) => found,
+        (None, Some((region, _))) if input.body.is_none() => *region,
+        (None, _) => return Ok(None),
     };
-    trace.region_from_detection = Some(detected);
     trace.region_from_previous = previous.map(|(region, _)| region);
     trace.region = Some(region);
     landmarks(input, &region, trace)
+}
+
+/// The face's region, found from the head of the body; `None` if the detector sees no face there.
+fn find(
+    input: &FaceInput<'_>,
+    body: &[Landmark; BODY],
+    trace: &mut FaceTrace,
+) -> Result<Option<Region>, RunError> {
+    let picture = input.picture;
+    let eyes = BODY_EYES.map(|index| flat(&body[index]));
+    let head =
+        Region::from_landmarks(body[HEAD].iter().map(flat), eyes, picture).transformed(FROM_POSE, picture);
+    trace.region_from_pose = Some(head);
+    let found = detect(input, &head, trace)?;
+    trace.region_from_detection = found;
+    Ok(found)
 }
 
 /// The face's region within that of the head.

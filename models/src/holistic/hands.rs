@@ -68,45 +68,65 @@ pub struct HandTrace {
 pub(super) struct HandInput<'a> {
     pub frame: &'a RgbFrame<'a>,
     pub picture: Picture,
-    pub body: &'a [Landmark; BODY],
+    /// The body, if it was looked for in this frame.
+    pub body: Option<&'a [Landmark; BODY]>,
     /// The hand in the last frame.
     pub previous: Option<&'a [Landmark; HAND]>,
     pub networks: &'a HandNetworks,
     pub cancel: &'a Cancel,
 }
 
-/// Finds or follows one hand.
+/// Finds or follows one hand. Without a body there is nowhere to find it, and it is followed where it was.
 pub(super) fn track(
     input: &HandInput<'_>,
     side: Side,
     trace: &mut HandTrace,
 ) -> Result<Option<[Landmark; HAND]>, RunError> {
-    let [wrist, little, index] = side.body().map(|index| input.body[index]);
-    if wrist[3] <= MIN_WRIST_VISIBILITY || wrist[3].is_nan() {
-        return Ok(None);
-    }
     let picture = input.picture;
-    let from_pose = Region::from_wrist_and_knuckles(flat(&wrist), flat(&little), flat(&index), picture)
-        .transformed(FROM_POSE, picture);
-    trace.region_from_pose = Some(from_pose);
-    if Window::letterboxed(&from_pose, picture).is_beside(picture) {
-        return Ok(None);
-    }
-    let recropped = recrop(input, &from_pose, trace)?;
     let previous = input.previous.map(|landmarks| {
         let points = landmarks.each_ref().map(flat);
         (Region::from_hand(&points, picture).transformed(FROM_LANDMARKS, picture), points)
     });
-    let region = match &previous {
-        Some((region, points)) if recropped.confirms(region, points.iter().copied(), &LIMITS, picture) => {
+    let found = match input.body {
+        Some(body) => find(input, side, body, trace)?,
+        None => None,
+    };
+    let region = match (found, &previous) {
+        (Some(found), Some((region, points)))
+            if found.confirms(region, points.iter().copied(), &LIMITS, picture) =>
+        {
             *region
         }
-        _ => recropped,
+        (Some(found), _) => found,
+        (None, Some((region, _))) if input.body.is_none() => *region,
+        (None, _) => return Ok(None),
     };
-    trace.region_from_recrop = Some(recropped);
     trace.region_from_previous = previous.map(|(region, _)| region);
     trace.region = Some(region);
     landmarks(input, &region, trace)
+}
+
+/// The hand's region, found from the body; `None` if the wrist is hidden or the hand out of the picture.
+fn find(
+    input: &HandInput<'_>,
+    side: Side,
+    body: &[Landmark; BODY],
+    trace: &mut HandTrace,
+) -> Result<Option<Region>, RunError> {
+    let [wrist, little, index] = side.body().map(|index| body[index]);
+    if wrist[3] <= MIN_WRIST_VISIBILITY || wrist[3].is_nan() {
+        return Ok(None);
+    }
+    let picture = input.picture;
+    let rough = Region::from_wrist_and_knuckles(flat(&wrist), flat(&little), flat(&index), picture)
+        .transformed(FROM_POSE, picture);
+    trace.region_from_pose = Some(rough);
+    if Window::letterboxed(&rough, picture).is_beside(picture) {
+        return Ok(None);
+    }
+    let exact = recrop(input, &rough, trace)?;
+    trace.region_from_recrop = Some(exact);
+    Ok(Some(exact))
 }
 
 /// The hand's exact region within a rough one.

@@ -11,8 +11,15 @@
 //! 3. `face`: a region round the head of the smoothed body, searched by the face detector, or the region of the last
 //!    frame's face if it is near enough; then the face network. Not smoothed.
 //!
+//! The fast [`Profile`] looks for a body at rest in every third frame only; in between it follows the hands and the face
+//! that it has by their own landmarks, without re-crop and face detector.
+//!
+//! A hand whose region lies wholly beside the picture is absent without a run: the network would see nothing but the rim's
+//! continuation, and never finds a hand there.
+//!
 //! A [`Tracker`] follows the person of one stream. Its state changes only when a frame has been finished.
 
+mod cadence;
 mod crop;
 mod detection;
 mod face;
@@ -30,7 +37,7 @@ pub use hands::HandTrace;
 pub use networks::{FaceNetworks, HandNetworks, Networks, Parts};
 pub use pose::PoseTrace;
 pub use region::{Point, Region};
-pub use tracker::{Frame, Options, Trace, Tracker};
+pub use tracker::{Frame, Options, Profile, Trace, Tracker};
 
 /// A picture: 8-bit RGB, rows from the top, each `stride` bytes after the one before.
 #[derive(Debug, Clone, Copy)]

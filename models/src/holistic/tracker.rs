@@ -7,15 +7,28 @@ use crate::keypoints::{self, Keypoints, Landmark};
 use crate::runtime::{Cancel, RunError, Slot};
 
 use super::RgbFrame;
+use super::cadence::{Cadence, Wrists, is_at_rest};
 use super::face::{self, FACE, FaceInput, FaceTrace};
 use super::hands::{self, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
-use super::pose::{self, BODY, PoseInput, PoseState, PoseTrace};
+use super::pose::{self, BODY, Pose, PoseInput, PoseState, PoseTrace};
 use super::region::Picture;
 
-/// Thresholds of the tracker.
+/// What matters more: MediaPipe's landmarks, or time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Every step of MediaPipe in every frame.
+    #[default]
+    Exact,
+    /// A body at rest is held for two frames of three; see the module's documentation.
+    Fast,
+}
+
+/// Settings of the tracker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
+    /// What matters more.
+    pub profile: Profile,
     /// Score from which a detected person counts, 0 to 1.
     pub min_detection_confidence: f32,
     /// Pose presence that a followed person must exceed, 0 to 1.
@@ -24,7 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { min_detection_confidence: 0.5, min_tracking_confidence: 0.5 }
+        Self { profile: Profile::Exact, min_detection_confidence: 0.5, min_tracking_confidence: 0.5 }
     }
 }
 
@@ -56,6 +69,8 @@ pub struct Trace {
 #[derive(Default)]
 struct State {
     pose: PoseState,
+    body: Option<Pose>,
+    cadence: Cadence,
     left_hand: Option<[Landmark; HAND]>,
     right_hand: Option<[Landmark; HAND]>,
     face: Option<Box<[Landmark; FACE]>>,
@@ -74,7 +89,7 @@ impl Tracker {
         Self { networks, options, state: State::default() }
     }
 
-    /// Changes the thresholds from the next frame on.
+    /// Changes the settings from the next frame on.
     pub fn set_options(&mut self, options: Options) {
         self.options = options;
     }
@@ -108,12 +123,29 @@ impl Tracker {
     ) -> Result<Frame, RunError> {
         let picture = Picture::new(frame.width, frame.height);
         let mut trace = Trace::default();
-        let mut next = State { pose: self.state.pose.clone(), ..State::default() };
-        let input =
-            PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
-        let pose = pose::track(&input, &mut next.pose, &mut trace.pose)?;
-        if let Some(pose) = &pose {
-            self.track_parts(slot, frame, &pose.body, cancel, &mut next, &mut trace)?;
+        let mut next =
+            State { pose: self.state.pose.clone(), cadence: self.state.cadence.clone(), ..State::default() };
+        let size = self.state.pose.region().map(|region| region.pixel_size(picture));
+        let hold = self.options.profile == Profile::Fast
+            && size.is_some_and(|size| self.state.cadence.may_hold(self.state.wrists(picture), size));
+        if hold {
+            next.body.clone_from(&self.state.body);
+        } else {
+            let input =
+                PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
+            next.body = pose::track(&input, &mut next.pose, &mut trace.pose)?;
+        }
+        if let Some(pose) = next.body.clone() {
+            let body = (!hold).then_some(&pose.body);
+            self.track_parts(slot, frame, body, cancel, &mut next, &mut trace)?;
+            if hold {
+                next.cadence.held();
+            } else {
+                let last = self.state.body.as_ref().zip(size);
+                let rests =
+                    last.is_some_and(|(last, size)| is_at_rest(&pose.body, &last.body, size, picture));
+                next.cadence.looked(rests, next.wrists(picture));
+            }
         }
         // A termination that falls between two networks ends the frame too.
         if cancel.is_cancelled() {
@@ -122,18 +154,18 @@ impl Tracker {
 
         self.state = next;
         Ok(Frame {
-            keypoints: self.keypoints(pose.as_ref().map(|pose| &pose.body)),
-            world: pose.map(|pose| pose.world),
+            keypoints: self.state.keypoints(),
+            world: self.state.body.as_ref().map(|pose| pose.world),
             trace,
         })
     }
 
-    /// Hands and face of the person with that `body`.
+    /// Hands and face of the person with that `body`; `None` if the body was held.
     fn track_parts(
         &self,
         slot: Option<&Slot<'_>>,
         frame: &RgbFrame<'_>,
-        body: &[Landmark; BODY],
+        body: Option<&[Landmark; BODY]>,
         cancel: &Cancel,
         next: &mut State,
         trace: &mut Trace,
@@ -188,15 +220,24 @@ impl Tracker {
             None => work(),
         }
     }
+}
 
-    /// The body and what the state now holds in the common layout.
-    fn keypoints(&self, body: Option<&[Landmark; BODY]>) -> Keypoints {
+impl State {
+    /// Where the hands' wrists are.
+    fn wrists(&self, picture: Picture) -> Wrists {
+        [&self.left_hand, &self.right_hand].map(|hand| {
+            hand.as_ref().map(|landmarks| [landmarks[0][0] * picture.width, landmarks[0][1] * picture.height])
+        })
+    }
+
+    /// Everything that was found, in the common layout.
+    fn keypoints(&self) -> Keypoints {
         let mut all = Keypoints::absent();
         let parts = [
-            (keypoints::POSE, body.map(<[_; BODY]>::as_slice)),
-            (keypoints::FACE, self.state.face.as_ref().map(|face| face.as_slice())),
-            (keypoints::LEFT_HAND, self.state.left_hand.as_ref().map(<[_; HAND]>::as_slice)),
-            (keypoints::RIGHT_HAND, self.state.right_hand.as_ref().map(<[_; HAND]>::as_slice)),
+            (keypoints::POSE, self.body.as_ref().map(|pose| pose.body.as_slice())),
+            (keypoints::FACE, self.face.as_ref().map(|face| face.as_slice())),
+            (keypoints::LEFT_HAND, self.left_hand.as_ref().map(<[_; HAND]>::as_slice)),
+            (keypoints::RIGHT_HAND, self.right_hand.as_ref().map(<[_; HAND]>::as_slice)),
         ];
         for (range, landmarks) in parts {
             if let Some(landmarks) = landmarks {
