@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use crate::schema::{Features, LogFormat, Output, Part, PayloadFormat, ThrottleClock, TrackerClock};
+use crate::schema::{Features, LogFormat, Output, Part, PayloadFormat, Profile, ThrottleClock, TrackerClock};
 
 /// One parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,7 @@ pub const KEYS: &[Key] = &[
     key("inference.niceness", Values::Integer(0, 19)),
     key("inference.runtime", Values::Text),
     key("models.directory", Values::Text),
+    key("holistic.profile", Values::Choice(Profile::NAMES)),
     key("holistic.parts", Values::Choices(Part::NAMES)),
     key("holistic.min_detection_confidence", Values::Number(0.0, 1.0)),
     key("holistic.min_tracking_confidence", Values::Number(0.0, 1.0)),

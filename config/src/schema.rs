@@ -132,6 +132,16 @@ choice! {
 }
 
 choice! {
+    /// What matters more to the tracker.
+    Profile {
+        /// MediaPipe's landmarks.
+        Exact = "exact",
+        /// Time.
+        Fast = "fast",
+    }
+}
+
+choice! {
     /// Time base of the tracker's filters.
     TrackerClock {
         /// Presentation time of the frame.
@@ -144,6 +154,8 @@ choice! {
 section! {
     /// `[holistic]`
     Holistic {
+        /// What matters more.
+        profile: Profile,
         /// Networks that run.
         parts: Vec<Part>,
         /// Score from which a detected person counts, 0 to 1.

@@ -13,7 +13,7 @@ use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 
 use super::time::FrameTime;
-use super::{Clock, Parts};
+use super::{Clock, Parts, Profile};
 use crate::caps::{self, KeypointsInfo};
 use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
 use crate::{frame, message, start};
@@ -29,6 +29,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 struct Settings {
     models: String,
+    profile: Profile,
     parts: Parts,
     min_detection_confidence: f32,
     min_tracking_confidence: f32,
@@ -41,6 +42,7 @@ impl Default for Settings {
         let config = dactyl_config::process();
         Self {
             models: config.models.directory.clone(),
+            profile: config.holistic.profile.into(),
             parts: Parts::configured(&config.holistic.parts),
             min_detection_confidence: config.holistic.min_detection_confidence,
             min_tracking_confidence: config.holistic.min_tracking_confidence,
@@ -57,6 +59,7 @@ impl Settings {
 
     fn options(&self) -> holistic::Options {
         holistic::Options {
+            profile: self.profile.into(),
             min_detection_confidence: self.min_detection_confidence,
             min_tracking_confidence: self.min_tracking_confidence,
         }
@@ -261,6 +264,11 @@ impl ObjectImpl for HolisticKeypoints {
                     .default_value(Some(defaults.models.as_str()))
                     .mutable_ready()
                     .build(),
+                glib::ParamSpecEnum::builder_with_default("profile", defaults.profile)
+                    .nick("Profile")
+                    .blurb("What matters more: MediaPipe's landmarks, or time.")
+                    .mutable_ready()
+                    .build(),
                 glib::ParamSpecFlags::builder::<Parts>("parts")
                     .nick("Parts")
                     .blurb("Networks that run, joined by +; keypoints of parts left out are NaN, and pose may not be left out.")
@@ -304,6 +312,7 @@ impl ObjectImpl for HolisticKeypoints {
         let mut settings = lock(&self.settings);
         match pspec.name() {
             "models" => settings.models = typed::<Option<String>>(value).unwrap_or_default(),
+            "profile" => settings.profile = typed(value),
             "parts" => settings.parts = typed(value),
             "min-detection-confidence" => settings.min_detection_confidence = typed(value),
             "min-tracking-confidence" => settings.min_tracking_confidence = typed(value),
@@ -317,6 +326,7 @@ impl ObjectImpl for HolisticKeypoints {
         let settings = lock(&self.settings);
         match pspec.name() {
             "models" => settings.models.to_value(),
+            "profile" => settings.profile.to_value(),
             "parts" => settings.parts.to_value(),
             "min-detection-confidence" => settings.min_detection_confidence.to_value(),
             "min-tracking-confidence" => settings.min_tracking_confidence.to_value(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+use dactyl_models::holistic;
 use gst::glib;
 use gst::prelude::*;
 
@@ -30,6 +31,36 @@ impl Parts {
                 dactyl_config::Part::Face => Self::FACE,
             })
             .collect()
+    }
+}
+
+/// What matters more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDactylTrackerProfile")]
+pub enum Profile {
+    /// MediaPipe's landmarks.
+    #[enum_value(name = "MediaPipe's landmarks", nick = "exact")]
+    Exact,
+    /// Time.
+    #[enum_value(name = "Nearly the same landmarks in about half the time", nick = "fast")]
+    Fast,
+}
+
+impl From<dactyl_config::Profile> for Profile {
+    fn from(profile: dactyl_config::Profile) -> Self {
+        match profile {
+            dactyl_config::Profile::Exact => Self::Exact,
+            dactyl_config::Profile::Fast => Self::Fast,
+        }
+    }
+}
+
+impl From<Profile> for holistic::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Exact => Self::Exact,
+            Profile::Fast => Self::Fast,
+        }
     }
 }
 
