@@ -5,4 +5,5 @@ pub mod holistic;
 pub mod import;
 pub mod keypoints;
 pub mod letters;
+pub mod natural_order;
 pub mod runtime;
