@@ -3,15 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use dactyl_config::{Kind, Letters};
 
 use super::metadata::{Contract, Meaning, MetadataError, Overrides};
-use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo};
+use super::shape;
+use crate::runtime::{Cancel, LoadError, Network, RunError, Slots};
 
 /// The project's own letter model, `models/weights/letters.onnx`.
 const EMBEDDED: &[u8] = include_bytes!("../../weights/letters.onnx");
 const EMBEDDED_NAME: &str = "letters.onnx (embedded)";
+
+/// A run that takes longer goes through the slots, so that it gives way to sockets and decoders as the tracker does. The
+/// wait for a slot, which under load is that for another stream's frame, is not worth it for a shorter one: the built-in
+/// model takes a twentieth of this, the tracker thirty times as much.
+const COSTLY: Duration = Duration::from_millis(1);
+/// Runs that are timed.
+const RUNS: usize = 3;
+
+/// Probabilities of many labels, rounded, may sum to a little more than 1.
+const TOLERANCE: f32 = 1e-3;
 
 /// Why a classifier cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,22 +42,38 @@ pub enum ClassifierError {
         /// What is wrong with the description.
         source: MetadataError,
     },
-    /// Its tensors are not those of a classifier over a window.
-    #[error(
-        "{name}: {what}; a classifier takes one float32 tensor [1, {window}, {width}] and gives one [1, {classes}] \
-             (window, features and labels as described by its metadata or the configuration)"
-    )]
+    /// Its tensors are not those of a classifier over the window that is described.
+    #[error("{name}: {problem}")]
     Shape {
         /// The model.
         name: String,
-        /// What was found instead.
-        what: String,
+        /// What is wrong and what to do about it.
+        problem: String,
+    },
+    /// It fails on a window without a person.
+    #[error(
+        "{name} fails on its first window: {cause}; it must take [1, {window}, {width}] and give [1, {classes}]: one \
+         value for every label, the window and features that are described"
+    )]
+    Trial {
+        /// The model.
+        name: String,
+        /// What ONNX Runtime said.
+        cause: RunError,
         /// Frames per input, as described.
         window: usize,
         /// Values per frame of the described features.
         width: usize,
         /// Number of described labels.
         classes: usize,
+    },
+    /// Its output is not what it is said to be.
+    #[error("{name}: {problem}")]
+    Output {
+        /// The model.
+        name: String,
+        /// What is wrong and what to do about it.
+        problem: String,
     },
 }
 
@@ -54,6 +82,8 @@ pub enum ClassifierError {
 pub struct Classifier {
     network: Network,
     contract: Contract,
+    /// Whether a run takes so long that it counts as the analysis of a frame.
+    is_costly: bool,
 }
 
 impl Classifier {
@@ -111,19 +141,47 @@ impl Classifier {
         Ok(classifier)
     }
 
-    fn new(name: &str, network: Network, overrides: &Overrides) -> Result<Self, ClassifierError> {
+    fn new(name: &str, mut network: Network, overrides: &Overrides) -> Result<Self, ClassifierError> {
         let contract = Contract::read(network.metadata(), overrides)
             .map_err(|source| ClassifierError::Metadata { name: name.to_owned(), source })?;
-        if let Err(what) = check_shapes(network.inputs(), network.outputs(), &contract) {
-            return Err(ClassifierError::Shape {
-                name: name.to_owned(),
-                what,
-                window: contract.window,
-                width: contract.features.width(),
-                classes: contract.labels.len(),
-            });
+        shape::check(network.inputs(), network.outputs(), &contract)
+            .map_err(|problem| ClassifierError::Shape { name: name.to_owned(), problem })?;
+        let [window, width, classes] = [contract.window, contract.features.width(), contract.labels.len()];
+        network.close_dimensions(&[&[1, window, width]], &[&[1, classes]]);
+        let mut classifier = Self { network, contract, is_costly: false };
+        // The first run is slow, and any of them may be interrupted.
+        classifier.try_out(name)?;
+        let mut fastest = Duration::MAX;
+        for _ in 0..RUNS {
+            let begin = Instant::now();
+            classifier.try_out(name)?;
+            fastest = fastest.min(begin.elapsed());
         }
-        Ok(Self { network, contract })
+        classifier.is_costly = fastest > COSTLY;
+        Ok(classifier)
+    }
+
+    /// One run on a window without a person: what a file says about its shapes need not be so.
+    fn try_out(&self, name: &str) -> Result<(), ClassifierError> {
+        let [window, width, classes] =
+            [self.contract.window, self.contract.features.width(), self.contract.labels.len()];
+        let mut output = vec![0.0; classes];
+        self.network.run(&[&vec![0.0; window * width]], &mut [&mut output], &Cancel::new()).map_err(
+            |cause| ClassifierError::Trial { name: name.to_owned(), cause, window, width, classes },
+        )?;
+        let sum: f32 = output.iter().sum();
+        let is_distribution =
+            output.iter().all(|value| (0.0..=1.0).contains(value)) && sum <= 1.0 + TOLERANCE;
+        // A model may divide by the size of a hand that is not there.
+        let is_number = output.iter().all(|value| value.is_finite());
+        if self.contract.output == Meaning::Probabilities && is_number && !is_distribution {
+            let problem = format!(
+                "its output is said to be probabilities, but a window without a person gives {output:.2?}; say `output` = \
+                 `logits` in its metadata or set letters.output"
+            );
+            return Err(ClassifierError::Output { name: name.to_owned(), problem });
+        }
+        Ok(())
     }
 
     /// One label per class, in the order of the distributions.
@@ -148,36 +206,23 @@ impl Classifier {
 
     /// The distribution over the labels for one window of rows, `window` x width of the features, row-major.
     ///
+    /// A network that takes more than a millisecond waits for one of the [`Slots`] and runs on its thread.
+    ///
     /// # Errors
     /// [`RunError::Cancelled`], or [`RunError`] as ONNX Runtime reports it.
     pub fn classify(&self, rows: &[f32], cancel: &Cancel) -> Result<Vec<f32>, RunError> {
         let mut output = vec![0.0; self.contract.labels.len()];
-        self.network.run(&[rows], &mut [&mut output], cancel)?;
+        let run = |output: &mut [f32]| self.network.run(&[rows], &mut [output], cancel);
+        if self.is_costly {
+            Slots::shared().acquire(cancel)?.run(|| run(&mut output))?;
+        } else {
+            run(&mut output)?;
+        }
         if self.contract.output == Meaning::Logits {
             softmax(&mut output);
         }
         Ok(output)
     }
-}
-
-/// Dimensions of a model that are not fixed (-1) fit any size.
-fn check_shapes(inputs: &[TensorInfo], outputs: &[TensorInfo], contract: &Contract) -> Result<(), String> {
-    let wanted = [1, contract.window, contract.features.width()];
-    check_shape("input", inputs, &wanted)?;
-    check_shape("output", outputs, &[1, contract.labels.len()])
-}
-
-fn check_shape(kind: &str, tensors: &[TensorInfo], wanted: &[usize]) -> Result<(), String> {
-    let [tensor] = tensors else {
-        return Err(format!("it has {} {kind}s", tensors.len()));
-    };
-    let fits = tensor.shape.len() == wanted.len()
-        && tensor
-            .shape
-            .iter()
-            .zip(wanted)
-            .all(|(has, wants)| *has < 0 || usize::try_from(*has) == Ok(*wants));
-    if fits { Ok(()) } else { Err(format!("its {kind} `{}` has the shape {:?}", tensor.name, tensor.shape)) }
 }
 
 fn softmax(values: &mut [f32]) {

@@ -109,11 +109,13 @@ impl From<&Letters> for Overrides {
 pub enum MetadataError {
     /// Said neither by the file nor by the configuration.
     #[error(
-        "the model does not say its `{key}`; add the metadata property `{key}` to the file or set letters.{key}"
+        "the model does not say its {}; add metadata properties of that name to the file, or set {}",
+        list(keys, "`", "`"),
+        list(keys, "letters.", "")
     )]
     Missing {
-        /// The metadata property and configuration key.
-        key: &'static str,
+        /// The metadata properties and configuration keys.
+        keys: Vec<&'static str>,
     },
     /// A metadata property that cannot be read.
     #[error("the model's metadata property `{key}` is `{value}`, but must be {expected}")]
@@ -127,7 +129,7 @@ pub enum MetadataError {
     },
     /// File and configuration disagree.
     #[error(
-        "the model's metadata says {key} = {model}, the configuration says {configured}; correct letters.{key} or leave it at its default"
+        "the model's metadata says {key} = {model}, the configuration says {configured}; set letters.{key} to what the model says"
     )]
     Mismatch {
         /// The metadata property and configuration key.
@@ -154,10 +156,9 @@ impl Contract {
     /// [`MetadataError`] when something is missing, malformed or contradictory.
     pub fn read(properties: &BTreeMap<String, String>, overrides: &Overrides) -> Result<Self, MetadataError> {
         let labels = match properties.get(key::LABELS) {
-            Some(text) => Some(
-                serde_json::from_str::<Vec<String>>(text)
-                    .map_err(|_| invalid(key::LABELS, text, "a JSON array of strings"))?,
-            ),
+            Some(text) => Some(serde_json::from_str::<Vec<String>>(text).map_err(|_| {
+                invalid(key::LABELS, text, r#"a JSON array of texts, such as ["yes", "no"]"#)
+            })?),
             None => None,
         };
         let window = match properties.get(key::WINDOW) {
@@ -185,14 +186,23 @@ impl Contract {
         };
 
         let configured = (!overrides.labels.is_empty()).then(|| overrides.labels.clone());
-        let contract = Self {
-            labels: settle(key::LABELS, labels, configured, |labels| labels.join(" "))?,
-            window: settle(key::WINDOW, window, overrides.window, usize::to_string)?,
-            features: settle(key::FEATURES, features, overrides.features, |layout| {
-                layout.as_str().to_owned()
-            })?,
-            output: settle(key::OUTPUT, output, overrides.output, |output| output.as_str().to_owned())?,
+        let labels = settle(key::LABELS, labels, configured, |labels| labels.join(" "))?;
+        let window = settle(key::WINDOW, window, overrides.window, usize::to_string)?;
+        let features =
+            settle(key::FEATURES, features, overrides.features, |layout| layout.as_str().to_owned())?;
+        let output = settle(key::OUTPUT, output, overrides.output, |output| output.as_str().to_owned())?;
+        let is_said = [
+            (key::LABELS, labels.is_some()),
+            (key::WINDOW, window.is_some()),
+            (key::FEATURES, features.is_some()),
+            (key::OUTPUT, output.is_some()),
+        ];
+        let (Some(labels), Some(window), Some(features), Some(output)) = (labels, window, features, output)
+        else {
+            let missing = is_said.into_iter().filter(|(_, is_said)| !is_said);
+            return Err(MetadataError::Missing { keys: missing.map(|(key, _)| key).collect() });
         };
+        let contract = Self { labels, window, features, output };
         contract.validate()?;
         Ok(contract)
     }
@@ -214,7 +224,11 @@ impl Contract {
             return Err(invalid(key::WINDOW, &self.window.to_string(), &expected));
         }
         if self.labels.is_empty() {
-            return Err(invalid(key::LABELS, "[]", "a JSON array of at least one label"));
+            return Err(invalid(
+                key::LABELS,
+                "[]",
+                r#"a JSON array of at least one text, such as ["yes", "no"]"#,
+            ));
         }
         let mut seen = BTreeSet::new();
         for label in &self.labels {
@@ -232,14 +246,17 @@ fn settle<T: PartialEq>(
     model: Option<T>,
     configured: Option<T>,
     show: impl Fn(&T) -> String,
-) -> Result<T, MetadataError> {
+) -> Result<Option<T>, MetadataError> {
     match (model, configured) {
         (Some(model), Some(configured)) if model != configured => {
             Err(MetadataError::Mismatch { key, model: show(&model), configured: show(&configured) })
         }
-        (Some(value), _) | (None, Some(value)) => Ok(value),
-        (None, None) => Err(MetadataError::Missing { key }),
+        (model, configured) => Ok(model.or(configured)),
     }
+}
+
+fn list(keys: &[&str], before: &str, after: &str) -> String {
+    keys.iter().map(|key| format!("{before}{key}{after}")).collect::<Vec<_>>().join(", ")
 }
 
 fn invalid(key: &'static str, value: &str, expected: &str) -> MetadataError {
@@ -284,7 +301,7 @@ mod tests {
             let mut properties = contract.properties();
             properties.remove(key);
             let error = Contract::read(&properties, &Overrides::default()).unwrap_err();
-            assert_eq!(error, MetadataError::Missing { key });
+            assert_eq!(error, MetadataError::Missing { keys: vec![key] });
             assert!(error.to_string().contains(&format!("letters.{key}")));
             assert_eq!(Contract::read(&properties, &overrides), Ok(contract.clone()));
         }

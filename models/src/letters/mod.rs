@@ -5,6 +5,7 @@ pub mod features;
 pub mod feedback;
 pub mod metadata;
 pub mod recognizer;
+mod shape;
 pub mod smoothing;
 pub mod throttle;
 pub mod window;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ort::AsPointer;
 use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorElementType, TensorRef, TensorRefMut, ValueType};
 
 use super::cancel::{Cancel, Cancelled};
@@ -35,7 +35,9 @@ pub enum LoadError {
         cause: String,
     },
     /// An input or output is no float32 tensor.
-    #[error("{name}: {tensor} is {found}, not a float32 tensor")]
+    #[error(
+        "{name}: `{tensor}` is {found}, not a float32 tensor; export the network with float32 inputs and outputs"
+    )]
     Type {
         /// The network's name.
         name: String,
@@ -108,15 +110,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// Loads an ONNX file.
+    /// Loads an ONNX file, with the file of its weights where they lie beside it (ONNX's external data).
     ///
     /// # Errors
     /// [`LoadError`] if ONNX Runtime is missing, the file unreadable or no network of float32 tensors.
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path)
+        // What the system says of a file that can't be read is clearer than what ONNX Runtime does.
+        std::fs::File::open(path)
             .map_err(|error| LoadError::Read { name: name.clone(), cause: error.to_string() })?;
-        Self::from_bytes(&name, &bytes)
+        Self::new(&name, |mut builder| builder.commit_from_file(path))
     }
 
     /// Loads an ONNX file's content; `name` is for messages.
@@ -124,9 +127,16 @@ impl Network {
     /// # Errors
     /// As [`Network::from_file`].
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+        Self::new(name, |mut builder| builder.commit_from_memory(bytes))
+    }
+
+    fn new(
+        name: &str,
+        commit: impl FnOnce(SessionBuilder) -> ort::Result<Session>,
+    ) -> Result<Self, LoadError> {
         let environment = environment()?;
         let refused = |cause: String| LoadError::Network { name: name.to_owned(), cause };
-        let session = session(&environment, bytes).map_err(|error| refused(error.to_string()))?;
+        let session = builder(&environment).and_then(commit).map_err(|error| refused(error.to_string()))?;
         let inputs = tensors(name, session.inputs())?;
         let outputs = tensors(name, session.outputs())?;
         let metadata = read_metadata(&session).map_err(|error| refused(error.to_string()))?;
@@ -139,6 +149,18 @@ impl Network {
             outputs,
             metadata,
         })
+    }
+
+    /// Gives the dimensions that the network leaves open the lengths that `inputs` and `outputs` have there; the others stay.
+    pub fn close_dimensions(&mut self, inputs: &[&[usize]], outputs: &[&[usize]]) {
+        let tensors = self.inputs.iter_mut().zip(inputs).chain(self.outputs.iter_mut().zip(outputs));
+        for (tensor, lengths) in tensors {
+            for (dimension, length) in tensor.shape.iter_mut().zip(*lengths) {
+                if *dimension < 0 {
+                    *dimension = i64::try_from(*length).unwrap_or(i64::MAX);
+                }
+            }
+        }
     }
 
     /// Name given at loading, for messages.
@@ -240,13 +262,12 @@ impl Network {
     }
 }
 
-fn session(environment: &ort::environment::Environment, bytes: &[u8]) -> ort::Result<Session> {
-    Session::builder(environment)?
+fn builder(environment: &ort::environment::Environment) -> ort::Result<SessionBuilder> {
+    Ok(Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         // One thread a run: throughput comes from running several frames, see `Slots`.
         .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .commit_from_memory(bytes)
+        .with_inter_threads(1)?)
 }
 
 fn tensors(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadError> {
@@ -257,7 +278,10 @@ fn tensors(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadErr
         other => Err(LoadError::Type {
             name: network.to_owned(),
             tensor: outlet.name().to_owned(),
-            found: format!("{other:?}"),
+            found: match other {
+                ValueType::Tensor { ty, .. } => format!("a tensor of {ty}"),
+                _ => "no tensor".to_owned(),
+            },
         }),
     };
     outlets.iter().map(tensor).collect()
