@@ -5,10 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use dactyl_models::letters::features::{self, HandPoints, Observation, Side};
+use dactyl_models::natural_order;
 use ndarray::{Array1, Array3, Axis, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 
-/// Labels of the model, A to Z.
+use crate::keypoint_file;
+
+/// Letters of the alphabet.
 pub const LETTERS: usize = 26;
 /// Index of J among the labels.
 pub const J: usize = 9;
@@ -30,7 +33,7 @@ pub type Hand = [[f32; 3]; 21];
 pub enum Kind {
     /// It shows its letter throughout.
     Still,
-    /// It shows the movement of J or Z.
+    /// It shows the movement of J or Z, or a sign that is no letter.
     Moving,
     /// It is labelled J or Z but holds still: hand shapes to draw paths with, and to be told from J and Z.
     HeldShape,
@@ -74,31 +77,64 @@ const MOVING: [(&str, u8); 5] = [
     ("kevinjosethomas", b'Z'),
 ];
 
-/// Reads every set of the folder, less those named in `without`.
+/// What a folder of sets holds.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Every label of the sets that are read, in natural order; a clip's `letter` is an index into it.
+    pub labels: Vec<String>,
+    /// The sets.
+    pub signers: Vec<Signer>,
+}
+
+/// A to Z.
+pub fn alphabet() -> Vec<String> {
+    ('A'..='Z').map(String::from).collect()
+}
+
+/// Reads every set of the folder's `full/` and `hands/`, less those named in `without`. `hands/` may be missing.
 ///
 /// # Errors
 /// A file that is missing or not as its README says.
-pub fn read(directory: &Path, without: &[String]) -> Result<Vec<Signer>> {
-    let mut signers = Vec::new();
+pub fn read(directory: &Path, without: &[String]) -> Result<Data> {
+    let mut sets = Vec::new();
     for (folder, full) in [("full", true), ("hands", false)] {
         let folder = directory.join(folder);
-        let entries =
-            std::fs::read_dir(&folder).with_context(|| format!("{} can't be listed", folder.display()))?;
+        if !full && !folder.exists() {
+            continue;
+        }
+        let entries = std::fs::read_dir(&folder).with_context(|| {
+            format!("{} can't be listed: `dactyl-train extract` makes it", folder.display())
+        })?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "npz"));
         paths.sort();
         for path in paths {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if without.contains(&name) {
-                continue;
+            if !without.contains(&name) {
+                sets.push((path, name, full));
             }
-            let clips = if full { read_full(&path, &name) } else { read_hands(&path, &name) };
-            let clips = clips.with_context(|| format!("{} is not as expected", path.display()))?;
-            signers.push(Signer { name, clips });
         }
     }
-    ensure!(!signers.is_empty(), "{} holds no sets", directory.display());
-    Ok(signers)
+    ensure!(!sets.is_empty(), "{} holds no sets", directory.display());
+
+    let unexpected = |path: &Path| format!("{} is not as expected", path.display());
+    let mut labels = Vec::new();
+    for (path, ..) in &sets {
+        labels.extend(
+            open(path)
+                .and_then(|mut npz| keypoint_file::labels(&mut npz))
+                .with_context(|| unexpected(path))?,
+        );
+    }
+    labels.sort_by(|a, b| natural_order::compare(a, b));
+    labels.dedup();
+    let mut signers = Vec::new();
+    for (path, name, full) in sets {
+        let clips = if full { read_full(&path, &name, &labels) } else { read_hands(&path, &name, &labels) };
+        let clips = clips.with_context(|| unexpected(&path))?;
+        signers.push(Signer { name, clips });
+    }
+    Ok(Data { labels, signers })
 }
 
 type Npz = NpzReader<File>;
@@ -115,12 +151,15 @@ fn landmarks(npz: &mut Npz, name: &str) -> Result<Array3<f32>> {
     npz.by_name::<OwnedRepr<f32>, Ix3>(name).with_context(|| format!("column {name}"))
 }
 
-fn label(code: u8) -> Result<usize> {
-    ensure!(code.is_ascii_uppercase(), "the label {code} is no letter A to Z");
-    Ok(usize::from(code - b'A'))
+fn index_of(labels: &[String], label: &str) -> Result<usize> {
+    labels.iter().position(|known| known == label).with_context(|| format!("the label {label} is unknown"))
 }
 
-fn kind(name: &str, letter: usize) -> Kind {
+/// J and Z of the alphabet need their movement; other signs are taken as they were recorded.
+fn kind(name: &str, labels: &[String], letter: usize) -> Kind {
+    if labels != alphabet() {
+        return Kind::Moving;
+    }
     let code = b'A' + letter as u8;
     if letter != J && letter != Z {
         Kind::Still
@@ -131,8 +170,8 @@ fn kind(name: &str, letter: usize) -> Kind {
     }
 }
 
-fn is_wrong(name: &str, letter: usize) -> bool {
-    WRONG.iter().any(|(set, code, _)| *set == name && usize::from(code - b'A') == letter)
+fn is_wrong(name: &str, label: &str) -> bool {
+    WRONG.iter().any(|(set, code, _)| *set == name && label.as_bytes() == [*code])
 }
 
 fn hand(points: &Array3<f32>, row: usize, scale: [f32; 3]) -> Option<Hand> {
@@ -150,16 +189,16 @@ fn flat(hand: &Hand) -> HandPoints {
 }
 
 /// Frame by frame, whole pictures. Repeated pictures are left out: a camera's repeats are no new frames.
-fn read_full(path: &Path, name: &str) -> Result<Vec<Clip>> {
+fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     let mut npz = open(path)?;
     let left = landmarks(&mut npz, "left.npy")?;
     let right = landmarks(&mut npz, "right.npy")?;
-    let letters = column::<u8>(&mut npz, "letter.npy")?;
+    let labels = keypoint_file::labels(&mut npz)?;
     let sequences = column::<i32>(&mut npz, "sequence.npy")?;
     let duplicates = column::<u8>(&mut npz, "duplicate.npy")?;
     let size = column::<i32>(&mut npz, "size.npy")?;
     ensure!(size.len() == 2, "size has {} values", size.len());
-    let rows = letters.len();
+    let rows = labels.len();
     for table in [&left, &right] {
         ensure!(table.shape() == [rows, 21, 3], "hands have the shape {:?}", table.shape());
     }
@@ -168,13 +207,14 @@ fn read_full(path: &Path, name: &str) -> Result<Vec<Clip>> {
     let mut clips = Vec::new();
     let mut start = 0;
     for end in 1..=rows {
-        if end < rows && letters[end] == letters[start] && sequences[end] == sequences[start] {
+        if end < rows && labels[end] == labels[start] && sequences[end] == sequences[start] {
             continue;
         }
-        let letter = label(letters[start])?;
+        let label = &labels[start];
+        let letter = index_of(known, label)?;
         let kept: Vec<usize> = (start..end).filter(|row| duplicates[*row] == 0).collect();
         start = end;
-        if is_wrong(name, letter) {
+        if is_wrong(name, label) {
             continue;
         }
         let hands: Vec<[Option<Hand>; 2]> =
@@ -194,17 +234,17 @@ fn read_full(path: &Path, name: &str) -> Result<Vec<Clip>> {
                 Side::Left => left.map(|hand| hand.map(|[x, y, z]| [-x, y, z])),
             })
             .collect();
-        clips.push(Clip { letter, kind: kind(name, letter), frames, ordered: true });
+        clips.push(Clip { letter, kind: kind(name, known, letter), frames, ordered: true });
     }
     Ok(clips)
 }
 
 /// Single hands, wrist at the origin. Their letters make one clip each.
-fn read_hands(path: &Path, name: &str) -> Result<Vec<Clip>> {
+fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     let mut npz = open(path)?;
     let hands = landmarks(&mut npz, "hand.npy")?;
-    let letters = column::<u8>(&mut npz, "letter.npy")?;
-    let rows = letters.len();
+    let labels = keypoint_file::labels(&mut npz)?;
+    let rows = labels.len();
     if hands.shape() != [rows, 21, 3] {
         bail!("hands have the shape {:?}", hands.shape());
     }
@@ -220,8 +260,8 @@ fn read_hands(path: &Path, name: &str) -> Result<Vec<Clip>> {
     let ordered = !["DavidLee", "prestonglee", "SigNN", "13lack13lood"].contains(&name);
 
     let mut clips: Vec<Clip> = Vec::new();
-    for row in 0..rows {
-        let letter = label(letters[row])?;
+    for (row, label) in labels.iter().enumerate() {
+        let letter = index_of(known, label)?;
         let Some(mut hand) = hand(&hands, row, [1.0; 3]) else { continue };
         if let Some(path) = &path {
             for point in &mut hand {
@@ -231,7 +271,14 @@ fn read_hands(path: &Path, name: &str) -> Result<Vec<Clip>> {
         }
         match clips.iter_mut().find(|clip| clip.letter == letter) {
             Some(clip) => clip.frames.push(Some(hand)),
-            None => clips.push(Clip { letter, kind: kind(name, letter), frames: vec![Some(hand)], ordered }),
+            None => {
+                clips.push(Clip {
+                    letter,
+                    kind: kind(name, known, letter),
+                    frames: vec![Some(hand)],
+                    ordered,
+                });
+            }
         }
     }
     Ok(clips)

@@ -6,7 +6,7 @@ use anyhow::Result;
 use dactyl_models::letters::features::{HandPoints, hand_1_rows};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Clip, J, Kind, LETTERS, Signer, Z};
+use crate::data::{Clip, Kind, Signer};
 use crate::network::Network;
 use crate::windows::FRAMES;
 
@@ -15,7 +15,10 @@ const WINDOWS: usize = 16;
 
 /// Undistorted windows of signers that are not trained on.
 pub struct HeldOut {
+    labels: Vec<String>,
     signers: Vec<String>,
+    /// Whether each label is a movement.
+    moving: Vec<bool>,
     /// Signer and letter of each window.
     windows: Vec<(usize, usize)>,
     rows: Vec<f32>,
@@ -35,7 +38,7 @@ pub struct SignerScore {
     pub name: String,
     /// Still letters whose mean distribution over their windows is right, and how many there are.
     pub still: (usize, usize),
-    /// The same of J and Z that really move.
+    /// The same of signs that move.
     pub moving: (usize, usize),
     /// Share of right windows, mean over letters.
     pub windows: f32,
@@ -44,16 +47,23 @@ pub struct SignerScore {
     /// Mean over letters of -ln(probability of the right letter), by window.
     pub loss: f32,
     /// Wrong letters: what it was, what won.
-    pub wrong: Vec<(char, char)>,
+    pub wrong: Vec<(String, String)>,
 }
 
 impl HeldOut {
     /// Cuts windows from every clip whose label can be trusted.
-    pub fn new(signers: &[Signer]) -> Self {
-        let mut held_out = Self { signers: Vec::new(), windows: Vec::new(), rows: Vec::new() };
+    pub fn new(signers: &[Signer], labels: &[String]) -> Self {
+        let mut held_out = Self {
+            labels: labels.to_vec(),
+            signers: Vec::new(),
+            moving: vec![false; labels.len()],
+            windows: Vec::new(),
+            rows: Vec::new(),
+        };
         for (index, signer) in signers.iter().enumerate() {
             held_out.signers.push(signer.name.clone());
             for clip in signer.clips.iter().filter(|clip| clip.kind != Kind::HeldShape) {
+                held_out.moving[clip.letter] |= clip.kind == Kind::Moving;
                 for hands in cut(clip) {
                     held_out.windows.push((index, clip.letter));
                     held_out.rows.extend(hand_1_rows(&hands));
@@ -109,7 +119,7 @@ impl HeldOut {
             loss: 0.0,
             wrong: Vec::new(),
         };
-        for letter in 0..LETTERS {
+        for (letter, label) in self.labels.iter().enumerate() {
             let of_letter: Vec<&Vec<f32>> = (self.windows.iter().zip(probabilities))
                 .filter(|(window, _)| **window == (signer, letter))
                 .map(|(_, probabilities)| probabilities)
@@ -118,16 +128,16 @@ impl HeldOut {
                 continue;
             }
             let count = of_letter.len() as f32;
-            let mean: Vec<f32> = (0..LETTERS)
+            let mean: Vec<f32> = (0..self.labels.len())
                 .map(|class| of_letter.iter().map(|one| one[class]).sum::<f32>() / count)
                 .collect();
             let won = largest(&mean);
-            let tally = if letter == J || letter == Z { &mut score.moving } else { &mut score.still };
+            let tally = if self.moving[letter] { &mut score.moving } else { &mut score.still };
             tally.1 += 1;
             if won == letter {
                 tally.0 += 1;
             } else {
-                score.wrong.push((name(letter), name(won)));
+                score.wrong.push((label.clone(), self.labels[won].clone()));
             }
             score.windows += of_letter.iter().filter(|one| largest(one) == letter).count() as f32 / count;
             score.probability += mean[letter];
@@ -161,7 +171,7 @@ impl fmt::Display for Score {
         let (still, moving) = (sum(|signer| signer.still), sum(|signer| signer.moving));
         write!(
             formatter,
-            "{}/{} letters, {}/{} moving, windows {:.3}, p {:.3}, loss {:.3}",
+            "{}/{} still, {}/{} moving, windows {:.3}, p {:.3}, loss {:.3}",
             still.0,
             still.1,
             moving.0,
@@ -171,11 +181,6 @@ impl fmt::Display for Score {
             self.mean(|signer| signer.loss)
         )
     }
-}
-
-/// A letter's label.
-pub fn name(letter: usize) -> char {
-    char::from(b'A' + letter as u8)
 }
 
 /// Index of the largest value.

@@ -3,9 +3,12 @@
 mod data;
 mod evaluation;
 mod export;
+mod extract;
+mod keypoint_file;
 mod network;
 mod paths;
 mod replay;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -20,6 +23,7 @@ use dactyl_models::letters::metadata::key;
 use dactyl_models::letters::{Contract, Layout, Meaning};
 use indicatif::ProgressBar;
 
+use crate::data::Data;
 use crate::training::Recipe;
 
 /// Trains letter classifiers from keypoints and exports them to ONNX.
@@ -32,6 +36,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Follow a person through recordings of signs; the keypoints go to a file that `train` reads.
+    Extract(extract::Extract),
     /// Train a network; weights and the record of the run go to a folder.
     Train(Train),
     /// Stream sets through a model as the server would, and print a table.
@@ -42,7 +48,7 @@ enum Task {
 
 #[derive(Args)]
 struct Train {
-    /// Folder with `full/` and `hands/`.
+    /// Folder with `full/`, as `extract` makes it, and perhaps `hands/`.
     #[arg(long)]
     data: PathBuf,
     /// Folder for weights and record.
@@ -82,7 +88,7 @@ struct Eval {
     /// ONNX file.
     #[arg(long)]
     model: PathBuf,
-    /// Folder with `full/` and `hands/`.
+    /// Folder with `full/`, as `extract` makes it, and perhaps `hands/`.
     #[arg(long)]
     data: PathBuf,
     /// Sets to stream; only those in `full/`.
@@ -108,6 +114,11 @@ struct Export {
 
 fn main() -> Result<()> {
     match Command::parse().task {
+        Task::Extract(options) => {
+            let extracted = extract::extract(&options, &ProgressBar::new(0))?;
+            say(extract::describe(&extracted).trim_end());
+            Ok(())
+        }
         Task::Train(options) => train(&options),
         Task::Eval(options) => eval(&options),
         Task::Export(options) => export(&options),
@@ -125,7 +136,8 @@ fn train(options: &Train) -> Result<()> {
         ..Recipe::default()
     };
     recipe.sizes.hidden = options.hidden;
-    let signers = data::read(&options.data, &options.without)?;
+    let Data { labels, signers } = data::read(&options.data, &options.without)?;
+    recipe.sizes.classes = labels.len();
     let (held_out, signers): (Vec<_>, Vec<_>) =
         signers.into_iter().partition(|signer| options.hold_out.contains(&signer.name));
     ensure!(
@@ -134,7 +146,8 @@ fn train(options: &Train) -> Result<()> {
         options.hold_out.join(", "),
         held_out.len()
     );
-    let run = training::train(&signers, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
+    let run =
+        training::train(&Data { labels, signers }, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
     say(&format!("kept step {} after {} s, temperature {}", run.best_step, run.seconds, run.temperature));
     if let Some(score) = &run.score {
         for signer in &score.signers {
@@ -169,17 +182,14 @@ fn eval(options: &Eval) -> Result<()> {
 fn export(options: &Export) -> Result<()> {
     let (run, network) = training::open(&options.run)?;
     let contract = Contract {
-        labels: (0..data::LETTERS).map(|letter| evaluation::name(letter).to_string()).collect(),
+        labels: run.labels.clone(),
         window: windows::FRAMES,
         features: Layout::Hand1,
         output: Meaning::Probabilities,
     };
     let recipe = serde_json::to_string(&run.recipe)?;
     let notes = BTreeMap::from([
-        (
-            key::TRAINING_DATA.to_owned(),
-            format!("keypoints of the public sets {}", run.trained_on.join(", ")),
-        ),
+        (key::TRAINING_DATA.to_owned(), format!("keypoints of the sets {}", run.trained_on.join(", "))),
         (key::ACCURACY.to_owned(), options.accuracy.clone()),
         (
             key::CREATED_BY.to_owned(),

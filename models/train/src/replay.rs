@@ -12,8 +12,9 @@ use dactyl_models::runtime::Cancel;
 use ndarray::{Array1, Array3, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::NpzReader;
 
-use crate::data::{J, LETTERS, Z};
-use crate::evaluation::{largest, name};
+use crate::data::{self, J, Z};
+use crate::evaluation::largest;
+use crate::keypoint_file;
 
 /// Distributions averaged, as shipped.
 const HISTORY: usize = 5;
@@ -22,6 +23,7 @@ const NOTHING_SHARE: f32 = 0.5;
 
 /// What a learner would have been told, by letter.
 pub struct Report {
+    labels: Vec<String>,
     letters: Vec<Told>,
 }
 
@@ -29,7 +31,7 @@ struct Told {
     letter: usize,
     answers: usize,
     /// Answers with each letter in front.
-    won: [usize; LETTERS],
+    won: Vec<usize>,
     /// Mean distribution.
     mean: Vec<f32>,
 }
@@ -44,18 +46,19 @@ pub fn replay(model: &Path, set: &Path) -> Result<Report> {
         NpzReader::new(File::open(set).with_context(|| format!("{} can't be read", set.display()))?)?;
     let left: Array3<f32> = npz.by_name::<OwnedRepr<f32>, Ix3>("left.npy")?;
     let right: Array3<f32> = npz.by_name::<OwnedRepr<f32>, Ix3>("right.npy")?;
-    let letters: Array1<u8> = npz.by_name::<OwnedRepr<u8>, Ix1>("letter.npy")?;
+    let shown = keypoint_file::labels(&mut npz).with_context(|| set.display().to_string())?;
     let size: Array1<i32> = npz.by_name::<OwnedRepr<i32>, Ix1>("size.npy")?;
     ensure!(size.len() == 2, "size has {} values", size.len());
     let picture = Picture { width: size[0].try_into()?, height: size[1].try_into()? };
 
-    let mut report = Report { letters: Vec::new() };
+    let mut report = Report { labels: classifier.labels().to_vec(), letters: Vec::new() };
+    let count = report.labels.len();
     let cancel = Cancel::new();
-    for letter in 0..LETTERS {
+    for (letter, label) in classifier.labels().iter().enumerate() {
         let mut recognizer = Recognizer::new(Arc::clone(&classifier), NOTHING_SHARE);
         let mut average = MovingAverage::new(HISTORY);
-        let mut told = Told { letter, answers: 0, won: [0; LETTERS], mean: vec![0.0; LETTERS] };
-        for row in (0..letters.len()).filter(|row| letters[*row] == b'A' + letter as u8) {
+        let mut told = Told { letter, answers: 0, won: vec![0; count], mean: vec![0.0; count] };
+        for row in (0..shown.len()).filter(|row| shown[*row] == *label) {
             let mut keypoints = Keypoints::absent();
             for (hand, part) in [(&left, LEFT_HAND), (&right, RIGHT_HAND)] {
                 for (index, point) in keypoints.part_mut(part).iter_mut().enumerate() {
@@ -82,7 +85,7 @@ pub fn replay(model: &Path, set: &Path) -> Result<Report> {
     Ok(report)
 }
 
-/// Over the 24 letters that are held still.
+/// Over the 24 letters that are held still, or all signs of another model.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
     /// Letters.
@@ -103,25 +106,26 @@ impl Report {
     /// Counts letters, not frames.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        for told in self.letters.iter().filter(|told| told.is_still()) {
+        for told in self.letters.iter().filter(|told| self.counts(told)) {
             summary.letters += 1;
             summary.right += usize::from(told.winner() == told.letter);
             summary.half += usize::from(told.mean[told.letter] >= 0.5);
             summary.probability += told.mean[told.letter];
-            let others = (0..LETTERS).filter(|other| *other != told.letter);
-            summary.pairs += LETTERS - 1;
+            let others = (0..self.labels.len()).filter(|other| *other != told.letter);
+            summary.pairs += self.labels.len() - 1;
             summary.low += others.filter(|other| told.mean[*other] <= 0.1).count();
         }
         summary.probability /= summary.letters.max(1) as f32;
         summary
     }
+
+    /// J and Z of the alphabet are not really moved in most sets.
+    fn counts(&self, told: &Told) -> bool {
+        self.labels != data::alphabet() || (told.letter != J && told.letter != Z)
+    }
 }
 
 impl Told {
-    fn is_still(&self) -> bool {
-        self.letter != J && self.letter != Z
-    }
-
     fn winner(&self) -> usize {
         self.won.iter().enumerate().max_by_key(|(_, count)| **count).map_or(0, |(index, _)| index)
     }
@@ -135,20 +139,20 @@ impl fmt::Display for Report {
             writeln!(
                 formatter,
                 "{} wins {:5} ({:3.0} % of {} answers), probability {:.2}; most probable {} {:.2}{}",
-                name(told.letter),
-                if winner == told.letter { String::new() } else { format!("NOT {}", name(winner)) },
+                self.labels[told.letter],
+                if winner == told.letter { String::new() } else { format!("NOT {}", self.labels[winner]) },
                 100.0 * share,
                 told.answers,
                 told.mean[told.letter],
-                name(largest(&told.mean)),
+                self.labels[largest(&told.mean)],
                 told.mean[largest(&told.mean)],
-                if told.is_still() { "" } else { " (a movement, not counted)" }
+                if self.counts(told) { "" } else { " (a movement, not counted)" }
             )?;
         }
         let Summary { letters, right, half, probability, pairs, low } = self.summary();
         write!(
             formatter,
-            "still letters: {right} of {letters} win most of their answers; own probability {probability:.3} on \
+            "{right} of {letters} win most of their answers; own probability {probability:.3} on \
              average, at least 0.5 in {half}; another target at most 0.1 in {low} of {pairs} pairs"
         )
     }

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dactyl_models::keypoints::{Keypoints, LEFT_HAND};
 use dactyl_models::letters::features::{HAND_1, hand_1_rows};
 use dactyl_models::letters::{Classifier, Contract, Layout, Meaning, Overrides};
 use dactyl_models::runtime::Cancel;
 use indicatif::ProgressBar;
 
-use crate::data::{self, Clip, D, Hand, I, J, Kind, LETTERS, Signer, TEST_SIGNER, Z};
-use crate::evaluation::{HeldOut, name};
+use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, TEST_SIGNER, Z};
+use crate::evaluation::HeldOut;
 use crate::export;
+use crate::keypoint_file;
 use crate::network::{Network, Sizes};
 use crate::replay;
+use crate::signs::Signs;
 use crate::training::{self, Recipe};
 use crate::windows::{FRAMES, Windows};
 
@@ -60,7 +63,7 @@ fn signer(name: &str, letters: &[usize], person: f32) -> Signer {
 
 fn contract() -> Contract {
     Contract {
-        labels: (0..LETTERS).map(|letter| name(letter).to_string()).collect(),
+        labels: data::alphabet(),
         window: FRAMES,
         features: Layout::Hand1,
         output: Meaning::Probabilities,
@@ -106,7 +109,8 @@ fn drawn_letters_move_and_held_shapes_are_neither_j_nor_z() {
 #[test]
 fn a_small_training_learns_and_the_same_seed_learns_the_same() {
     let letters = [0, 5, 10, 17, 21];
-    let everybody = [signer("one", &letters, 0.0), signer("two", &letters, 1.0)];
+    let signers = vec![signer("one", &letters, 0.0), signer("two", &letters, 1.0)];
+    let everybody = Data { labels: data::alphabet(), signers };
     let stranger = [signer("three", &letters, 0.5)];
     let recipe = Recipe {
         steps: 60,
@@ -127,7 +131,7 @@ fn a_small_training_learns_and_the_same_seed_learns_the_same() {
         })
         .collect();
     let fresh = Network::new(recipe.sizes, recipe.seed).unwrap();
-    let judges = HeldOut::new(&stranger);
+    let judges = HeldOut::new(&stranger, &data::alphabet());
     let before = judges.score(&fresh, 1.0).unwrap().unwrap();
     let after = judges.score(&runs[0].1, 1.0).unwrap().unwrap();
     assert!(after.signers[0].loss < before.signers[0].loss - 0.5, "{before}; {after}");
@@ -143,7 +147,7 @@ fn an_exported_model_answers_as_the_trainer_does() {
     let network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
     let everybody = match shared() {
-        Some(letters) => data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap(),
+        Some(letters) => data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap().signers,
         None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
     };
     let notes = BTreeMap::from([("accuracy".to_owned(), "not measured".to_owned())]);
@@ -164,10 +168,72 @@ fn an_exported_model_answers_as_the_trainer_does() {
     }
 }
 
+/// From a folder of keypoints with labels of its own to a model that says them.
+#[test]
+fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = ["thank you", "hello", "no"];
+    let mut clips = Vec::new();
+    for (number, label) in labels.into_iter().enumerate() {
+        for take in 0..2 {
+            let mut clip = keypoint_file::Clip::new(label, [640, 480]);
+            for frame in 0..40 {
+                let shape = hand(5 + 9 * number, 0.2 * take as f32);
+                let mut keypoints = Keypoints::absent();
+                for (landmark, point) in keypoints.part_mut(LEFT_HAND).iter_mut().zip(shape) {
+                    let [x, y, _] = point.map(|value| value * 8.0);
+                    *landmark = [(300.0 - x + frame as f32) / 640.0, (240.0 + y) / 480.0, 0.0, 0.0];
+                }
+                clip.push(&keypoints, false);
+            }
+            clips.push(clip);
+        }
+    }
+    for name in ["me", "somebody-else"] {
+        keypoint_file::write(&folder.path().join(format!("full/{name}.npz")), &clips).unwrap();
+    }
+
+    let mut data = data::read(folder.path(), &[]).unwrap();
+    assert_eq!(data.labels, ["hello", "no", "thank you"]);
+    assert!(data.signers.iter().all(|signer| signer.clips.len() == 6));
+    let stranger = data.signers.split_off(1);
+    let recipe = Recipe {
+        steps: 80,
+        learning_rate: 8e-3,
+        batch: 16,
+        look_every: 40,
+        dropout: 0.0,
+        sizes: Sizes { features: HAND_1, wide: 24, narrow: 16, hidden: 16, classes: 3 },
+        ..Recipe::default()
+    };
+    let run = training::train(&data, &stranger, &recipe, folder.path(), &ProgressBar::hidden()).unwrap();
+    assert_eq!(run.score.unwrap().signers[0].moving, (3, 3));
+
+    let (run, network) = training::open(folder.path()).unwrap();
+    let contract = Contract { labels: run.labels, ..contract() };
+    let file = export::onnx(&network, &contract, run.temperature, &BTreeMap::new()).unwrap();
+    let model = folder.path().join("signs.onnx");
+    std::fs::write(&model, file).unwrap();
+    let classifier = Classifier::from_file(&model, &Overrides::default()).unwrap();
+    assert_eq!(classifier.labels(), ["hello", "no", "thank you"]);
+    let mut windows = Signs::new(&data.signers, 3, 7);
+    for _ in 0..50 {
+        let rows = hand_1_rows(&windows.draw().hands);
+        let ours = network.probabilities(&rows, FRAMES, run.temperature).unwrap();
+        let theirs = classifier.classify(&rows, &Cancel::new()).unwrap();
+        for (a, b) in ours[0].iter().zip(&theirs) {
+            assert!((a - b).abs() < 1e-4, "{a} and {b}");
+        }
+    }
+    let report = replay::replay(&model, &folder.path().join("full/somebody-else.npz")).unwrap();
+    assert_eq!((report.summary().right, report.summary().letters), (3, 3), "{report}");
+    assert!(report.to_string().contains("thank you wins"), "{report}");
+}
+
 #[test]
 fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
     let Some(letters) = shared() else { return };
-    let everybody = data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap();
+    let everybody = data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap().signers;
     assert_eq!(everybody.len(), 15);
     assert!(everybody.iter().all(|signer| signer.name != TEST_SIGNER));
     let of = |name: &str, letter: usize| -> Vec<Kind> {

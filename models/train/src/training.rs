@@ -13,10 +13,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng as Random;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{LETTERS, Signer};
+use crate::data::{self, Data, LETTERS, Signer};
 use crate::evaluation::{HeldOut, Score};
 use crate::network::{Network, Sizes, split};
-use crate::windows::{FRAMES, Windows};
+use crate::signs::Signs;
+use crate::windows::{Example, FRAMES, Windows};
 
 /// Everything that decides what comes out of a training.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ impl Default for Recipe {
 pub struct Run {
     /// As it was run.
     pub recipe: Recipe,
+    /// In the order of the outputs.
+    #[serde(default = "data::alphabet")]
+    pub labels: Vec<String>,
     /// Names of the sets trained on.
     pub trained_on: Vec<String>,
     /// Names of the sets it was judged by while training, and the step whose weights were kept.
@@ -84,22 +88,24 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// File of the [`Run`] in a run's folder.
 pub const RUN: &str = "run.json";
 
-/// Trains on `signers`, looks at `held_out` now and then, and keeps the best weights in `out` (the last, if there is
-/// nobody to look at).
+/// Trains on the data's signers, looks at `held_out` now and then, and keeps the best weights in `out` (the last, if there
+/// is nobody to look at).
 ///
 /// # Errors
 /// Nothing to train on, or a folder that can't be written.
 pub fn train(
-    signers: &[Signer],
+    Data { labels, signers }: &Data,
     held_out: &[Signer],
     recipe: &Recipe,
     out: &Path,
     bar: &ProgressBar,
 ) -> Result<Run> {
     ensure!(!signers.is_empty(), "no signers are left to train on");
+    let classes = recipe.sizes.classes;
+    ensure!(classes == labels.len(), "a network of {classes} classes can't learn {} labels", labels.len());
     std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
     let started = std::time::Instant::now();
-    let judges = HeldOut::new(held_out);
+    let judges = HeldOut::new(held_out, labels);
     let network = Network::new(recipe.sizes, recipe.seed)?;
     let parameters =
         ParamsAdamW { lr: recipe.learning_rate, weight_decay: recipe.weight_decay, ..ParamsAdamW::default() };
@@ -110,6 +116,7 @@ pub fn train(
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {eta} left, {msg}")?);
     let mut run = Run {
         recipe: recipe.clone(),
+        labels: labels.clone(),
         trained_on: signers.iter().map(|signer| signer.name.clone()).collect(),
         held_out: held_out.iter().map(|signer| signer.name.clone()).collect(),
         best_step: 0,
@@ -122,12 +129,12 @@ pub fn train(
     thread::scope(|scope| -> Result<()> {
         // Drawing windows takes as long as learning from them: one thread each.
         scope.spawn(move || {
-            let mut windows = Windows::new(signers, recipe.seed);
+            let mut draw = examples(labels, signers, recipe.seed);
             for _ in 0..recipe.steps {
                 let mut rows = Vec::with_capacity(recipe.batch * FRAMES * HAND_1);
-                let mut targets = Vec::with_capacity(recipe.batch * LETTERS);
+                let mut targets = Vec::with_capacity(recipe.batch * classes);
                 for _ in 0..recipe.batch {
-                    let example = windows.draw();
+                    let example = draw();
                     rows.extend(hand_1_rows(&example.hands));
                     targets.extend(smoothed(&example.target, recipe.label_smoothing));
                 }
@@ -142,7 +149,7 @@ pub fn train(
         let mut mean_loss = f32::NAN;
         for step in 1..=recipe.steps {
             let (rows, targets) = receive.recv().context("the thread that draws windows ended early")?;
-            let targets = Tensor::from_vec(targets, (recipe.batch, LETTERS), &Device::Cpu)?;
+            let targets = Tensor::from_vec(targets, (recipe.batch, classes), &Device::Cpu)?;
             optimizer.set_learning_rate(rate(recipe, step));
             let frames = split(&rows, FRAMES, HAND_1)?;
             let logits = network.logits(&frames, Some((recipe.dropout, &mut random)))?;
@@ -221,8 +228,19 @@ fn rate(recipe: &Recipe, step: usize) -> f64 {
     recipe.learning_rate * falling.max(0.002) * (step as f64 / rise as f64).min(1.0)
 }
 
-fn smoothed(target: &[f32; LETTERS], share: f32) -> [f32; LETTERS] {
-    target.map(|value| value * (1.0 - share) + share / LETTERS as f32)
+/// The letters have windows of their own: J and Z are drawn, the others held.
+fn examples<'a>(labels: &[String], signers: &'a [Signer], seed: u64) -> Box<dyn FnMut() -> Example + 'a> {
+    if labels == data::alphabet() {
+        let mut windows = Windows::new(signers, seed);
+        Box::new(move || windows.draw())
+    } else {
+        let mut signs = Signs::new(signers, labels.len(), seed);
+        Box::new(move || signs.draw())
+    }
+}
+
+fn smoothed(target: &[f32], share: f32) -> Vec<f32> {
+    target.iter().map(|value| value * (1.0 - share) + share / target.len() as f32).collect()
 }
 
 #[expect(clippy::print_stderr, reason = "the progress of a program without a terminal")]

@@ -15,8 +15,8 @@ pub const FRAMES: usize = 32;
 pub struct Example {
     /// One per frame.
     pub hands: Vec<Option<HandPoints>>,
-    /// Sums to 1.
-    pub target: [f32; LETTERS],
+    /// One per label; sums to 1.
+    pub target: Vec<f32>,
 }
 
 /// An endless, seeded stream of training windows: letters equally often, signers equally often within a letter.
@@ -82,8 +82,8 @@ impl<'a> Windows<'a> {
             _ if self.can_hold() && self.random.random_bool(0.04) => self.held_shape(),
             _ => self.still_letter(letter),
         };
-        let hands = self.distort(&track);
-        Example { hands, target }
+        let hands = distort(&track, &mut self.random);
+        Example { hands, target: target.to_vec() }
     }
 
     fn can_hold(&self) -> bool {
@@ -254,35 +254,35 @@ impl<'a> Windows<'a> {
             })
             .collect()
     }
+}
 
-    /// Another hand, another camera, another place: see the fields of [`Distortion`]. Then frames get lost.
-    fn distort(&mut self, track: &[Option<Hand>]) -> Vec<Option<HandPoints>> {
-        let distortion = Distortion::draw(track, &mut self.random);
-        let mut hands: Vec<Option<HandPoints>> = track
-            .iter()
-            .enumerate()
-            .map(|(frame, hand)| hand.as_ref().map(|hand| distortion.apply(hand, frame, &mut self.random)))
-            .collect();
-        if self.random.random_bool(0.15) {
-            let late = self.random.random_range(1..13);
-            hands[..late].fill(None);
-        }
-        if self.random.random_bool(0.2) {
-            let lost = self.random.random_range(0.02..0.4);
-            for hand in &mut hands[..FRAMES - 1] {
-                if self.random.random_bool(lost) {
-                    *hand = None;
-                }
-            }
-        }
-        if self.random.random_bool(0.2) {
-            // A slow camera: pictures arrive twice.
-            for frame in (1..FRAMES).step_by(2) {
-                hands[frame] = hands[frame - 1];
-            }
-        }
-        hands
+/// Another hand, another camera, another place: see the fields of [`Distortion`]. Then frames get lost.
+pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPoints>> {
+    let distortion = Distortion::draw(track, random);
+    let mut hands: Vec<Option<HandPoints>> = track
+        .iter()
+        .enumerate()
+        .map(|(frame, hand)| hand.as_ref().map(|hand| distortion.apply(hand, frame, random)))
+        .collect();
+    if random.random_bool(0.15) {
+        let late = random.random_range(1..13);
+        hands[..late].fill(None);
     }
+    if random.random_bool(0.2) {
+        let lost = random.random_range(0.02..0.4);
+        for hand in &mut hands[..FRAMES - 1] {
+            if random.random_bool(lost) {
+                *hand = None;
+            }
+        }
+    }
+    if random.random_bool(0.2) {
+        // A slow camera: pictures arrive twice.
+        for frame in (1..FRAMES).step_by(2) {
+            hands[frame] = hands[frame - 1];
+        }
+    }
+    hands
 }
 
 /// One draw of what makes a window look like somebody else's.
@@ -451,7 +451,7 @@ fn some_hand(clip: &Clip, random: &mut Random) -> Option<Hand> {
 }
 
 /// The clip at a time between two frames.
-fn between(clip: &Clip, place: f32) -> Option<Hand> {
+pub fn between(clip: &Clip, place: f32) -> Option<Hand> {
     let first = (place.floor().max(0.0) as usize).min(clip.frames.len() - 1);
     let second = (first + 1).min(clip.frames.len() - 1);
     match (&clip.frames[first], &clip.frames[second]) {

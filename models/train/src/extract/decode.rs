@@ -1,0 +1,195 @@
+//! Files to pictures, by GStreamer: JPEGs exactly as the server decodes them, videos by whatever decoder is installed.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use dactyl_models::holistic::RgbFrame;
+use gst::prelude::*;
+use gst_video::prelude::*;
+
+/// How a file is decoded, by the end of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JPEG.
+    Jpeg,
+    /// One PNG.
+    Png,
+    /// Any container and codec that GStreamer knows.
+    Video,
+}
+
+impl Format {
+    /// Ends of the names of videos.
+    pub const VIDEOS: [&'static str; 12] =
+        ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "3gp", "wmv"];
+
+    /// The format that a file's name says.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jpg" | "jpeg" => Some(Self::Jpeg),
+            "png" => Some(Self::Png),
+            end => Self::VIDEOS.contains(&end).then_some(Self::Video),
+        }
+    }
+
+    /// Whether a file is one picture.
+    pub fn is_picture(self) -> bool {
+        self != Self::Video
+    }
+
+    fn elements(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpegdec idct-method=islow",
+            Self::Png => "pngdec",
+            // A phone that was held upright says so in a tag.
+            Self::Video => "decodebin ! videoconvert ! videoflip video-direction=auto",
+        }
+    }
+}
+
+/// Pictures of one file, one after the other.
+pub struct Pictures {
+    path: PathBuf,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+}
+
+/// One decoded picture.
+pub struct Picture {
+    frame: gst_video::VideoFrame<gst_video::video_frame::Readable>,
+    /// Place in the video, in microseconds, where it is known.
+    pub time: Option<i64>,
+}
+
+/// How often a pipeline is asked whether it has failed.
+const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+impl Pictures {
+    /// Begins to decode a file.
+    ///
+    /// # Errors
+    /// A decoder that is not installed, or a file that can't be read.
+    pub fn open(path: &Path, format: Format) -> Result<Self> {
+        static STARTED: OnceLock<Result<(), gst::glib::Error>> = OnceLock::new();
+        STARTED.get_or_init(gst::init).clone().context("GStreamer can't be started")?;
+
+        let launch = format!(
+            "filesrc name=file ! {} ! videoconvert ! video/x-raw,format=RGB ! appsink name=pictures sync=false max-buffers=4",
+            format.elements()
+        );
+        let built = gst::parse::launch(&launch).with_context(|| {
+            format!(
+                "a GStreamer element is missing to decode {}; install gstreamer1.0-plugins-base and \
+                 gstreamer1.0-plugins-good",
+                path.display()
+            )
+        })?;
+        let pipeline = built.downcast::<gst::Pipeline>().map_err(|_| anyhow!("no pipeline was built"))?;
+        let file = pipeline.by_name("file").context("the pipeline has no source")?;
+        file.set_property("location", path);
+        let sink = pipeline.by_name("pictures").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok());
+        let sink = sink.context("the pipeline has no sink")?;
+        let pictures = Self { path: path.to_owned(), pipeline, sink };
+        if pictures.pipeline.set_state(gst::State::Playing).is_err() {
+            return Err(pictures.failure().unwrap_or_else(|| anyhow!("{} can't be opened", path.display())));
+        }
+        Ok(pictures)
+    }
+
+    /// The next picture; `None` after the last.
+    ///
+    /// # Errors
+    /// The file is damaged, of an unknown kind, or without pictures that can be decoded.
+    pub fn read(&mut self) -> Result<Option<Picture>> {
+        loop {
+            let sample = self.sink.try_pull_sample(PATIENCE);
+            if let Some(error) = self.failure() {
+                return Err(error);
+            }
+            let Some(sample) = sample else {
+                if self.sink.is_eos() {
+                    return Ok(None);
+                }
+                continue;
+            };
+            return self.picture(&sample).map(Some);
+        }
+    }
+
+    fn picture(&self, sample: &gst::Sample) -> Result<Picture> {
+        let undecoded = || format!("{} gave no picture", self.path.display());
+        let info = gst_video::VideoInfo::from_caps(sample.caps().with_context(undecoded)?)
+            .with_context(undecoded)?;
+        let buffer = sample.buffer_owned().with_context(undecoded)?;
+        let time = buffer.pts().and_then(|time| i64::try_from(time.useconds()).ok());
+        match gst_video::VideoFrame::from_buffer_readable(buffer, &info) {
+            Ok(frame) => Ok(Picture { frame, time }),
+            Err(_) => bail!(undecoded()),
+        }
+    }
+
+    /// What an element has complained about.
+    fn failure(&self) -> Option<anyhow::Error> {
+        let bus = self.pipeline.bus()?;
+        let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+        let gst::MessageView::Error(error) = message.view() else { return None };
+        let cause = error.error();
+        let cure = if cause.matches(gst::CoreError::MissingPlugin)
+            || cause.matches(gst::StreamError::CodecNotFound)
+        {
+            "install gstreamer1.0-libav or the GStreamer plugin that has the decoder, or convert it to H.264 in mp4"
+        } else {
+            "record or convert it anew, or remove it"
+        };
+        Some(anyhow!("{} can't be decoded: {cause}; {cure}", self.path.display()))
+    }
+}
+
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        // Nothing is left to be done where even that fails.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+impl Picture {
+    /// Width and height in pixels.
+    pub fn size(&self) -> [u32; 2] {
+        [self.frame.width(), self.frame.height()]
+    }
+
+    /// The pixels as the tracker takes them.
+    ///
+    /// # Errors
+    /// A picture with a side of more than [`RgbFrame::MAX_SIDE`] pixels.
+    pub fn rgb(&self) -> Result<RgbFrame<'_>> {
+        let (pixels, stride) = self.plane()?;
+        Ok(RgbFrame::new(pixels, self.frame.width(), self.frame.height(), stride)?)
+    }
+
+    /// Whether every pixel is the same as the other picture's.
+    ///
+    /// # Errors
+    /// As [`Self::rgb`].
+    pub fn is_same(&self, other: &Self) -> Result<bool> {
+        if self.size() != other.size() {
+            return Ok(false);
+        }
+        let ((ours, our_stride), (theirs, their_stride)) = (self.plane()?, other.plane()?);
+        // What fills a row up to its stride is no pixel.
+        let row = self.frame.width() as usize * 3;
+        let ends = |bytes: usize| bytes.min(row);
+        Ok(ours
+            .chunks(our_stride)
+            .zip(theirs.chunks(their_stride))
+            .all(|(ours, theirs)| ours[..ends(ours.len())] == theirs[..ends(theirs.len())]))
+    }
+
+    fn plane(&self) -> Result<(&[u8], usize)> {
+        let pixels = self.frame.plane_data(0)?;
+        let stride = usize::try_from(self.frame.plane_stride()[0])?;
+        ensure!(stride > 0, "the picture has no pixels");
+        Ok((pixels, stride))
+    }
+}
