@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod garbage;
 mod ledger;
+mod own_model;
 mod pictures;
 mod pipelines;
 mod protocol;
