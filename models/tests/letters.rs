@@ -14,7 +14,7 @@ use dactyl_models::letters::metadata::key;
 use dactyl_models::letters::{
     Classifier, ClassifierError, Contract, Layout, Meaning, MetadataError, Overrides, Picture, Recognizer,
 };
-use dactyl_models::runtime::{Cancel, RunError};
+use dactyl_models::runtime::{Cancel, RunError, Slots};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -262,4 +262,63 @@ fn one_classifier_serves_all_who_ask_for_the_same() {
     let wrong = dactyl_config::Letters { window: 16, ..letters };
     let error = Classifier::shared(&wrong).unwrap_err().to_string();
     assert!(error.contains("letters.window"), "{error}");
+}
+
+/// A classifier of many layers that all have the same weights: slow, but small as a file.
+fn deep(layers: usize) -> Vec<u8> {
+    const WIDTH: i64 = 512;
+    let contract = contract(4, Layout::Hand1, Meaning::Logits);
+    let mut model =
+        ModelProto::decode(&*constant(&shape(&contract), &[0.5, 0.25, 0.125], &contract.properties()))
+            .expect("a model");
+    let graph = model.graph.as_mut().expect("a graph");
+    let node = |operator: &str, input: &[&str], output: &str| NodeProto {
+        input: input.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        name: output.to_owned(),
+        op_type: operator.to_owned(),
+        attribute: vec![],
+    };
+    let widths = [4 * 180, WIDTH, WIDTH, 3];
+    let zeros = |index: usize| vec![0.01; (widths[index] * widths[index + 1]) as usize];
+    graph.initializer = vec![
+        TensorProto::floats("first", &widths[..2], &zeros(0)),
+        TensorProto::floats("same", &widths[1..3], &zeros(1)),
+        TensorProto::floats("last", &widths[2..], &zeros(2)),
+    ];
+    graph.node.truncate(1);
+    graph.node.push(node("MatMul", &["flat", "first"], "layer0"));
+    for layer in 0..layers {
+        let [before, product, after] =
+            [format!("layer{layer}"), format!("product{layer}"), format!("layer{}", layer + 1)];
+        graph.node.push(node("MatMul", &[&before, "same"], &product));
+        graph.node.push(node("Tanh", &[&product], &after));
+    }
+    graph.node.push(node("MatMul", &[&format!("layer{layers}"), "last"], "scores"));
+    model.encode_to_vec()
+}
+
+#[test]
+fn a_costly_classifier_waits_for_a_slot_and_the_shipped_one_does_not() {
+    let costly = load(&deep(400), &Overrides::default()).expect("a good model");
+    let shipped = Classifier::embedded().expect("loads: run make test for ONNX Runtime");
+    let rows =
+        |classifier: &Classifier| vec![0.1; classifier.window() * classifier.contract().features.width()];
+    assert!(costly.classify(&rows(&costly), &Cancel::new()).is_ok());
+
+    let mut held = Vec::new();
+    while let Some(slot) = Slots::shared().try_acquire() {
+        held.push(slot);
+    }
+    assert!(shipped.classify(&rows(&shipped), &Cancel::new()).is_ok());
+    // With no slot to be had it waits until it is cancelled; without the wait it would have an answer.
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| costly.classify(&rows(&costly), &cancel));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        cancel.cancel();
+        assert!(matches!(waiting.join().expect("no panic"), Err(RunError::Cancelled(_))));
+    });
+    drop(held);
+    assert!(costly.classify(&rows(&costly), &Cancel::new()).is_ok());
 }

@@ -31,8 +31,8 @@ pub enum ClassifierError {
     /// The configured file is nowhere.
     #[error("letters.model: {0}")]
     NotFound(#[from] dactyl_config::NotFound),
-    /// ONNX Runtime refused the file.
-    #[error(transparent)]
+    /// The file can't be read, or ONNX Runtime refused it.
+    #[error("{0}{cure}", cure = cure(.0))]
     Load(#[from] LoadError),
     /// Its description is missing, malformed or contradicts the configuration.
     #[error("{name}: {source}")]
@@ -59,7 +59,7 @@ pub enum ClassifierError {
         /// The model.
         name: String,
         /// What ONNX Runtime said.
-        cause: RunError,
+        cause: String,
         /// Frames per input, as described.
         window: usize,
         /// Values per frame of the described features.
@@ -222,6 +222,16 @@ impl Classifier {
             softmax(&mut output);
         }
         Ok(output)
+    }
+}
+
+fn cure(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Network { .. } => {
+            "; a letter model is an ONNX file of ONNX's own operators, and weights in a file of their own lie beside it: \
+             export it anew"
+        }
+        _ => "",
     }
 }
 

@@ -89,7 +89,7 @@ fn check_output(output: &TensorInfo, contract: &Contract) -> Result<(), String> 
         _ => "export it so that it gives one row of values for a window, not one for every frame".to_owned(),
     };
     Err(format!(
-        "its output `{}` has the shape {}, but [1, {classes}] is what is described ({classes} labels); {cure}",
+        "its output `{}` has the shape {}, but [1, {classes}] is what is described (labels: {classes}); {cure}",
         output.name,
         shown(&output.shape)
     ))
