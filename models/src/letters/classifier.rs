@@ -166,9 +166,14 @@ impl Classifier {
         let [window, width, classes] =
             [self.contract.window, self.contract.features.width(), self.contract.labels.len()];
         let mut output = vec![0.0; classes];
-        self.network.run(&[&vec![0.0; window * width]], &mut [&mut output], &Cancel::new()).map_err(
-            |cause| ClassifierError::Trial { name: name.to_owned(), cause, window, width, classes },
-        )?;
+        let zeros = vec![0.0; window * width];
+        self.network.run(&[&zeros], &mut [&mut output], &Cancel::new()).map_err(|error| {
+            let cause = match error {
+                RunError::Failed { cause, .. } => cause,
+                other => other.to_string(),
+            };
+            ClassifierError::Trial { name: name.to_owned(), cause, window, width, classes }
+        })?;
         let sum: f32 = output.iter().sum();
         let is_distribution =
             output.iter().all(|value| (0.0..=1.0).contains(value)) && sum <= 1.0 + TOLERANCE;

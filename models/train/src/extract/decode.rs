@@ -43,7 +43,9 @@ impl Format {
             Self::Jpeg => "jpegdec idct-method=islow",
             Self::Png => "pngdec",
             // A phone that was held upright says so in a tag.
-            Self::Video => "decodebin ! videoconvert ! videoflip video-direction=auto",
+            Self::Video => {
+                "decodebin name=decoder ! videoconvert name=picture ! videoflip video-direction=auto"
+            }
         }
     }
 }
@@ -63,7 +65,9 @@ pub struct Picture {
 }
 
 /// How often a pipeline is asked whether it has failed.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+const INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// How often it may answer that there is nothing yet.
+const PATIENCE: usize = 600;
 
 impl Pictures {
     /// Begins to decode a file.
@@ -90,6 +94,14 @@ impl Pictures {
         file.set_property("location", path);
         let sink = pipeline.by_name("pictures").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok());
         let sink = sink.context("the pipeline has no sink")?;
+        if let (Some(decoder), Some(converter)) = (pipeline.by_name("decoder"), pipeline.by_name("picture")) {
+            // Sound alone would never come to an end.
+            decoder.connect_no_more_pads(move |decoder| {
+                if converter.static_pad("sink").is_none_or(|pad| !pad.is_linked()) {
+                    gst::element_error!(decoder, gst::StreamError::WrongType, ["it holds no video"]);
+                }
+            });
+        }
         let pictures = Self { path: path.to_owned(), pipeline, sink };
         if pictures.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(pictures.failure().unwrap_or_else(|| anyhow!("{} can't be opened", path.display())));
@@ -102,19 +114,22 @@ impl Pictures {
     /// # Errors
     /// The file is damaged, of an unknown kind, or without pictures that can be decoded.
     pub fn read(&mut self) -> Result<Option<Picture>> {
-        loop {
-            let sample = self.sink.try_pull_sample(PATIENCE);
+        for _ in 0..PATIENCE {
+            let sample = self.sink.try_pull_sample(INTERVAL);
             if let Some(error) = self.failure() {
                 return Err(error);
             }
-            let Some(sample) = sample else {
-                if self.sink.is_eos() {
-                    return Ok(None);
-                }
-                continue;
-            };
-            return self.picture(&sample).map(Some);
+            if let Some(sample) = sample {
+                return self.picture(&sample).map(Some);
+            }
+            if self.sink.is_eos() {
+                return Ok(None);
+            }
         }
+        bail!(
+            "{} gives no picture within a minute: convert it to H.264 in mp4, or remove it",
+            self.path.display()
+        )
     }
 
     fn picture(&self, sample: &gst::Sample) -> Result<Picture> {
