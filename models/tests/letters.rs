@@ -5,10 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dactyl_models::import::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, ValueInfoProto,
-};
+use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_models::letters::metadata::key;
 use dactyl_models::letters::{
@@ -24,19 +21,12 @@ const PICTURE: Picture = Picture { width: 640, height: 480 };
 fn constant(input: &[i64], bias: &[f32], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let values: i64 = input.iter().product();
     let classes = bias.len() as i64;
-    let node = |operator: &str, input: &[&str], output: &str, attribute: Vec<AttributeProto>| NodeProto {
-        input: input.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        name: output.to_owned(),
-        op_type: operator.to_owned(),
-        attribute,
-    };
     let zeros = vec![0.0; (values * classes) as usize];
     let graph = GraphProto {
         name: "constant".into(),
         node: vec![
-            node("Flatten", &["rows"], "flat", vec![AttributeProto::int("axis", 1)]),
-            node("Gemm", &["flat", "weight", "bias"], "scores", vec![]),
+            NodeProto::new("Flatten", &["rows"], "flat"),
+            NodeProto::new("Gemm", &["flat", "weight", "bias"], "scores"),
         ],
         initializer: vec![
             TensorProto::floats("weight", &[values, classes], &zeros),
@@ -45,18 +35,7 @@ fn constant(input: &[i64], bias: &[f32], metadata: &BTreeMap<String, String>) ->
         input: vec![ValueInfoProto::floats("rows", input)],
         output: vec![ValueInfoProto::floats("scores", &[1, classes])],
     };
-    ModelProto {
-        ir_version: 8,
-        producer_name: "test".into(),
-        producer_version: String::new(),
-        graph: Some(graph),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
-        metadata_props: metadata
-            .iter()
-            .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
-            .collect(),
-    }
-    .encode_to_vec()
+    ModelProto::new(graph, 17, metadata.clone()).encode_to_vec()
 }
 
 fn contract(window: usize, features: Layout, output: Meaning) -> Contract {
@@ -272,13 +251,6 @@ fn deep(layers: usize) -> Vec<u8> {
         ModelProto::decode(&*constant(&shape(&contract), &[0.5, 0.25, 0.125], &contract.properties()))
             .expect("a model");
     let graph = model.graph.as_mut().expect("a graph");
-    let node = |operator: &str, input: &[&str], output: &str| NodeProto {
-        input: input.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        name: output.to_owned(),
-        op_type: operator.to_owned(),
-        attribute: vec![],
-    };
     let widths = [4 * 180, WIDTH, WIDTH, 3];
     let zeros = |index: usize| vec![0.01; (widths[index] * widths[index + 1]) as usize];
     graph.initializer = vec![
@@ -287,14 +259,14 @@ fn deep(layers: usize) -> Vec<u8> {
         TensorProto::floats("last", &widths[2..], &zeros(2)),
     ];
     graph.node.truncate(1);
-    graph.node.push(node("MatMul", &["flat", "first"], "layer0"));
+    graph.node.push(NodeProto::new("MatMul", &["flat", "first"], "layer0"));
     for layer in 0..layers {
         let [before, product, after] =
             [format!("layer{layer}"), format!("product{layer}"), format!("layer{}", layer + 1)];
-        graph.node.push(node("MatMul", &[&before, "same"], &product));
-        graph.node.push(node("Tanh", &[&product], &after));
+        graph.node.push(NodeProto::new("MatMul", &[&before, "same"], &product));
+        graph.node.push(NodeProto::new("Tanh", &[&product], &after));
     }
-    graph.node.push(node("MatMul", &[&format!("layer{layers}"), "last"], "scores"));
+    graph.node.push(NodeProto::new("MatMul", &[&format!("layer{layers}"), "last"], "scores"));
     model.encode_to_vec()
 }
 

@@ -30,6 +30,26 @@ pub struct ModelProto {
     pub metadata_props: Vec<StringStringEntryProto>,
 }
 
+impl ModelProto {
+    /// A model of ONNX's own operators of that set, in version 8 of the file format.
+    pub fn new<K: Into<String>, V: Into<String>>(
+        graph: GraphProto,
+        opset: i64,
+        metadata: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let entries = metadata.into_iter();
+        Self {
+            ir_version: 8,
+            graph: Some(graph),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: opset }],
+            metadata_props: entries
+                .map(|(key, value)| StringStringEntryProto { key: key.into(), value: value.into() })
+                .collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// An operator set and its version.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct OperatorSetIdProto {
@@ -90,6 +110,18 @@ pub struct NodeProto {
     /// Settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+}
+
+impl NodeProto {
+    /// A node without settings.
+    pub fn new(op_type: &str, input: &[&str], output: &str) -> Self {
+        Self {
+            input: input.iter().map(|&name| name.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            op_type: op_type.to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// One setting of a node.

@@ -56,6 +56,10 @@ impl<'a> Signs<'a> {
         let clip =
             self.clips[label].choose(&mut self.random).and_then(|clips| clips.choose(&mut self.random));
         let Some(clip) = clip else { return vec![None; FRAMES] };
+        if !clip.ordered {
+            // Single pictures: one of them held.
+            return vec![clip.frames.choose(&mut self.random).copied().flatten(); FRAMES];
+        }
         let length = clip.frames.len() as f32;
         // From a slow hand to a camera of half the rate.
         let step = self.random.random_range(0.5..2.2f32);

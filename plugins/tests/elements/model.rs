@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use dactyl_models::import::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    ValueInfoProto,
-};
+use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use dactyl_models::keypoints::{self, Keypoints};
 use dactyl_models::letters::metadata::key;
 use prost::Message;
@@ -22,12 +19,6 @@ pub fn write(path: &Path) {
     let window = usize::try_from(WINDOW).unwrap();
     let mut weights = vec![0.0; window * ROW * 2];
     weights[((window - 1) * ROW + RIGHT_WRIST) * 2] = 50.0;
-    let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
-        op_type: op_type.to_owned(),
-        input: input.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        ..NodeProto::default()
-    };
     let metadata = [
         (key::LABELS, r#"["A", "B"]"#.to_owned()),
         (key::WINDOW, WINDOW.to_string()),
@@ -35,26 +26,17 @@ pub fn write(path: &Path) {
         (key::OUTPUT, "logits".to_owned()),
     ];
     let sides = |columns: usize| i64::try_from(columns).unwrap();
-    let model = ModelProto {
-        ir_version: 8,
-        producer_name: "test".to_owned(),
-        graph: Some(GraphProto {
-            name: "wrist".to_owned(),
-            node: vec![
-                node("Flatten", &["frames"], "values"),
-                node("MatMul", &["values", "weights"], "logits"),
-            ],
-            initializer: vec![TensorProto::floats("weights", &[sides(window * ROW), 2], &weights)],
-            input: vec![ValueInfoProto::floats("frames", &[1, sides(window), sides(ROW)])],
-            output: vec![ValueInfoProto::floats("logits", &[1, 2])],
-        }),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
-        metadata_props: metadata
-            .into_iter()
-            .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
-            .collect(),
-        ..ModelProto::default()
+    let graph = GraphProto {
+        name: "wrist".to_owned(),
+        node: vec![
+            NodeProto::new("Flatten", &["frames"], "values"),
+            NodeProto::new("MatMul", &["values", "weights"], "logits"),
+        ],
+        initializer: vec![TensorProto::floats("weights", &[sides(window * ROW), 2], &weights)],
+        input: vec![ValueInfoProto::floats("frames", &[1, sides(window), sides(ROW)])],
+        output: vec![ValueInfoProto::floats("logits", &[1, 2])],
     };
+    let model = ModelProto::new(graph, 13, metadata);
     std::fs::write(path, model.encode_to_vec()).unwrap();
 }
 

@@ -4,8 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use dactyl_models::import::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TypeProto,
-    ValueInfoProto,
+    GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto, TypeProto, ValueInfoProto,
 };
 use prost::Message;
 
@@ -62,42 +61,23 @@ impl Model {
     }
 
     fn proto(&self) -> ModelProto {
-        let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
-            op_type: op_type.to_owned(),
-            input: input.iter().map(|&name| name.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            ..NodeProto::default()
-        };
         let classes = i64::try_from(self.bias.len()).unwrap();
         let values = self.sizes[0] * self.sizes[1];
         let weights = vec![0.0; usize::try_from(values * classes).unwrap()];
-        ModelProto {
-            ir_version: 8,
-            producer_name: "test".to_owned(),
-            graph: Some(GraphProto {
-                name: "test".to_owned(),
-                node: vec![
-                    node("Flatten", &["frames"], "values"),
-                    node("Gemm", &["values", "weights", "bias"], "scores"),
-                ],
-                initializer: vec![
-                    TensorProto::floats("weights", &[values, classes], &weights),
-                    TensorProto::floats("bias", &[classes], &self.bias),
-                ],
-                input: vec![ValueInfoProto::floats("frames", &self.input)],
-                output: vec![ValueInfoProto::floats("scores", &self.output)],
-            }),
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
-            metadata_props: self
-                .metadata
-                .iter()
-                .map(|(key, value)| StringStringEntryProto {
-                    key: (*key).to_owned(),
-                    value: (*value).to_owned(),
-                })
-                .collect(),
-            ..ModelProto::default()
-        }
+        let graph = GraphProto {
+            name: "test".to_owned(),
+            node: vec![
+                NodeProto::new("Flatten", &["frames"], "values"),
+                NodeProto::new("Gemm", &["values", "weights", "bias"], "scores"),
+            ],
+            initializer: vec![
+                TensorProto::floats("weights", &[values, classes], &weights),
+                TensorProto::floats("bias", &[classes], &self.bias),
+            ],
+            input: vec![ValueInfoProto::floats("frames", &self.input)],
+            output: vec![ValueInfoProto::floats("scores", &self.output)],
+        };
+        ModelProto::new(graph, 13, self.metadata.iter().copied())
     }
 }
 
@@ -105,9 +85,7 @@ impl Model {
 fn single(op_type: &str, input: &[i64], output: &[i64]) -> ModelProto {
     let mut proto = good().proto();
     let graph = proto.graph.as_mut().unwrap();
-    graph.node.truncate(1);
-    op_type.clone_into(&mut graph.node[0].op_type);
-    graph.node[0].output = vec!["scores".to_owned()];
+    graph.node = vec![NodeProto::new(op_type, &["frames"], "scores")];
     graph.initializer.clear();
     graph.input = vec![ValueInfoProto::floats("frames", input)];
     graph.output = vec![ValueInfoProto::floats("scores", output)];

@@ -8,10 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use dactyl_models::import::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    ValueInfoProto,
-};
+use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use dactyl_models::letters::metadata::key;
 use prost::Message;
 
@@ -24,12 +21,6 @@ const ROW: usize = 1662;
 
 /// A classifier of A and ZEBRA that finds both equally likely.
 fn classifier(dir: &Dir) -> PathBuf {
-    let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
-        op_type: op_type.to_owned(),
-        input: input.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        ..NodeProto::default()
-    };
     let (window, row) = (WINDOW as i64, ROW as i64);
     let metadata = [
         (key::LABELS, r#"["A", "ZEBRA"]"#.to_owned()),
@@ -37,29 +28,17 @@ fn classifier(dir: &Dir) -> PathBuf {
         (key::FEATURES, "holistic-1662".to_owned()),
         (key::OUTPUT, "logits".to_owned()),
     ];
-    let model = ModelProto {
-        ir_version: 8,
-        graph: Some(GraphProto {
-            name: "even".to_owned(),
-            node: vec![
-                node("Flatten", &["frames"], "values"),
-                node("MatMul", &["values", "weights"], "logits"),
-            ],
-            initializer: vec![TensorProto::floats(
-                "weights",
-                &[window * row, 2],
-                &vec![0.0; WINDOW * ROW * 2],
-            )],
-            input: vec![ValueInfoProto::floats("frames", &[1, window, row])],
-            output: vec![ValueInfoProto::floats("logits", &[1, 2])],
-        }),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
-        metadata_props: metadata
-            .into_iter()
-            .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
-            .collect(),
-        ..ModelProto::default()
+    let graph = GraphProto {
+        name: "even".to_owned(),
+        node: vec![
+            NodeProto::new("Flatten", &["frames"], "values"),
+            NodeProto::new("MatMul", &["values", "weights"], "logits"),
+        ],
+        initializer: vec![TensorProto::floats("weights", &[window * row, 2], &vec![0.0; WINDOW * ROW * 2])],
+        input: vec![ValueInfoProto::floats("frames", &[1, window, row])],
+        output: vec![ValueInfoProto::floats("logits", &[1, 2])],
     };
+    let model = ModelProto::new(graph, 13, metadata);
     dir.file("even.onnx", model.encode_to_vec())
 }
 

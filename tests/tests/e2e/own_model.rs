@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use dactyl_models::import::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    ValueInfoProto,
-};
+use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use prost::Message;
 use serde_json::Value;
 
@@ -42,12 +39,6 @@ fn write_model(path: &Path) {
             }
         }
     }
-    let node = |op_type: &str, input: &[&str], output: &str| NodeProto {
-        op_type: op_type.to_owned(),
-        input: input.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        ..NodeProto::default()
-    };
     let metadata = [
         ("labels", serde_json::to_string(&LABELS).expect("texts")),
         ("window", FRAMES.to_string()),
@@ -55,31 +46,22 @@ fn write_model(path: &Path) {
         ("output", "logits".to_owned()),
     ];
     let size = |count: usize| i64::try_from(count).expect("small");
-    let model = ModelProto {
-        ir_version: 8,
-        producer_name: "test".to_owned(),
-        graph: Some(GraphProto {
-            name: "signs".to_owned(),
-            node: vec![
-                node("Flatten", &["frames"], "values"),
-                node("MatMul", &["values", "weights"], "logits"),
-            ],
-            initializer: vec![TensorProto::floats(
-                "weights",
-                &[size(FRAMES * ROW), size(LABELS.len())],
-                &weights,
-            )],
-            // 0 is written as nothing, which leaves the batch open.
-            input: vec![ValueInfoProto::floats("frames", &[0, size(FRAMES), size(ROW)])],
-            output: vec![ValueInfoProto::floats("logits", &[0, size(LABELS.len())])],
-        }),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
-        metadata_props: metadata
-            .into_iter()
-            .map(|(key, value)| StringStringEntryProto { key: key.to_owned(), value })
-            .collect(),
-        ..ModelProto::default()
+    let graph = GraphProto {
+        name: "signs".to_owned(),
+        node: vec![
+            NodeProto::new("Flatten", &["frames"], "values"),
+            NodeProto::new("MatMul", &["values", "weights"], "logits"),
+        ],
+        initializer: vec![TensorProto::floats(
+            "weights",
+            &[size(FRAMES * ROW), size(LABELS.len())],
+            &weights,
+        )],
+        // 0 is written as nothing, which leaves the batch open.
+        input: vec![ValueInfoProto::floats("frames", &[0, size(FRAMES), size(ROW)])],
+        output: vec![ValueInfoProto::floats("logits", &[0, size(LABELS.len())])],
     };
+    let model = ModelProto::new(graph, 13, metadata);
     std::fs::write(path, model.encode_to_vec()).expect("written");
 }
 
