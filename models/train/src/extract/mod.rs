@@ -143,6 +143,7 @@ fn track(recording: &Recording, networks: &Networks, progress: &Progress<'_>) ->
     let mut time = -STEP;
     for (path, format) in &recording.files {
         let mut pictures = Pictures::open(path, *format)?;
+        let mut is_empty = true;
         while let Some(picture) = pictures.read()? {
             let size = picture.size().map(|side| i32::try_from(side).unwrap_or(i32::MAX));
             let clip = clip.get_or_insert_with(|| Clip::new(&recording.label, size));
@@ -169,10 +170,11 @@ fn track(recording: &Recording, networks: &Networks, progress: &Progress<'_>) ->
             clip.push(&frame.keypoints, is_duplicate);
             last = Some(picture);
             progress.frame();
+            is_empty = false;
         }
+        ensure!(!is_empty, "{} holds no picture: record it anew, or remove it", path.display());
     }
-    let named = recording.files.first().map_or_else(String::new, |(path, _)| path.display().to_string());
-    clip.with_context(|| format!("{named} holds no pictures: record it anew, or remove it"))
+    clip.context("a recording has no files")
 }
 
 /// Frames and hands of every label, and the takes in which hardly any hand was found.
