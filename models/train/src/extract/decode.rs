@@ -98,7 +98,7 @@ impl Pictures {
             // Sound alone would never come to an end.
             decoder.connect_no_more_pads(move |decoder| {
                 if converter.static_pad("sink").is_none_or(|pad| !pad.is_linked()) {
-                    gst::element_error!(decoder, gst::StreamError::WrongType, ["it holds no video"]);
+                    gst::element_error!(decoder, gst::StreamError::WrongType, ("it holds no video"));
                 }
             });
         }
