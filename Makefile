@@ -1,6 +1,6 @@
 # make run     everything from a fresh clone; ends with the server listening
 # make test    the same set-up, then formatting, lints and all tests
-# make bench   milliseconds per network on this machine
+# make bench   this machine's figures beside MediaPipe's; BENCHMARKS.md says what BENCH="..." has to hold
 # make plugins the GStreamer plugin alone
 # make clean   what was built; the fetched models stay in .cache
 
@@ -27,9 +27,9 @@ test: system
 	G_DEBUG=fatal_warnings cargo nextest run --workspace
 
 bench: system
-	$(BUILD)
+	$(BUILD) --package dactyl-bench
 	$(TARGET)/release/dactyl models fetch
-	cargo run --release --package dactyl-models --example network_times
+	$(TARGET)/release/dactyl-bench $(BENCH)
 
 plugins: system
 	$(BUILD)
