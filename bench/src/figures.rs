@@ -50,7 +50,7 @@ mod tests {
         let values = [4.0, 1.0, 3.0, 2.0];
         assert_eq!(percentile(&values, 0.0), Some(1.0));
         assert_eq!(percentile(&values, 50.0), Some(2.5));
-        assert_eq!(percentile(&values, 95.0), Some(3.85));
+        assert_eq!(percentile(&values, 75.0), Some(3.25));
         assert_eq!(percentile(&values, 100.0), Some(4.0));
         assert_eq!(median(&[7.0]), Some(7.0));
         assert_eq!(median(&[]), None);

@@ -87,8 +87,11 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     Ok(Stages { decode_ms: mean(&decode), tracker_ms: mean(&track), networks })
 }
 
-/// The networks, and how often each ran for a frame.
-const NETWORKS: [(&str, fn(&Trace) -> usize); 6] = [
+/// How often a network ran for a frame.
+type Runs = fn(&Trace) -> usize;
+
+/// The networks.
+const NETWORKS: [(&str, Runs); 6] = [
     ("pose_detection", |trace| usize::from(trace.pose.detection_score.is_some())),
     ("pose_landmark", |trace| usize::from(trace.pose.presence.is_some())),
     ("hand_recrop", |trace| hands(trace, |hand| hand.recrop_points.is_some())),

@@ -144,7 +144,7 @@ pub fn run(measure: &Measure) -> Result<()> {
     };
     println!("{}\n", machine::describe(&dactyl, bench.python.as_deref()));
     println!(
-        "Medians of {} rounds; a ratio is the median of the rounds' ratios (least to greatest).",
+        "Rounds: {}. Figures are their medians; a ratio is the median of the rounds' ratios (least to greatest).",
         bench.rounds
     );
     if bench.quick {

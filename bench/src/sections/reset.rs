@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use tokio::time::timeout_at;
 
 use super::{Bench, block_on, load, start};
 use crate::client::{Messages, Session};
@@ -145,7 +146,9 @@ async fn practise(mut session: Session, fps: f64, end: Instant) -> Result<Resets
     let mut last_of_old = 0;
     while Instant::now() < end {
         session.start_streaming(fps)?;
-        let first = session.answer().await?;
+        // The time may be over before the window is full.
+        let Ok(first) = timeout_at(end.into(), session.answer()).await else { break };
+        let first = first?;
         tokio::time::sleep(Duration::from_millis(rand::random_range(PRACTICE))).await;
         session.stop_streaming().await?;
         let answers = std::iter::once(first).chain(session.drain());
