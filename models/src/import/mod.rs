@@ -3,6 +3,7 @@
 //! It makes float32 models that ONNX Runtime's CPU kernels like: weights dense and in channels-first order, nothing
 //! transposed between the input and the outputs, zero borders folded into the convolutions that read them, PReLU
 //! written with operators that keep ONNX Runtime's blocked (NCHWc) layout, and outputs nobody reads left out.
+//! [`quantize`] makes one with 8-bit integers of such a model.
 
 mod compile;
 mod convolution;
@@ -11,9 +12,12 @@ mod graph;
 mod names;
 pub mod onnx;
 mod operators;
+mod quantize;
 mod settings;
 mod spare;
 mod tflite;
+
+pub use quantize::{Table, convolution_output, dequantized, quantize};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -25,6 +29,8 @@ pub const VERSION: u32 = 3;
 const OPSET: i64 = 17;
 /// ONNX file format that goes with it.
 const IR_VERSION: i64 = 8;
+/// Metadata property of imported models: SHA-256 of the TFLite file.
+const TFLITE_HASH: &str = "tflite_sha256";
 
 /// What to make of a TFLite file.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +84,9 @@ pub enum Problem {
         /// How many outputs there are.
         outputs: usize,
     },
+    /// A [`Table`] is damaged, or does not fit the network.
+    #[error("its table of quantisation: {0}")]
+    Table(String),
 }
 
 /// Compiles a TFLite model into an ONNX model: float32, the inputs and outputs of the TFLite file with their names,
@@ -96,7 +105,7 @@ pub fn convert(tflite: &[u8], options: &Options) -> Result<Vec<u8>, ImportError>
         graph: Some(graph),
         opset_import: vec![onnx::OperatorSetIdProto { domain: String::new(), version: OPSET }],
         metadata_props: vec![onnx::StringStringEntryProto {
-            key: "tflite_sha256".to_owned(),
+            key: TFLITE_HASH.to_owned(),
             value: hex(&Sha256::digest(tflite)),
         }],
     };

@@ -1,9 +1,16 @@
-//! The part of ONNX's protocol buffers that a float32 inference graph needs, field numbers as in `onnx.proto`.
+//! The part of ONNX's protocol buffers that an inference graph of floats or 8-bit integers needs, field numbers as in
+//! `onnx.proto`.
 
 use prost::Message;
 
 /// Element type float32 of tensors.
 pub const FLOAT: i32 = 1;
+/// Element type uint8 of tensors.
+pub const UINT8: i32 = 2;
+/// Element type int8 of tensors.
+pub const INT8: i32 = 3;
+/// Element type int32 of tensors.
+pub const INT32: i32 = 6;
 /// Element type int64 of tensors.
 pub const INT64: i32 = 7;
 
@@ -175,7 +182,7 @@ pub struct TensorProto {
     /// Shape.
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
-    /// [`FLOAT`] or [`INT64`].
+    /// [`FLOAT`], [`UINT8`], [`INT8`], [`INT32`] or [`INT64`].
     #[prost(int32, tag = "2")]
     pub data_type: i32,
     /// Name.
