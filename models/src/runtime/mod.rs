@@ -4,9 +4,11 @@
 mod cancel;
 mod library;
 mod network;
+mod processor;
 mod slots;
 
 pub use cancel::{Cancel, Cancelled};
 pub use library::{LIBRARY_NAME, LibraryError, build_info, init};
 pub use network::{LoadError, Network, RunError, TensorInfo};
+pub use processor::has_vnni;
 pub use slots::{Slot, Slots};
