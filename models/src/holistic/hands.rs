@@ -187,6 +187,14 @@ fn landmarks(
     Ok(Some(landmarks))
 }
 
+/// What the landmark network sees of a region ([`HandTrace::region`]): 224 x 224 pixels RGB, 0 to 1, row-major.
+pub fn hand_crop(frame: &RgbFrame<'_>, region: &Region) -> Vec<f32> {
+    let window = Window::letterboxed(region, Picture::new(frame.width, frame.height));
+    let mut tensor = vec![0.0; SIDE * SIDE * 3];
+    cut(frame, &window, SIDE, Range::Unit, Border::Replicate, &mut tensor);
+    tensor
+}
+
 fn flat(landmark: &Landmark) -> Point {
     [landmark[0], landmark[1]]
 }

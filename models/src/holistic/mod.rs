@@ -33,7 +33,7 @@ mod scratch;
 mod tracker;
 
 pub use face::FaceTrace;
-pub use hands::HandTrace;
+pub use hands::{HandTrace, hand_crop};
 pub use networks::{FaceNetworks, HandNetworks, Networks, Parts};
 pub use pose::PoseTrace;
 pub use region::{Point, Region};
