@@ -6,13 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dactyl_models::fetch::{self, FileState};
-use dactyl_models::import::{self, Options, Problem};
+use dactyl_models::import::{self, Options, Problem, Table};
 use dactyl_models::runtime::{self, Cancel, Network};
 use proptest::prelude::*;
 use serde::Deserialize;
 
 /// Written by `scripts/record_import_reference.py`.
 const REFERENCE: &str = include_str!("import_reference.json");
+/// By which the hand network is quantised.
+const TABLE: &str = include_str!("../weights/int8/hand_landmark.json");
 
 /// Largest difference that is allowed to an element: a share of the greatest magnitude recorded of that output...
 const RELATIVE: f32 = 1e-5;
@@ -51,13 +53,7 @@ fn imported_networks_agree_with_the_tflite_runtime() {
             panic!("{:?}", network.inputs());
         };
         let input = picture(height as usize, width as usize, reference.range);
-        let mut results: Vec<Vec<f32>> = network
-            .outputs()
-            .iter()
-            .map(|output| vec![0.0; output.shape.iter().product::<i64>() as usize])
-            .collect();
-        let mut slices: Vec<&mut [f32]> = results.iter_mut().map(Vec::as_mut_slice).collect();
-        network.run(&[&input], &mut slices, &Cancel::new()).unwrap();
+        let results = run(&network, &input);
         assert_eq!(results.len(), reference.outputs.len(), "{}", reference.name);
         for ((result, info), expected) in results.iter().zip(network.outputs()).zip(&reference.outputs) {
             let name = format!("{} {}", reference.name, expected.name);
@@ -66,6 +62,37 @@ fn imported_networks_agree_with_the_tflite_runtime() {
             expected.check(result, &name);
         }
     }
+}
+
+/// Landmarks in pixels of the picture, probabilities of hand and side, landmarks in metres: of a picture that shows no hand,
+/// where the network is less sure of itself than on hands.
+#[test]
+#[allow(clippy::print_stdout, reason = "a skip belongs into the test's output")]
+fn quantised_hand_network_stays_near_the_float_one() {
+    if !runtime::has_vnni() {
+        println!("skipped: Dactyl runs the float network on a processor without VNNI");
+        return;
+    }
+    runtime::init(&models().join(runtime::LIBRARY_NAME)).unwrap();
+    let [float, int8] = ["hand_landmark.onnx", "hand_landmark.int8.onnx"]
+        .map(|file| Network::from_file(&models().join(file)).unwrap());
+    assert_eq!((int8.inputs(), int8.outputs()), (float.inputs(), float.outputs()));
+    let input = picture(224, 224, [0.0, 1.0]);
+    let (float, int8) = (run(&float, &input), run(&int8, &input));
+    for ((float, int8), limit) in float.iter().zip(&int8).zip([99.0, 99.0, 99.0, 99.0]) {
+        let greatest = float.iter().zip(int8).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{greatest}");
+        assert!(greatest <= limit, "{greatest} instead of at most {limit}");
+        assert!(greatest > 0.0, "the network was not quantised");
+    }
+}
+
+fn run(network: &Network, input: &[f32]) -> Vec<Vec<f32>> {
+    let mut results: Vec<Vec<f32>> =
+        network.outputs().iter().map(|output| vec![0.0; output.values()]).collect();
+    let mut slices: Vec<&mut [f32]> = results.iter_mut().map(Vec::as_mut_slice).collect();
+    network.run(&[input], &mut slices, &Cancel::new()).unwrap();
+    results
 }
 
 impl Output {
@@ -116,10 +143,14 @@ fn picture(height: usize, width: usize, [low, high]: [f32; 2]) -> Vec<f32> {
 fn fetched_networks_are_those_of_this_importer() {
     for status in fetch::list(&models()).unwrap() {
         assert_eq!(status.state, FileState::Ready, "{}: run make test", status.file);
-        if let Some(name) = status.file.strip_suffix(".onnx") {
+        if let Some(file) = status.file.strip_suffix(".onnx") {
+            let name = file.trim_end_matches(".int8");
             let pruned = if name == "pose_landmark" { vec![2] } else { Vec::new() };
             let options = Options { name: format!("tflite/{name}.tflite"), pruned_outputs: pruned };
-            let made = import::convert(&tflite(name), &options).unwrap();
+            let mut made = import::convert(&tflite(name), &options).unwrap();
+            if file != name {
+                made = import::quantize(&made, &Table::parse(TABLE).unwrap(), file).unwrap();
+            }
             assert!(
                 made == fs::read(models().join(&status.file)).unwrap(),
                 "{}: the importer makes another file than when it was fetched; raise import::VERSION",

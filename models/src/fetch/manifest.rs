@@ -5,6 +5,9 @@ use serde::Deserialize;
 use super::FetchError;
 
 const MANIFEST: &str = include_str!("../../weights/manifest.toml");
+/// Tables of quantisation by their names in the manifest.
+const TABLES: [(&str, &str); 1] =
+    [("hand_landmark.json", include_str!("../../weights/int8/hand_landmark.json"))];
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +55,8 @@ pub(super) struct Network {
     pub(super) from: String,
     #[serde(default)]
     pub(super) pruned_outputs: Vec<usize>,
+    /// Name of the table in `weights/int8/` by which it is quantised.
+    pub(super) int8: Option<String>,
 }
 
 impl Manifest {
@@ -65,6 +70,20 @@ impl Manifest {
             let member = archive.members.iter().find(|member| member.file == network.from)?;
             Some((archive, member))
         })
+    }
+}
+
+impl Network {
+    /// The table by which it is quantised, in JSON.
+    pub(super) fn table(&self) -> Result<Option<&'static str>, FetchError> {
+        let Some(wanted) = &self.int8 else { return Ok(None) };
+        match TABLES.iter().find(|(name, _)| name == wanted) {
+            Some((_, table)) => Ok(Some(table)),
+            None => Err(FetchError::Manifest(format!(
+                "{} is quantised by int8/{wanted}, which was not compiled in",
+                self.file
+            ))),
+        }
     }
 }
 
@@ -97,9 +116,10 @@ mod tests {
     #[test]
     fn every_network_has_its_source_in_an_archive() {
         let manifest = Manifest::builtin().unwrap();
-        assert_eq!(manifest.networks.len(), 6);
+        assert_eq!(manifest.networks.len(), 7);
         for network in &manifest.networks {
             assert!(manifest.origin(network).is_some(), "{}", network.file);
+            network.table().unwrap();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Download, check, unpack and import of everything in `weights/manifest.toml`.
 //!
-//! The models folder then holds ONNX Runtime's library, the six networks as ONNX files, and in `tflite/` the files they
-//! were made from, so that a newer importer needs no network. Work goes on in a staging folder inside it, under a lock;
+//! The models folder then holds ONNX Runtime's library, the six networks as ONNX files, one of them with 8-bit integers
+//! too, and in `tflite/` the files they were made from, so that a newer importer needs no network. Work goes on in a staging folder inside it, under a lock;
 //! finished files are moved into place at the very end.
 
 mod manifest;
@@ -197,14 +197,17 @@ struct Imported {
     sha256: String,
     tflite_sha256: String,
     pruned_outputs: Vec<usize>,
+    /// Of the table by which it was quantised, if it was.
+    table_sha256: Option<String>,
     importer: u32,
 }
 
 impl Imported {
     /// Whether this importer would make the same of the manifest's source.
-    fn is_current(&self, network: &Network, tflite_sha256: &str) -> bool {
+    fn is_current(&self, network: &Network, tflite_sha256: &str, table_sha256: Option<&str>) -> bool {
         self.tflite_sha256 == tflite_sha256
             && self.pruned_outputs == network.pruned_outputs
+            && self.table_sha256.as_deref() == table_sha256
             && self.importer == import::VERSION
     }
 }
@@ -221,9 +224,12 @@ fn list_manifest(manifest: &Manifest, directory: &Path) -> Result<Vec<Status>, F
     let record = read_record(directory)?;
     for network in &manifest.networks {
         let (archive, member) = origin(manifest, network)?;
+        let table = network.table()?.map(hash_bytes);
         all.push(status(directory, &network.file, archive, |hash| match record.get(&network.file) {
             Some(imported) if imported.sha256 != hash => FileState::Changed,
-            Some(imported) if imported.is_current(network, &member.sha256) => FileState::Ready,
+            Some(imported) if imported.is_current(network, &member.sha256, table.as_deref()) => {
+                FileState::Ready
+            }
             _ => FileState::Outdated,
         })?);
     }
@@ -337,7 +343,7 @@ fn unpack(
             .read_to_end(&mut bytes)
             .map_err(|error| broken(format!("{}: {error}", member.path)))?;
         let staged = staging.write(&member.file, &bytes)?;
-        check_hash(&staged, &member.sha256, import::hex(&Sha256::digest(&bytes)))?;
+        check_hash(&staged, &member.sha256, hash_bytes(&bytes))?;
     }
     Ok(())
 }
@@ -352,15 +358,22 @@ fn import_network(
     let staged = staging.path(&network.from);
     let tflite = if staged.exists() { staged } else { directory.join(&network.from) };
     let bytes = fs::read(&tflite).map_err(|error| io_error(&tflite, error))?;
-    let model = import::convert(
+    let mut model = import::convert(
         &bytes,
         &import::Options { name: network.from.clone(), pruned_outputs: network.pruned_outputs.clone() },
     )?;
+    let table = network.table()?;
+    if let Some(table) = table {
+        model = import::Table::parse(table)
+            .map_err(|problem| import::ImportError { file: network.file.clone(), problem })
+            .and_then(|table| import::quantize(&model, &table, &network.file))?;
+    }
     staging.write(&network.file, &model)?;
     Ok(Imported {
-        sha256: import::hex(&Sha256::digest(&model)),
+        sha256: hash_bytes(&model),
         tflite_sha256: member.sha256.clone(),
         pruned_outputs: network.pruned_outputs.clone(),
+        table_sha256: table.map(hash_bytes),
         importer: import::VERSION,
     })
 }
@@ -379,6 +392,11 @@ fn check_hash(path: &Path, expected: &str, found: String) -> Result<(), FetchErr
         return Ok(());
     }
     Err(FetchError::WrongHash { path: path.to_owned(), expected: expected.to_owned(), found })
+}
+
+/// SHA-256 in hexadecimal.
+fn hash_bytes(content: impl AsRef<[u8]>) -> String {
+    import::hex(&Sha256::digest(content))
 }
 
 /// SHA-256 of a file in hexadecimal, `None` when there is none.

@@ -5,6 +5,7 @@
 
 mod cancellation;
 mod golden;
+mod quantized;
 mod reference;
 
 use dactyl_models::holistic::{Networks, Options, Parts, Tracker};
