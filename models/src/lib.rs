@@ -7,3 +7,7 @@ pub mod keypoints;
 pub mod letters;
 pub mod natural_order;
 pub mod runtime;
+
+// For `tests/holistic/reference.rs`, which unit tests read too.
+#[cfg(test)]
+extern crate self as dactyl_models;

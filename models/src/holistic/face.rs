@@ -150,7 +150,7 @@ fn on_picture(point: Point, window: &Window, picture: Picture) -> Point {
 }
 
 /// The landmarks in `region`; `None` if the face is not there.
-fn landmarks(
+pub(super) fn landmarks(
     input: &FaceInput<'_>,
     region: &Region,
     trace: &mut FaceTrace,

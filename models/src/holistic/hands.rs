@@ -151,7 +151,7 @@ fn recrop(input: &HandInput<'_>, rough: &Region, trace: &mut HandTrace) -> Resul
 }
 
 /// The landmarks in `region`; `None` if the hand is not there.
-fn landmarks(
+pub(super) fn landmarks(
     input: &HandInput<'_>,
     region: &Region,
     trace: &mut HandTrace,

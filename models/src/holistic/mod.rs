@@ -82,17 +82,4 @@ impl<'a> RgbFrame<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_needs_all_its_pixels_but_no_more() {
-        let data = [0; 20 + 15];
-        assert!(RgbFrame::new(&data, 5, 2, 20).is_ok());
-        assert!(RgbFrame::new(&data[..34], 5, 2, 20).is_err());
-        assert!(RgbFrame::new(&data, 5, 2, 14).is_err());
-        assert!(RgbFrame::new(&data, 0, 2, 20).is_err());
-        assert!(RgbFrame::new(&data, 5, 0, 20).is_err());
-        assert!(RgbFrame::new(&data, 5, u32::MAX, usize::MAX).is_err());
-    }
-}
+mod tests;

@@ -30,14 +30,14 @@ const DETECTOR_LAYERS: [Layer; 3] =
 const ENLARGED: Transform = Transform { shift_y: 0.0, scale: 1.25 };
 
 const BODY_FILTER: OneEuro = OneEuro { min_cutoff: 0.05, beta: 80.0, derivative_cutoff: 1.0 };
-const AUXILIARY_FILTER: OneEuro = OneEuro { min_cutoff: 0.01, beta: 10.0, derivative_cutoff: 1.0 };
+pub(super) const AUXILIARY_FILTER: OneEuro = OneEuro { min_cutoff: 0.01, beta: 10.0, derivative_cutoff: 1.0 };
 const WORLD_FILTER: OneEuro = OneEuro { min_cutoff: 0.1, beta: 40.0, derivative_cutoff: 1.0 };
 
 /// What the pose keeps from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct PoseState {
     /// Where the person is expected; `None` after a frame without one.
-    region: Option<Region>,
+    pub region: Option<Region>,
     body: LandmarkSmoother<BODY>,
     auxiliary: LandmarkSmoother<2>,
     // The three below outlive a loss of the person, as in the original.

@@ -1,0 +1,38 @@
+//! What only the inside of the tracker shows, with the real networks: single stages, work done, state kept.
+
+#![allow(clippy::print_stdout, reason = "figures and skips belong into the test's output")]
+
+mod stages;
+
+use std::path::PathBuf;
+
+use reference::Clip;
+
+use super::{Networks, Parts, RgbFrame};
+
+/// Also read by the tests from outside, `tests/holistic`.
+#[path = "../../../tests/holistic/reference.rs"]
+mod reference;
+
+/// MediaPipe's Python solution steps its filters by this many microseconds a frame.
+const FRAME_TIME: i64 = 33_333;
+
+/// The folder of the fetched networks.
+fn folder() -> PathBuf {
+    dactyl_config::find_or_place(&dactyl_config::Config::builtin().models.directory)
+}
+
+fn networks() -> Networks {
+    Networks::load(&folder(), Parts::ALL).expect("set-up fetches and imports the networks: run make test")
+}
+
+#[test]
+fn a_frame_needs_all_its_pixels_but_no_more() {
+    let data = [0; 20 + 15];
+    assert!(RgbFrame::new(&data, 5, 2, 20).is_ok());
+    assert!(RgbFrame::new(&data[..34], 5, 2, 20).is_err());
+    assert!(RgbFrame::new(&data, 5, 2, 14).is_err());
+    assert!(RgbFrame::new(&data, 0, 2, 20).is_err());
+    assert!(RgbFrame::new(&data, 5, 0, 20).is_err());
+    assert!(RgbFrame::new(&data, 5, u32::MAX, usize::MAX).is_err());
+}
