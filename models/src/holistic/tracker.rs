@@ -66,8 +66,8 @@ pub struct Trace {
 }
 
 /// What is kept from frame to frame.
-#[derive(Default)]
-struct State {
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
     pose: PoseState,
     body: Option<Pose>,
     cadence: Cadence,
@@ -80,7 +80,7 @@ struct State {
 pub struct Tracker {
     networks: Networks,
     options: Options,
-    state: State,
+    pub(super) state: State,
 }
 
 impl Tracker {

@@ -107,6 +107,8 @@ pub struct Network {
     input_names: Vec<CString>,
     output_names: Vec<CString>,
     metadata: BTreeMap<String, String>,
+    #[cfg(test)]
+    pub(crate) observer: observer::Observer,
 }
 
 impl Network {
@@ -148,6 +150,8 @@ impl Network {
             inputs,
             outputs,
             metadata,
+            #[cfg(test)]
+            observer: observer::Observer::default(),
         })
     }
 
@@ -199,6 +203,8 @@ impl Network {
         self.check(&self.inputs, inputs.iter().map(|slice| slice.len()))?;
         self.check(&self.outputs, outputs.iter().map(|slice| slice.len()))?;
         let options = cancel.options().map_err(failed)?;
+        #[cfg(test)]
+        self.observer.run_begins(cancel);
         if cancel.is_cancelled() {
             return Err(Cancelled.into());
         }
@@ -295,4 +301,36 @@ fn read_metadata(session: &Session) -> ort::Result<BTreeMap<String, String>> {
     let metadata = session.metadata()?;
     let keys = metadata.custom_keys()?;
     Ok(keys.into_iter().filter_map(|key| metadata.custom(&key).map(|value| (key, value))).collect())
+}
+
+/// Lets tests count a network's runs, and cancel one of them.
+#[cfg(test)]
+pub(crate) mod observer {
+    use std::sync::OnceLock;
+
+    use super::Cancel;
+
+    type Notify = dyn Fn(&Cancel) + Send + Sync;
+
+    #[derive(Default)]
+    pub(crate) struct Observer(OnceLock<Box<Notify>>);
+
+    impl Observer {
+        /// Has `notify` called whenever a run begins, with the handle that can end it.
+        pub(crate) fn set(&self, notify: Box<Notify>) {
+            assert!(self.0.set(notify).is_ok(), "observed twice");
+        }
+
+        pub(super) fn run_begins(&self, cancel: &Cancel) {
+            if let Some(notify) = self.0.get() {
+                notify(cancel);
+            }
+        }
+    }
+
+    impl std::fmt::Debug for Observer {
+        fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("Observer")
+        }
+    }
 }

@@ -2,13 +2,17 @@
 
 #![allow(clippy::print_stdout, reason = "figures and skips belong into the test's output")]
 
+mod cancellation;
+mod runs;
 mod stages;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use reference::Clip;
 
-use super::{Networks, Parts, RgbFrame};
+use super::{FaceNetworks, HandNetworks, Networks, Parts, RgbFrame};
+use crate::runtime::{Cancel, Network};
 
 /// Also read by the tests from outside, `tests/holistic`.
 #[path = "../../../tests/holistic/reference.rs"]
@@ -24,6 +28,23 @@ fn folder() -> PathBuf {
 
 fn networks() -> Networks {
     Networks::load(&folder(), Parts::ALL).expect("set-up fetches and imports the networks: run make test")
+}
+
+/// Networks of their own, so that no other test's runs are seen; `notify` gets a network's name whenever it begins to run.
+fn observed(notify: impl Fn(&'static str, &Cancel) + Clone + Send + Sync + 'static) -> Networks {
+    let network = |name: &'static str| {
+        let network = Network::from_file(&folder().join(format!("{name}.onnx")))
+            .expect("set-up fetches and imports the networks: run make test");
+        let notify = notify.clone();
+        network.observer.set(Box::new(move |cancel| notify(name, cancel)));
+        Arc::new(network)
+    };
+    Networks {
+        pose_detection: network("pose_detection"),
+        pose_landmark: network("pose_landmark"),
+        hands: Some(HandNetworks { recrop: network("hand_recrop"), landmark: network("hand_landmark") }),
+        face: Some(FaceNetworks { detection: network("face_detection"), landmark: network("face_landmark") }),
+    }
 }
 
 #[test]
