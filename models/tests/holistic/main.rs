@@ -1,10 +1,10 @@
-//! The tracker with the real networks: against MediaPipe's landmarks on fixed frames, and under cancellation.
+//! The tracker with the real networks: against MediaPipe's landmarks on fixed frames, and on pictures without a person.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "figures and skips belong into the test's output")]
 
-mod cancellation;
 mod golden;
+mod pictures;
 mod quantized;
 mod reference;
 

@@ -8,14 +8,14 @@ use dactyl_models::holistic::RgbFrame;
 use ndarray::Array3;
 use serde_json::Value;
 
-/// One clip of `../shared/golden`.
+/// One clip: frames, and what MediaPipe gave for them.
 pub struct Clip {
     folder: PathBuf,
     /// `[frames, 543, 4]`: x, y, z, visibility; NaN where a part is absent.
     pub landmarks: Array3<f32>,
     /// `[frames, 33, 4]`: metres, visibility.
     pub world: Array3<f32>,
-    /// One object a frame: regions, scores, points.
+    /// One object a frame: regions, scores, points. Empty for the drawn person.
     pub stages: Vec<Value>,
 }
 
@@ -33,16 +33,26 @@ impl Picture {
 }
 
 impl Clip {
-    /// The clip, or `None`, said on standard output, where `../shared` is absent and not demanded.
+    /// A clip of `../shared/golden`, or `None`, said on standard output, where that is absent and not demanded.
     pub fn open(name: &str) -> Option<Self> {
         let folder = shared()?.join("golden").join(name);
         let stages = File::open(folder.join("stages.json")).expect("stages of the clip");
-        Some(Self {
+        let stages = serde_json::from_reader(BufReader::new(stages)).expect("a JSON list");
+        Some(Self::read(folder, stages))
+    }
+
+    /// A drawn person with both hands and the face in view, which `scripts/record_drawn_person.py` makes.
+    pub fn drawn() -> Self {
+        Self::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drawn_person"), Vec::new())
+    }
+
+    fn read(folder: PathBuf, stages: Vec<Value>) -> Self {
+        Self {
             landmarks: ndarray_npy::read_npy(folder.join("landmarks.npy")).expect("landmarks of the clip"),
             world: ndarray_npy::read_npy(folder.join("world.npy")).expect("world landmarks of the clip"),
-            stages: serde_json::from_reader(BufReader::new(stages)).expect("a JSON list"),
+            stages,
             folder,
-        })
+        }
     }
 
     pub fn len(&self) -> usize {

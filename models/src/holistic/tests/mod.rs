@@ -1,8 +1,7 @@
 //! What only the inside of the tracker shows, with the real networks: single stages, work done, state kept.
 
-#![allow(clippy::print_stdout, reason = "figures and skips belong into the test's output")]
-
 mod cancellation;
+mod looks;
 mod runs;
 mod stages;
 
