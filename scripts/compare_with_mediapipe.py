@@ -81,6 +81,14 @@ def through_jpeg(clip, quality):
     return [file.tobytes() for file in files], decoded
 
 
+def changed_invisibly(clip):
+    """The pictures with one value in ten thousand changed by one level."""
+    changed = [picture.copy() for picture in clip]
+    for picture in changed:
+        picture.reshape(-1)[::9973] ^= 1
+    return changed
+
+
 def mediapipe_landmarks(clip):
     from mediapipe.python.solutions.holistic import Holistic
 
@@ -237,13 +245,16 @@ def main():
     parser.add_argument("--jpeg", type=int, metavar="QUALITY", help="code the pictures as JPEG; each decodes on its own")
     parser.add_argument("--decoder", default=decoder(), help="elements from JPEG to RGB [%(default)s]")
     parser.add_argument(
+        "--floor", action="store_true", help="also MediaPipe against itself, a few values changed by one level"
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration, or a property"
     )
     parser.add_argument("--plot", type=pathlib.Path, metavar="FILE", help="deviation over time, one graph a clip")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="the figures")
     arguments = parser.parse_args()
 
-    results, jpeg_alone, figures, frames = {}, [], {}, 0
+    results, floor, jpeg_alone, figures, frames = {}, [], [], {}, 0
     for path in arguments.clips:
         clip = read_clip(path, arguments.limit)
         height, width = clip[0].shape[:2]
@@ -254,12 +265,17 @@ def main():
         reference = mediapipe_landmarks(seen)
         found = dactyl_landmarks(seen, files, arguments.set, arguments.decoder)
         results[str(path)] = compare(reference, found, width, height)
+        if arguments.floor:
+            floor.append(compare(reference, mediapipe_landmarks(changed_invisibly(seen)), width, height))
         if arguments.jpeg:
             jpeg_alone.append(compare(mediapipe_landmarks(clip), reference, width, height))
         frames += len(clip)
         figures[str(path)] = table(f"{path}, {width} x {height}", len(clip), results[str(path)])
     if len(results) > 1:
         figures["all"] = table("all clips", frames, merge(list(results.values())))
+    if floor:
+        title = "MediaPipe against itself, one value in ten thousand changed by one level"
+        figures["floor"] = table(title, frames, merge(floor))
     if jpeg_alone:
         title = f"MediaPipe itself, JPEG of quality {arguments.jpeg} against the pictures before"
         figures["jpeg alone"] = table(title, frames, merge(jpeg_alone))

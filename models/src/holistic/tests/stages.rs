@@ -37,8 +37,7 @@ impl Largest {
     }
 
     fn add(&mut self, deviation: f32, place: &str) {
-        // Written so that NaN counts as the largest.
-        if !(deviation <= self.found) {
+        if deviation.is_nan() || deviation > self.found {
             (self.found, self.place) = (deviation, place.to_owned());
         }
         self.count += 1;
