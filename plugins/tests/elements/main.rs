@@ -6,6 +6,7 @@
     reason = "a test fails by panicking and says on standard output why it is skipped"
 )]
 
+mod colours;
 mod feedback_throttle;
 mod holistic_keypoints;
 mod launch;
