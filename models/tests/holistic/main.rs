@@ -6,6 +6,7 @@
 mod golden;
 mod pictures;
 mod quantized;
+#[allow(dead_code, reason = "unit tests read more of a clip")]
 mod reference;
 
 use dactyl_models::holistic::{Networks, Options, Parts, Tracker};
