@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dactyl_models::holistic::{Networks, Options, Parts, RgbFrame, Trace, Tracker};
-use dactyl_models::runtime::{Cancel, Network};
+use dactyl_models::holistic::{Networks, Options, Parts, Profile, RgbFrame, Trace, Tracker};
+use dactyl_models::runtime::{Cancel, Network, has_vnni};
 use gst_video::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,9 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let jpegs = clip::read(folder)?;
     let config = dactyl_config::process();
     let directory = dactyl_config::find(&config.models.directory, dactyl_config::Kind::Directory)?;
-    let networks = Networks::load(&directory, Parts::from(config.holistic.parts.as_slice()))?;
-    let mut tracker = Tracker::new(networks, Options::default());
+    let profile = config.holistic.profile.into();
+    let networks = Networks::load_for(profile, &directory, Parts::from(config.holistic.parts.as_slice()))?;
+    let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     let pipeline = Frames::start(End::Pictures)?;
     let (mut decode, mut track, mut traces) = (Vec::new(), Vec::new(), Vec::new());
     for (number, jpeg) in jpegs.iter().cycle().take(WARM_UP + frames).enumerate() {
@@ -65,7 +66,7 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
         let picture = RgbFrame::new(frame.plane_data(0)?, frame.width(), frame.height(), stride)?;
         let analysed = tracker.process(&picture, number as i64 * FRAME_TIME, &Cancel::new())?;
         let ended = cpu_time();
-        if number >= WARM_UP && analysed.trace.pose.presence.is_some() {
+        if number >= WARM_UP && analysed.world.is_some() {
             decode.push((decoded - begin).as_secs_f64() * 1e3);
             track.push((ended - decoded).as_secs_f64() * 1e3);
             traces.push(analysed.trace);
@@ -74,7 +75,9 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let networks = (NETWORKS.iter())
         .map(|&(name, runs)| {
             let runs: usize = traces.iter().map(runs).sum();
-            let times = network_times(&directory.join(name).with_extension("onnx"))?;
+            let integers = name == "hand_landmark" && profile == Profile::Fast && has_vnni();
+            let name = if integers { "hand_landmark.int8" } else { name };
+            let times = network_times(&directory.join(format!("{name}.onnx")))?;
             Ok(NetworkTime {
                 name: name.to_owned(),
                 runs: runs as f64 / traces.len().max(1) as f64,

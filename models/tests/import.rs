@@ -90,7 +90,8 @@ fn run(network: &Network, input: &[f32]) -> Vec<Vec<f32>> {
     let mut results: Vec<Vec<f32>> =
         network.outputs().iter().map(|output| vec![0.0; output.values()]).collect();
     let mut slices: Vec<&mut [f32]> = results.iter_mut().map(Vec::as_mut_slice).collect();
-    network.run(&[input], &mut slices, &Cancel::new()).unwrap();
+    let ran = network.run(&[input], &mut slices, &Cancel::new());
+    assert!(ran.is_ok(), "{ran:?}");
     results
 }
 

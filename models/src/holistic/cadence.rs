@@ -86,9 +86,9 @@ mod tests {
         for _ in 0..7 {
             let hold = cadence.may_hold(WRISTS, SIZE);
             if hold {
-                cadence.held()
+                cadence.held();
             } else {
-                cadence.looked(true, WRISTS)
+                cadence.looked(true, WRISTS);
             }
             frames.push(hold);
         }

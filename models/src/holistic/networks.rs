@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dactyl_config::Part;
 
-use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo};
+use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo, has_vnni};
+
+use super::tracker::Profile;
 
 /// Which networks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +60,22 @@ impl Networks {
     /// # Errors
     /// [`LoadError`] if a file is missing, is no network or has other inputs and outputs than it should.
     pub fn load(directory: &Path, parts: Parts) -> Result<Self, LoadError> {
+        Self::load_for(Profile::Exact, directory, parts)
+    }
+
+    /// As [`Self::load`]. The hand network of the fast profile has 8-bit integers if the processor is fast with them.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for(profile: Profile, directory: &Path, parts: Parts) -> Result<Self, LoadError> {
+        let hand = match profile {
+            Profile::Fast if has_vnni() => "hand_landmark.int8",
+            Profile::Exact | Profile::Fast => "hand_landmark",
+        };
         let hands = || {
             Ok::<_, LoadError>(HandNetworks {
                 recrop: shared(directory, "hand_recrop", 256 * 256 * 3, &[4])?,
-                landmark: shared(directory, "hand_landmark", 224 * 224 * 3, &[63, 1, 1, 63])?,
+                landmark: shared(directory, hand, 224 * 224 * 3, &[63, 1, 1, 63])?,
             })
         };
         let face = || {
@@ -138,6 +152,7 @@ mod tests {
         assert!(folder.join("pose_landmark.onnx").is_file(), "no models: run make test");
         for parts in [Parts::ALL, Parts { hands: false, face: false }] {
             Networks::load(&folder, parts).unwrap().warm().unwrap();
+            Networks::load_for(Profile::Fast, &folder, parts).unwrap().warm().unwrap();
         }
     }
 }

@@ -24,6 +24,15 @@ pub enum Profile {
     Fast,
 }
 
+impl From<dactyl_config::Profile> for Profile {
+    fn from(profile: dactyl_config::Profile) -> Self {
+        match profile {
+            dactyl_config::Profile::Exact => Self::Exact,
+            dactyl_config::Profile::Fast => Self::Fast,
+        }
+    }
+}
+
 /// Settings of the tracker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {

@@ -103,7 +103,8 @@ impl HolisticKeypoints {
             ));
         }
         let directory = start::find(&settings.models, dactyl_config::Kind::Directory)?;
-        let networks = Networks::load(&directory, settings.parts()).map_err(|error| {
+        let profile = settings.profile.into();
+        let networks = Networks::load_for(profile, &directory, settings.parts()).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The networks cannot be loaded: {error}"))
         })?;
         *lock(&self.state) = Some(State {

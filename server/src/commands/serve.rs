@@ -64,7 +64,11 @@ impl Models {
     /// Loads and warms the configured models.
     fn load(config: &Config) -> Result<Self> {
         let folder = dactyl_config::find_or_place(&config.models.directory);
-        let networks = Networks::load(&folder, Parts::from(config.holistic.parts.as_slice()))?;
+        let networks = Networks::load_for(
+            config.holistic.profile.into(),
+            &folder,
+            Parts::from(config.holistic.parts.as_slice()),
+        )?;
         let classifier = Classifier::shared(&config.letters)?;
         networks.warm()?;
         Ok(Self { _networks: networks, _classifier: classifier })

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::{Clip, FRAME_TIME, networks};
 use crate::holistic::RgbFrame;
-use crate::holistic::face::{self, FACE, FaceInput, FaceScratch, FaceTrace};
+use crate::holistic::face::{self, FACE, FaceInput, FaceTrace};
 use crate::holistic::filters::LandmarkSmoother;
-use crate::holistic::hands::{self, HAND, HandInput, HandScratch, HandTrace, Side};
-use crate::holistic::pose::{self, BODY, PoseInput, PoseScratch, PoseState, PoseTrace};
+use crate::holistic::hands::{self, HAND, HandInput, HandTrace, Side};
+use crate::holistic::pose::{self, BODY, PoseInput, PoseState, PoseTrace};
 use crate::holistic::region::{DOWN, Picture, Point, Region, Transform, UP};
 use crate::holistic::tracker::Options;
 use crate::keypoints::{FACE as FACE_RANGE, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
@@ -121,7 +121,7 @@ fn a_detected_person_agrees_with_mediapipe() {
         let picture = clip.picture(0);
         let frame = picture.frame();
         let options = Options::default();
-        let (mut state, mut scratch) = (PoseState::default(), PoseScratch::default());
+        let mut state = PoseState::default();
         let mut trace = PoseTrace::default();
         let input = PoseInput {
             frame: &frame,
@@ -131,7 +131,7 @@ fn a_detected_person_agrees_with_mediapipe() {
             options: &options,
             cancel: &Cancel::new(),
         };
-        pose::track(&input, &mut state, &mut scratch, &mut trace).expect("not cancelled");
+        pose::track(&input, &mut state, &mut trace).expect("not cancelled");
         let stages = &clip.stages[0];
         let score = stages["pose_detection"]["score"].as_f64().expect("detected") as f32;
         let found_score = trace.detection_score.expect("detected");
@@ -158,7 +158,6 @@ fn a_detected_person_agrees_with_mediapipe() {
 fn the_pose_in_given_regions_agrees_with_mediapipe() {
     let networks = networks();
     let options = Options::default();
-    let mut scratch = PoseScratch::default();
     let mut state = PoseState::default();
     let mut auxiliary = Largest::new("auxiliary landmarks, tensor px", NETWORK_PIXELS);
     let mut body = Largest::new("body landmarks, tensor px", NETWORK_PIXELS);
@@ -185,7 +184,7 @@ fn the_pose_in_given_regions_agrees_with_mediapipe() {
             options: &options,
             cancel: &Cancel::new(),
         };
-        let found = pose::track(&input, &mut state, &mut scratch, &mut trace).expect("not cancelled");
+        let found = pose::track(&input, &mut state, &mut trace).expect("not cancelled");
         let found = found.expect("a person in every frame");
         let reference = stages["pose_presence"].as_f64().expect("ran") as f32;
         presence.add((trace.presence.expect("ran") - reference).abs(), place);
@@ -260,7 +259,6 @@ fn filters_and_next_region_on_given_points_are_mediapipe_s() {
 fn hands_in_given_regions_agree_with_mediapipe() {
     let networks = networks();
     let networks = networks.hands.as_ref().expect("all parts");
-    let mut scratch = HandScratch::default();
     let mut from_pose = Largest::new("hand region from the pose", SAME);
     let mut recrop_points = Largest::new("re-crop points, tensor px", NETWORK_PIXELS);
     let mut from_points = Largest::new("hand region from re-crop points", SAME);
@@ -278,9 +276,9 @@ fn hands_in_given_regions_agree_with_mediapipe() {
             let previous: Option<[Landmark; HAND]> =
                 index.checked_sub(1).and_then(|last| part(clip, last, start));
             let (previous, cancel) = (previous.as_ref(), &Cancel::new());
-            let input = HandInput { frame, picture, body: &body, previous, networks, cancel };
+            let input = HandInput { frame, picture, body: Some(&body), previous, networks, cancel };
             let mut trace = HandTrace::default();
-            hands::track(&input, side, &mut scratch, &mut trace).expect("not cancelled");
+            hands::track(&input, side, &mut trace).expect("not cancelled");
 
             let Some(given) = region(stage("roi_from_pose")) else {
                 assert_eq!(trace.region_from_pose, None, "{place}: no region was expected");
@@ -309,7 +307,7 @@ fn hands_in_given_regions_agree_with_mediapipe() {
             assert_eq!(keeps, Some(used) == tracked, "{place}: the choice between last frame's and re-crop");
 
             let mut trace = HandTrace::default();
-            let found = hands::landmarks(&input, &used, &mut scratch, &mut trace).expect("not cancelled");
+            let found = hands::landmarks(&input, &used, &mut trace).expect("not cancelled");
             let reference = stage("presence").as_f64().expect("ran") as f32;
             presence.add((trace.presence.expect("ran") - reference).abs(), place);
             let reference: Option<[Landmark; HAND]> = part(clip, index, start);
@@ -335,7 +333,6 @@ fn hands_in_given_regions_agree_with_mediapipe() {
 fn the_face_in_given_regions_agrees_with_mediapipe() {
     let networks = networks();
     let networks = networks.face.as_ref().expect("all parts");
-    let mut scratch = FaceScratch::default();
     let mut from_pose = Largest::new("face region from the pose", SAME);
     let mut from_detection = Largest::new("face region from the detection", 1e-4);
     let mut from_previous = Largest::new("face region from the last frame", SAME);
@@ -349,9 +346,9 @@ fn the_face_in_given_regions_agrees_with_mediapipe() {
         let previous: Option<[Landmark; FACE]> =
             index.checked_sub(1).and_then(|last| part(clip, last, FACE_RANGE.start));
         let (previous, cancel) = (previous.as_ref(), &Cancel::new());
-        let input = FaceInput { frame, picture, body: &body, previous, networks, cancel };
+        let input = FaceInput { frame, picture, body: Some(&body), previous, networks, cancel };
         let mut trace = FaceTrace::default();
-        face::track(&input, &mut scratch, &mut trace).expect("not cancelled");
+        face::track(&input, &mut trace).expect("not cancelled");
 
         let given = region(stage("roi_from_pose")).expect("a person in every frame");
         from_pose.region(&trace.region_from_pose.expect("ran"), &given, place);
@@ -373,7 +370,7 @@ fn the_face_in_given_regions_agrees_with_mediapipe() {
         );
 
         let mut trace = FaceTrace::default();
-        let found = face::landmarks(&input, &used, &mut scratch, &mut trace).expect("not cancelled");
+        let found = face::landmarks(&input, &used, &mut trace).expect("not cancelled");
         let reference = stage("presence").as_f64().expect("ran") as f32;
         presence.add((trace.presence.expect("ran") - reference).abs(), place);
         let reference: Option<[Landmark; FACE]> = part(clip, index, FACE_RANGE.start);
