@@ -149,7 +149,8 @@ def dactyl_landmarks(clip, files, settings, decode):
             source = ["filesrc", f"location={folder}/pictures", "!", "rawvideoparse", *shape]
         sink = ["filesink", f"location={folder}/landmarks"]
         command = ["gst-launch-1.0", "-q", *source, "!", *element, "!", *sink]
-        subprocess.run(command, check=True, env=environment, cwd=ROOT)
+        if subprocess.run(command, env=environment, cwd=ROOT).returncode:
+            sys.exit("GStreamer failed, as it says above; `make plugins` builds the element")
         found = numpy.fromfile(folder / "landmarks", "<f4").reshape(-1, LANDMARKS, 4)
     if len(found) != len(clip):
         sys.exit(f"GStreamer gave landmarks of {len(found)} pictures, not {len(clip)}")
