@@ -1,6 +1,7 @@
 # make run     everything from a fresh clone; ends with the server listening
 # make test    the same set-up, then formatting, lints and all tests
 # make bench   this machine's figures beside MediaPipe's; BENCHMARKS.md says what BENCH="..." has to hold
+# make bench-page  time to the practice page's first paint, and the work that it does while it sends
 # make plugins the GStreamer plugin alone
 # make clean   what was built; the fetched models stay in .cache
 
@@ -10,14 +11,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench plugins clean system
+.PHONY: run test bench bench-page plugins clean system system-test
 
 run: system
 	$(BUILD)
 	$(TARGET)/release/dactyl models fetch
 	$(TARGET)/release/dactyl serve
 
-test: system
+test: system-test
 	scripts/rust-tools.sh test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -31,6 +32,11 @@ bench: system
 	$(TARGET)/release/dactyl models fetch
 	$(TARGET)/release/dactyl-bench $(BENCH)
 
+bench-page: system-test
+	$(BUILD)
+	$(TARGET)/release/dactyl models fetch
+	cargo bench --package dactyl-tests --bench page
+
 plugins: system
 	$(BUILD)
 	@echo "export GST_PLUGIN_PATH=$(abspath $(TARGET))/release"
@@ -41,3 +47,7 @@ clean:
 system:
 	scripts/rust-tools.sh
 	scripts/system-packages.sh
+
+system-test: system
+	scripts/system-packages.sh test
+	scripts/axe-core.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs, by apt, what building and running Dactyl needs of the system and what is missing of it. With nothing missing
-# it asks for no rights and no network.
+# it asks for no rights and no network. With the argument "test", what the tests need on top.
 set -euo pipefail
 
 wanted=(
@@ -17,13 +17,18 @@ command -v pkg-config >/dev/null || wanted+=(pkg-config)
 command -v cc >/dev/null || wanted+=(gcc libc6-dev)
 # Any pip will do: it downloads two archives and installs nothing.
 command -v pip3 >/dev/null || command -v pip >/dev/null || wanted+=(python3-pip)
+if [[ ${1:-} == test ]]; then
+    command -v chromium >/dev/null || wanted+=(chromium)
+    command -v chromedriver >/dev/null || wanted+=(chromium-driver)
+fi
 
 if ! command -v dpkg-query >/dev/null; then
     if pkg-config --atleast-version=1.22 gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0; then
         exit 0
     fi
     echo "This is not a Debian system. Install GStreamer 1.22 or newer with its development files, the base, good," >&2
-    echo "libav and pango plugins, pkg-config, a C compiler and pip, and try again." >&2
+    echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium and its chromedriver)," >&2
+    echo "and try again." >&2
     exit 1
 fi
 

@@ -48,6 +48,8 @@ pub const KEYS: &[Key] = &[
     key("server.ping_timeout_s", Values::Integer(2, 3600)),
     key("server.slow_client_timeout_s", Values::Integer(1, 3600)),
     key("server.shutdown_timeout_ms", Values::Integer(100, 60_000)),
+    key("tls.certificate", Values::Text),
+    key("tls.key", Values::Text),
     key("pipeline.name", Values::Text),
     key("pipeline.directory", Values::Text),
     key("pipeline.allowed", Values::Texts),

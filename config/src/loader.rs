@@ -320,6 +320,12 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
             format!("it must be at least server.max_message_bytes, which is {}", server.max_message_bytes),
         );
     }
+    match (config.tls.certificate.as_str(), config.tls.key.as_str()) {
+        ("", "") => {}
+        ("", _) => return refuse("tls.key", "it needs a tls.certificate".to_owned()),
+        (_, "") => return refuse("tls.certificate", "it needs a tls.key".to_owned()),
+        _ => {}
+    }
     let parts = &config.holistic.parts;
     if !parts.contains(&crate::Part::Pose) {
         return refuse(

@@ -34,6 +34,8 @@ section! {
     Config {
         /// Sockets and their limits.
         server: Server,
+        /// Whether the server speaks TLS itself.
+        tls: Tls,
         /// Which pipeline file a session runs.
         pipeline: Pipeline,
         /// ONNX Runtime and how much of it runs at once.
@@ -84,6 +86,16 @@ section! {
         slow_client_timeout_s: u32,
         /// Milliseconds that open sockets get to close at shutdown.
         shutdown_timeout_ms: u32,
+    }
+}
+
+section! {
+    /// `[tls]`
+    Tls {
+        /// Certificate chain, a PEM file; empty = no TLS.
+        certificate: String,
+        /// Private key of the certificate, a PEM file; empty = no TLS.
+        key: String,
     }
 }
 

@@ -121,6 +121,11 @@ fn a_value_out_of_range_is_refused_with_its_line_and_the_range() {
 #[test]
 fn values_that_contradict_each_other_are_refused() {
     assert_eq!(
+        refused("[tls]\ncertificate = 'chain.pem'"),
+        "DIR/mine.toml:2: tls.certificate is refused: it needs a tls.key"
+    );
+    assert_eq!(refused("[tls]\nkey = 'key.pem'"), "DIR/mine.toml:2: tls.key is refused: it needs a tls.certificate");
+    assert_eq!(
         refused("[server]\nping_timeout_s = 5"),
         "DIR/mine.toml:2: server.ping_timeout_s is refused: it must be more than server.ping_interval_s, which is 5"
     );

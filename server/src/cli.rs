@@ -227,6 +227,18 @@ const FLAGS: &[Flag] = &[
         help: "Sessions at the same time; more get HTTP 503",
     },
     Flag {
+        name: "tls-certificate",
+        key: "tls.certificate",
+        value: "FILE",
+        help: "Certificate chain for https:// and wss://, a PEM file",
+    },
+    Flag {
+        name: "tls-key",
+        key: "tls.key",
+        value: "FILE",
+        help: "Private key of that certificate, a PEM file",
+    },
+    Flag {
         name: "pipeline",
         key: "pipeline.name",
         value: "NAME",

@@ -8,16 +8,20 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Query, State, ws::WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    extract::{
+        Query, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
 use tracing::Instrument;
 
 use crate::{
-    origin, prepare,
+    origin, page, prepare,
     protocol::{Extras, SUBPROTOCOL, VERSION},
     serve::App,
     session,
@@ -32,24 +36,15 @@ pub(crate) type Readiness = Option<(Instant, Result<(), String>)>;
 /// Every route.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(page))
+        .route("/", get(page::index))
+        .route("/web/{*path}", get(page::file))
         .route("/ws", get(open))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/info", get(info))
         .route("/metrics", get(metrics))
+        .layer(middleware::from_fn(page::with_headers))
         .with_state(app)
-}
-
-async fn page(headers: HeaderMap) -> Html<String> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
-    // Only what can stand in a host name: the header is the visitor's to write.
-    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".:-[]".contains(*c)).collect();
-    Html(format!(
-        "<!doctype html><meta charset=utf-8><title>Dactyl</title><h1>Dactyl</h1>\
-         <p>Fingerspelling recognition. Connect a WebSocket to <code>ws://{host}/ws</code>.\
-         <p><a href=/info>info</a>, <a href=/metrics>metrics</a>"
-    ))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
@@ -117,13 +112,32 @@ async fn open(
     State(app): State<Arc<App>>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let text = |status: StatusCode, cause: String| (status, format!("{cause}\n")).into_response();
     if !may_open(&app, &headers) {
         let cause = "this page may not open a WebSocket here; add its origin to server.allowed_origins";
         return text(StatusCode::FORBIDDEN, cause.to_owned());
     }
+    let mut response = open_allowed(app, query, upgrade);
+    // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin.
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let shared = response.headers_mut();
+        shared.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        shared.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+        shared.insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+fn text(status: StatusCode, cause: String) -> Response {
+    (status, format!("{cause}\n")).into_response()
+}
+
+fn open_allowed(
+    app: Arc<App>,
+    query: Vec<(String, String)>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
     let mut extras = Extras::default();
     let mut pipeline = app.config.pipeline.name.clone();
     let mut given = BTreeMap::new();
@@ -154,6 +168,9 @@ async fn open(
             format!("all {} sessions are taken (server.max_sessions)", app.config.server.max_sessions);
         return ([(header::RETRY_AFTER, "5")], text(StatusCode::SERVICE_UNAVAILABLE, cause)).into_response();
     };
+    let Ok(upgrade) = upgrade else {
+        return text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket".to_owned());
+    };
     let id = app.next_session.fetch_add(1, Ordering::Relaxed);
     let settings = session::Settings {
         id,
@@ -180,7 +197,7 @@ async fn open(
 
 /// Whether the page behind a request may open a WebSocket.
 fn may_open(app: &App, headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if headers.get_all(header::ORIGIN).iter().count() > 1 {
         return false;
     }

@@ -7,27 +7,30 @@ use std::sync::{
 
 use gstdactyl::frame::{FrameRecord, Progress};
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, protocol::Outcome};
 
-/// Called with the number of a frame that passed the check and gave no picture.
-type OnNoPicture = Box<dyn Fn(u64) + Send + Sync>;
+/// Called at the end of every frame. A frame that passed the check and gave no picture counts as refused.
+type OnEnd = Box<dyn Fn(&FrameRecord, Outcome) + Send + Sync>;
 
 /// The frames of one session.
 pub struct Ledger {
     metrics: Arc<Metrics>,
     epoch: AtomicU64,
     closed: AtomicBool,
-    on_no_picture: OnNoPicture,
+    on_end: OnEnd,
 }
 
 impl Ledger {
     /// An empty ledger of epoch 0.
-    pub fn new(metrics: Arc<Metrics>, on_no_picture: impl Fn(u64) + Send + Sync + 'static) -> Arc<Self> {
+    pub fn new(
+        metrics: Arc<Metrics>,
+        on_end: impl Fn(&FrameRecord, Outcome) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             metrics,
             epoch: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            on_no_picture: Box::new(on_no_picture),
+            on_end: Box::new(on_end),
         })
     }
 
@@ -51,20 +54,28 @@ impl Ledger {
     fn end(&self, record: &FrameRecord) {
         let progress = record.progress();
         let over = self.closed.load(Ordering::Acquire) || record.epoch < self.epoch.load(Ordering::Acquire);
-        match progress {
+        let outcome = match progress {
             Progress::Analysed => {
                 for (stage, time) in record.stages() {
                     self.metrics.stage(stage, time);
                 }
                 self.metrics.count_frames(|frames| frames.analysed += 1);
+                Outcome::Analysed
             }
-            _ if over => self.metrics.count_frames(|frames| frames.cancelled += 1),
+            _ if over => {
+                self.metrics.count_frames(|frames| frames.cancelled += 1);
+                Outcome::Cancelled
+            }
             Progress::Decoding => {
                 self.metrics.count_frames(|frames| frames.decode += 1);
-                (self.on_no_picture)(record.id);
+                Outcome::Refused
             }
-            Progress::Queued | Progress::Decoded => self.metrics.count_frames(|frames| frames.busy += 1),
-        }
+            Progress::Queued | Progress::Decoded => {
+                self.metrics.count_frames(|frames| frames.busy += 1);
+                Outcome::Dropped
+            }
+        };
+        (self.on_end)(record, outcome);
     }
 }
 
@@ -78,15 +89,17 @@ mod tests {
     struct Fixture {
         metrics: Arc<Metrics>,
         ledger: Arc<Ledger>,
-        without_picture: Arc<Mutex<Vec<u64>>>,
+        ends: Arc<Mutex<Vec<(u64, Outcome)>>>,
     }
 
     fn fixture() -> Fixture {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let without_picture = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&without_picture);
-        let ledger = Ledger::new(Arc::clone(&metrics), move |id| seen.lock().unwrap().push(id));
-        Fixture { metrics, ledger, without_picture }
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&ends);
+        let ledger = Ledger::new(Arc::clone(&metrics), move |record, outcome| {
+            seen.lock().unwrap().push((record.id, outcome));
+        });
+        Fixture { metrics, ledger, ends }
     }
 
     fn end_at(ledger: &Arc<Ledger>, id: u64, progress: Progress) {
@@ -95,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_frame_ends_in_exactly_one_way() {
-        let Fixture { metrics, ledger, without_picture } = fixture();
+        let Fixture { metrics, ledger, ends } = fixture();
         let waiting = ledger.accept(1);
         end_at(&ledger, 2, Progress::Queued);
         end_at(&ledger, 3, Progress::Decoding);
@@ -104,14 +117,20 @@ mod tests {
         let expected = Frames { received: 5, analysed: 1, busy: 2, decode: 1, cancelled: 0 };
         assert_eq!(metrics.frames(), expected);
         assert_eq!(metrics.frames().in_flight(), 1);
-        assert_eq!(*without_picture.lock().unwrap(), [3]);
+        let told = [
+            (2, Outcome::Dropped),
+            (3, Outcome::Refused),
+            (4, Outcome::Dropped),
+            (5, Outcome::Analysed),
+        ];
+        assert_eq!(*ends.lock().unwrap(), told);
         drop(waiting);
         assert_eq!(metrics.frames().in_flight(), 0);
     }
 
     #[test]
     fn a_reset_cancels_what_is_not_analysed() {
-        let Fixture { metrics, ledger, without_picture } = fixture();
+        let Fixture { metrics, ledger, ends } = fixture();
         let (decoding, analysed) = (ledger.accept(1), ledger.accept(2));
         decoding.mark(Progress::Decoding);
         analysed.mark(Progress::Analysed);
@@ -120,7 +139,8 @@ mod tests {
         end_at(&ledger, 3, Progress::Queued);
         let expected = Frames { received: 3, analysed: 1, busy: 1, decode: 0, cancelled: 1 };
         assert_eq!(metrics.frames(), expected);
-        assert!(without_picture.lock().unwrap().is_empty());
+        assert!(ends.lock().unwrap().iter().all(|(_, outcome)| *outcome != Outcome::Refused));
+        assert!(ends.lock().unwrap().contains(&(1, Outcome::Cancelled)));
     }
 
     #[test]

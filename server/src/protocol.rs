@@ -12,13 +12,13 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use answers::{RESET_PAYLOAD, Timings, feedback, landmarks, status, top};
+pub use answers::{Outcome, RESET_PAYLOAD, Timings, ended, feedback, landmarks, rate, status, top};
 pub use extras::{Extras, UnknownExtra};
 pub use refusal::{ErrorCode, Refusal};
-pub use request::{Request, read_binary, read_text};
+pub use request::{Request, is_bare_jpeg, read_binary, read_text};
 
 /// Version of the protocol: the second number grows with what old clients may ignore, the first with anything else.
-pub const VERSION: &str = "1.0";
+pub const VERSION: &str = "1.1";
 /// WebSocket subprotocol that names the first number of [`VERSION`]. A client may ask for it; one that asks for none
 /// gets the same messages.
 pub const SUBPROTOCOL: &str = "dactyl.v1";

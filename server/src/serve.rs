@@ -3,26 +3,29 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    io,
     path::Path,
     sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
+use axum::{Router, serve::ListenerExt};
 use dactyl_config::Config;
 use sha2::{Digest, Sha256};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     http::{self, Readiness},
     metrics::Metrics,
     pipeline_file::PipelineFile,
     prepare::{self, Prepared},
+    tls::{self, TlsConnections},
 };
 
 /// How often the samples of histograms are folded into their buckets.
@@ -61,6 +64,7 @@ pub struct Server {
     pipelines: BTreeMap<String, Arc<Prepared>>,
     default: Arc<Prepared>,
     model_hashes: BTreeMap<String, String>,
+    acceptor: Option<TlsAcceptor>,
 }
 
 impl Server {
@@ -74,6 +78,7 @@ impl Server {
     /// What is wrong with the first pipeline or model that does not work, and how to mend it.
     pub fn prepare(config: Arc<Config>) -> Result<Self> {
         register_elements()?;
+        let acceptor = tls::load(&config.tls)?;
         let mut pipelines = BTreeMap::new();
         let load = |name: &str| -> Result<Arc<Prepared>> {
             let file = PipelineFile::find(name, &config.pipeline)?;
@@ -89,7 +94,7 @@ impl Server {
         let directory = dactyl_config::find_or_place(&config.models.directory);
         let model_hashes = hash_models(&directory)
             .with_context(|| format!("the networks in {} cannot be read", directory.display()))?;
-        Ok(Self { config, pipelines, default, model_hashes })
+        Ok(Self { config, pipelines, default, model_hashes, acceptor })
     }
 
     /// Serves until `shutdown`; then closes every socket with 1001 and returns within `server.shutdown_timeout_ms`.
@@ -123,24 +128,14 @@ impl Server {
             loopback_only,
             default: self.default,
         });
-        // Answers are small and must leave at once.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY cannot be set");
-            }
-        });
-        let mut stopping = stopped.clone();
-        let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-            // An error means that the sender is gone, which is an end as well.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        });
+        let server = accept(listener, self.acceptor, http::router(app), stopped.clone());
         let upkeep = async {
             loop {
                 tokio::time::sleep(UPKEEP).await;
                 metrics.run_upkeep();
             }
         };
-        let mut server = std::pin::pin!(server.into_future());
+        let mut server = std::pin::pin!(server);
         tokio::select! {
             outcome = &mut server => return outcome.context("the server cannot accept connections"),
             () = upkeep => {}
@@ -163,6 +158,37 @@ impl Server {
                 Ok(())
             }
         }
+    }
+}
+
+/// Serves requests, with or without TLS, until the server stops.
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let stopped = async move {
+        // An error means that the sender is gone, which is an end as well.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    match acceptor {
+        None => {
+            let listener = listener.tap_io(|stream| send_at_once(stream));
+            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        }
+        Some(acceptor) => {
+            let connections = TlsConnections::new(listener, acceptor);
+            let connections = connections.tap_io(|stream| send_at_once(stream.get_ref().0));
+            axum::serve(connections, router).with_graceful_shutdown(stopped).await
+        }
+    }
+}
+
+/// Answers are small and must leave at once.
+fn send_at_once(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
     }
 }
 
@@ -195,7 +221,7 @@ pub fn register_elements() -> Result<()> {
     outcome.clone().map_err(anyhow::Error::msg)
 }
 
-fn hash_models(directory: &Path) -> std::io::Result<BTreeMap<String, String>> {
+fn hash_models(directory: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;

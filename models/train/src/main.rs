@@ -9,6 +9,7 @@ mod network;
 mod paths;
 mod replay;
 mod signs;
+mod shapes;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -44,6 +45,8 @@ enum Task {
     Eval(Eval),
     /// Write a run's weights as an ONNX file with metadata.
     Export(Export),
+    /// Write the mean hand shape of every letter, for the practice page, as JSON.
+    Shapes(Shapes),
 }
 
 #[derive(Args)]
@@ -112,6 +115,16 @@ struct Export {
     accuracy: String,
 }
 
+#[derive(Args)]
+struct Shapes {
+    /// Folder with `full/` and `hands/`.
+    #[arg(long)]
+    data: PathBuf,
+    /// JSON file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
 fn main() -> Result<()> {
     match Command::parse().task {
         Task::Extract(options) => {
@@ -122,6 +135,7 @@ fn main() -> Result<()> {
         Task::Train(options) => train(&options),
         Task::Eval(options) => eval(&options),
         Task::Export(options) => export(&options),
+        Task::Shapes(options) => write_shapes(&options),
     }
 }
 
@@ -201,6 +215,17 @@ fn export(options: &Export) -> Result<()> {
     std::fs::write(&options.out, &file)
         .with_context(|| format!("{} can't be written", options.out.display()))?;
     say(&format!("{}: {} bytes, temperature {temperature}", options.out.display(), file.len()));
+    Ok(())
+}
+
+fn write_shapes(options: &Shapes) -> Result<()> {
+    let signers = data::read(&options.data, &[])?;
+    let shapes = shapes::shapes(&signers)?;
+    let mut text = serde_json::to_string(&shapes)?.replace("}},", "},\n").replace("},\"", "},\n\"");
+    text.push('\n');
+    std::fs::write(&options.out, &text)
+        .with_context(|| format!("{} can't be written", options.out.display()))?;
+    say(&format!("{}: {} letters, {} bytes", options.out.display(), shapes.len(), text.len()));
     Ok(())
 }
 

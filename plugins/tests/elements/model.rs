@@ -13,14 +13,19 @@ const ROW: usize = 1662;
 /// Where a row holds the x of the right hand's wrist: after pose, face and left hand.
 const RIGHT_WRIST: usize = 33 * 4 + 468 * 3 + 21 * 3;
 
-/// Writes a classifier of `A` and `B` over a window of 4 frames: A as soon as the right wrist of the last frame lies
-/// right of the picture's left edge, B left of it.
+/// Writes a classifier of `A` and `B`; see [`write_with_labels`].
 pub fn write(path: &Path) {
+    write_with_labels(path, ["A", "B"]);
+}
+
+/// Writes a classifier of two signs over a window of 4 frames: the first one as soon as the right wrist of the last frame
+/// lies right of the picture's left edge, the second one left of it.
+pub fn write_with_labels(path: &Path, labels: [&str; 2]) {
     let window = usize::try_from(WINDOW).unwrap();
     let mut weights = vec![0.0; window * ROW * 2];
     weights[((window - 1) * ROW + RIGHT_WRIST) * 2] = 50.0;
     let metadata = [
-        (key::LABELS, r#"["A", "B"]"#.to_owned()),
+        (key::LABELS, format!("{labels:?}")),
         (key::WINDOW, WINDOW.to_string()),
         (key::FEATURES, "holistic-1662".to_owned()),
         (key::OUTPUT, "logits".to_owned()),

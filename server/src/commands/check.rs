@@ -66,6 +66,9 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 }
 
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
+    if let Err(error) = dactyl::tls::load(&config.tls) {
+        report.problem(super::Chain(&error))?;
+    }
     check_gstreamer(report)?;
     check_networks(config, report)?;
     check_classifier(config, report)?;

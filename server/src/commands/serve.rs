@@ -36,20 +36,20 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     let server = Server::prepare(Arc::clone(&config))?;
     tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(server, &config.server.listen));
+    let served = runtime.block_on(serve(server, &config.server.listen, !config.tls.certificate.is_empty()));
     // What is still running then holds nothing that needs an orderly end.
     runtime.shutdown_timeout(LAST_TASKS);
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(server: Server, listen: &str) -> Result<()> {
+async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
     // Before the address is taken, so that no signal is missed once others know of it.
     let shutdown = asked_to_end()?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("{listen} can't be taken; is another server there? Name another address with --listen")
     })?;
     // What starts the server may have stopped reading; the server is there all the same.
-    let _ = writeln!(io::stdout(), "{}", welcome(listener.local_addr()?));
+    let _ = writeln!(io::stdout(), "{}", welcome(listener.local_addr()?, is_secure));
     server.run(listener, shutdown).await
 }
 
@@ -96,14 +96,15 @@ fn asked_to_end() -> Result<impl Future<Output = ()>> {
 }
 
 /// The addresses of the page and of the protocol. Port and host are those in use, whatever was configured.
-fn welcome(address: SocketAddr) -> String {
+fn welcome(address: SocketAddr, is_secure: bool) -> String {
+    let (http, ws) = if is_secure { ("https", "wss") } else { ("http", "ws") };
     if address.ip().is_unspecified() {
         let host = format!("127.0.0.1:{}", address.port());
         format!(
-            "listening on http://{host}/, protocol at ws://{host}/ws, on every other address of this machine too"
+            "listening on {http}://{host}/, protocol at {ws}://{host}/ws, on every other address of this machine too"
         )
     } else {
-        format!("listening on http://{address}/, protocol at ws://{address}/ws")
+        format!("listening on {http}://{address}/, protocol at {ws}://{address}/ws")
     }
 }
 
@@ -113,11 +114,11 @@ mod tests {
 
     #[test]
     fn the_addresses_are_ones_that_a_client_can_open() {
-        let text = welcome("0.0.0.0:81".parse().unwrap());
+        let text = welcome("0.0.0.0:81".parse().unwrap(), false);
         assert!(text.contains(" ws://127.0.0.1:81/ws") && text.contains("every other address"), "{text}");
         assert_eq!(
-            welcome("[::1]:81".parse().unwrap()),
-            "listening on http://[::1]:81/, protocol at ws://[::1]:81/ws"
+            welcome("[::1]:81".parse().unwrap(), true),
+            "listening on https://[::1]:81/, protocol at wss://[::1]:81/ws"
         );
     }
 }

@@ -52,6 +52,46 @@ pub fn top(letters: &[(String, f64)]) -> String {
     json!({ "top": pairs }).to_string()
 }
 
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was analysed.
+    Analysed,
+    /// A newer one took its place while it waited.
+    Dropped,
+    /// A new letter, or the end of the session, overtook it.
+    Cancelled,
+    /// It was bad; an error says why.
+    Refused,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Analysed, Self::Dropped, Self::Cancelled, Self::Refused];
+
+    /// The word that stands in the message.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Analysed => "analysed",
+            Self::Dropped => "dropped",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The message of `?extras=ended`: numbers of frames and what became of them.
+pub fn ended(frames: &[(u64, Outcome)]) -> String {
+    let pairs: Vec<Value> =
+        frames.iter().map(|(frame, outcome)| json!([frame, outcome.as_str()])).collect();
+    json!({ "ended": pairs }).to_string()
+}
+
+/// The message of `?extras=rate`: frames a second, rounded to a tenth.
+pub fn rate(per_second: f64) -> String {
+    json!({ "rate": (per_second * 10.0).round() / 10.0 }).to_string()
+}
+
 /// The message of `?extras=landmarks`: the number of the frame, and per part its landmarks or null.
 pub fn landmarks(parts: &Value) -> String {
     json!({ "landmarks": parts }).to_string()

@@ -15,6 +15,10 @@ pub struct Extras {
     pub top: bool,
     /// `status`: whether the window is full, and whether a hand is seen.
     pub status: bool,
+    /// `ended`: what became of every frame.
+    pub ended: bool,
+    /// `rate`: how many frames a second are analysed at most.
+    pub rate: bool,
 }
 
 /// A word of `?extras=` that does not exist.
@@ -26,7 +30,8 @@ pub struct UnknownExtra {
 
 impl Extras {
     /// The words of `?extras=`.
-    pub const NAMES: [&'static str; 5] = ["frame", "timings", "landmarks", "top", "status"];
+    pub const NAMES: [&'static str; 7] =
+        ["frame", "timings", "landmarks", "top", "status", "ended", "rate"];
 
     /// Reads a comma-separated list of words; empty = none.
     ///
@@ -42,6 +47,8 @@ impl Extras {
                 "landmarks" => &mut extras.landmarks,
                 "top" => &mut extras.top,
                 "status" => &mut extras.status,
+                "ended" => &mut extras.ended,
+                "rate" => &mut extras.rate,
                 _ => return Err(UnknownExtra { word: brief(word, 40) }),
             };
             *flag = true;
@@ -61,8 +68,10 @@ mod tests {
 
     #[test]
     fn every_name_sets_its_flag_alone() {
-        let flags =
-            |extras: Extras| [extras.frame, extras.timings, extras.landmarks, extras.top, extras.status];
+        let flags = |extras: Extras| {
+            let Extras { frame, timings, landmarks, top, status, ended, rate } = extras;
+            [frame, timings, landmarks, top, status, ended, rate]
+        };
         for (index, name) in Extras::NAMES.iter().enumerate() {
             let set = flags(Extras::read(name).unwrap());
             assert!(set.iter().enumerate().all(|(other, &flag)| flag == (other == index)), "{name}");
@@ -81,7 +90,7 @@ mod tests {
         let error = Extras::read("frame,Top").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown extra \"Top\": known are frame, timings, landmarks, top, status"
+            "unknown extra \"Top\": known are frame, timings, landmarks, top, status, ended, rate"
         );
     }
 }

@@ -47,6 +47,11 @@ pub fn read_text(text: &str) -> Result<Request, Refusal> {
     }
 }
 
+/// Whether a binary message is a JPEG and nothing else.
+pub fn is_bare_jpeg(message: &[u8]) -> bool {
+    message.starts_with(&[0xFF, 0xD8])
+}
+
 /// Reads a binary message: a bare JPEG, or the map of [`read_text`] in MessagePack with `jpeg_blob` as bytes, which then
 /// share the message's memory.
 ///
@@ -55,7 +60,7 @@ pub fn read_text(text: &str) -> Result<Request, Refusal> {
 /// When it is neither, or says nothing. A picture of another format counts as a frame, so that it is refused by name.
 pub fn read_binary(message: &Bytes) -> Result<Request, Refusal> {
     // A PNG starts with a byte that also starts a map.
-    if message.starts_with(&[0xFF, 0xD8]) || jpeg::other_format(message).is_some() {
+    if is_bare_jpeg(message) || jpeg::other_format(message).is_some() {
         return Ok(Request { jpeg: Some(Ok(message.clone())), new_letter: None });
     }
     let refused = |cause: &str| {

@@ -281,6 +281,12 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         ("status", "no_hand", status("no_hand")),
         ("top", "top", top(&best)),
         ("landmarks", "landmarks", landmarks(&seen)),
+        ("ended", "one", ended(&[(7, Outcome::Analysed)])),
+        ("ended", "several", {
+            let [analysed, dropped, cancelled, refused] = Outcome::ALL;
+            ended(&[(9, dropped), (8, analysed), (11, refused), (10, cancelled)])
+        }),
+        ("rate", "rate", rate(17.349)),
         ("error", "bad_json", refusal(read_text("nonsense")).to_text()),
         ("error", "bad_msgpack", refusal(read_binary(&Bytes::from_static(b"hello"))).to_text()),
         ("error", "unknown_key", refusal(read_text(r#"{"letter": "A"}"#)).to_text()),

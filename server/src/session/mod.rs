@@ -2,6 +2,7 @@
 
 mod commands;
 mod outbox;
+mod pace;
 mod seen;
 mod socket;
 pub(crate) mod wiring;
@@ -11,12 +12,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
 use dactyl_config::Server as Limits;
-use gstdactyl::frame;
+use gstdactyl::frame::{self, FrameRecord};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use self::{
     commands::{Commands, Job, Supervisor},
     outbox::{Extra, Outbox},
+    pace::Pace,
     seen::Status,
     wiring::{Listener, Origin},
 };
@@ -26,7 +28,7 @@ use crate::{
     metrics::Metrics,
     pipeline_file::PipelineError,
     prepare::Prepared,
-    protocol::{self, Close, Extras, Refusal, Request, Timings},
+    protocol::{self, Close, Extras, Outcome, Refusal, Request, Timings},
 };
 
 /// What a session is started with.
@@ -60,7 +62,10 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
     let commands = Arc::new(Commands::default());
     let ledger = {
         let outbox = Arc::clone(&outbox);
-        Ledger::new(Arc::clone(&metrics), move |frame| outbox.refuse(&Refusal::no_picture(frame)))
+        let pace = Pace::default();
+        Ledger::new(Arc::clone(&metrics), move |record, outcome| {
+            tell_end(&outbox, extras, &pace, record, outcome);
+        })
     };
     let outlet = Arc::new(Outlet {
         outbox: Arc::clone(&outbox),
@@ -95,6 +100,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         commands: Arc::clone(&commands),
         ledger: Arc::clone(&ledger),
         prepared,
+        tells_ends: extras.ended,
         frames: 0,
         rate: Rate::new(),
         letters: Rate::new(),
@@ -104,6 +110,22 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
     let _end = EndOfSession { ledger, commands };
     socket::serve(socket, intake, &outbox, shutdown).await;
     drop(alive);
+}
+
+/// Tells the client what became of a frame, as far as it wants to know.
+fn tell_end(outbox: &Outbox, extras: Extras, pace: &Pace, record: &FrameRecord, outcome: Outcome) {
+    match outcome {
+        Outcome::Refused => outbox.refuse(&Refusal::no_picture(record.id)),
+        Outcome::Analysed if extras.rate => {
+            if let Some(rate) = pace.next(&record.stages(), Instant::now()) {
+                outbox.rate(rate);
+            }
+        }
+        _ => {}
+    }
+    if extras.ended {
+        outbox.ended(record.id, outcome);
+    }
 }
 
 struct OpenSession(Arc<Metrics>);
@@ -154,6 +176,8 @@ struct Intake {
     commands: Arc<Commands>,
     ledger: Arc<Ledger>,
     prepared: Arc<Prepared>,
+    /// Whether the client wants to know what becomes of its frames.
+    tells_ends: bool,
     /// Frames that came, refused ones too.
     frames: u64,
     rate: Rate,
@@ -162,9 +186,19 @@ struct Intake {
 }
 
 impl Intake {
-    fn take(&mut self, length: usize, read: impl FnOnce() -> Result<Request, Refusal>) -> Taken {
+    /// `bare_jpeg`: the message is a frame and nothing else.
+    fn take(
+        &mut self,
+        length: usize,
+        bare_jpeg: bool,
+        read: impl FnOnce() -> Result<Request, Refusal>,
+    ) -> Taken {
         let came = Instant::now();
         let request = if length > self.limits.max_message_bytes as usize {
+            if bare_jpeg {
+                self.frames += 1;
+                self.tell_refused();
+            }
             Err(Refusal::too_large(length, self.limits.max_message_bytes))
         } else {
             read()
@@ -181,7 +215,11 @@ impl Intake {
         let has_frame = request.jpeg.is_some();
         if let Some(jpeg) = request.jpeg {
             self.frames += 1;
-            refusals.extend(jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err());
+            let refused = jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err();
+            if refused.is_some() {
+                self.tell_refused();
+            }
+            refusals.extend(refused);
         }
         if refusals.is_empty() {
             self.bad_in_a_row = 0;
@@ -201,6 +239,12 @@ impl Intake {
         }
         self.bad_in_a_row += 1;
         if self.bad_in_a_row >= self.limits.max_bad_messages { Taken::TooManyBad } else { Taken::Nothing }
+    }
+
+    fn tell_refused(&self) {
+        if self.tells_ends {
+            self.outbox.ended(self.frames, Outcome::Refused);
+        }
     }
 
     fn take_letter(&mut self, letter: &str, came: Instant) -> Result<(), Refusal> {

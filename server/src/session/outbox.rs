@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::protocol::{self, Close, Refusal};
+use crate::protocol::{self, Close, Outcome, Refusal};
 
 /// Messages that must be delivered and wait: beyond this the client counts as one that does not read.
 const MOST_WAITING: usize = 10_000;
@@ -42,6 +42,8 @@ struct State {
     kept: VecDeque<Outgoing>,
     feedback: Option<Outgoing>,
     extras: [Option<String>; 3],
+    ended: Vec<(u64, Outcome)>,
+    rate: Option<f64>,
     ping: bool,
     close: Option<Close>,
     /// The newest epoch; what belongs to an earlier one is not sent any more.
@@ -63,11 +65,12 @@ impl Outbox {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        if state.kept.len() + state.unanswered.len() > MOST_WAITING {
+        if state.kept.len() + state.unanswered.len() + state.ended.len() > MOST_WAITING {
             state.close.get_or_insert(Close::SlowClient);
             // Nothing more is kept for it.
             state.kept.truncate(MOST_WAITING);
             state.unanswered.truncate(MOST_WAITING);
+            state.ended.truncate(MOST_WAITING);
         }
         drop(state);
         self.filled.notify_one();
@@ -127,6 +130,16 @@ impl Outbox {
         });
     }
 
+    /// A frame ended; none is forgotten, whatever its epoch.
+    pub(super) fn ended(&self, frame: u64, outcome: Outcome) {
+        self.change(|state| state.ended.push((frame, outcome)));
+    }
+
+    /// How many frames a second are analysed at most.
+    pub(super) fn rate(&self, per_second: f64) {
+        self.change(|state| state.rate = Some(per_second));
+    }
+
     /// An error.
     pub(super) fn refuse(&self, refusal: &Refusal) {
         self.change(|state| state.kept.push_back(Outgoing::Text(refusal.to_text())));
@@ -161,8 +174,17 @@ impl Outbox {
         if std::mem::take(&mut state.ping) {
             return Some(Outgoing::Ping);
         }
-        let feedback = state.feedback.take();
-        feedback.or_else(|| state.extras.iter_mut().find_map(Option::take).map(Outgoing::Text))
+        if let Some(feedback) = state.feedback.take() {
+            return Some(feedback);
+        }
+        if let Some(extra) = state.extras.iter_mut().find_map(Option::take) {
+            return Some(Outgoing::Text(extra));
+        }
+        // After what was computed from these frames.
+        if !state.ended.is_empty() {
+            return Some(Outgoing::Text(protocol::ended(&std::mem::take(&mut state.ended))));
+        }
+        state.rate.take().map(|rate| Outgoing::Text(protocol::rate(rate)))
     }
 
     /// Waits for the next message. One caller at a time.
@@ -220,6 +242,20 @@ mod tests {
         assert_eq!(drain(&outbox), []);
         outbox.feedback(1, "new".to_owned(), None);
         assert_eq!(drain(&outbox), [feedback("new")]);
+    }
+
+    #[test]
+    fn the_end_of_a_frame_is_told_after_what_came_of_it_and_whatever_its_epoch() {
+        let outbox = Outbox::default();
+        outbox.ended(1, Outcome::Dropped);
+        outbox.begin_epoch(1, 3, Instant::now(), false);
+        outbox.ended(2, Outcome::Cancelled);
+        outbox.rate(20.0);
+        outbox.rate(10.04);
+        outbox.feedback(1, "new".to_owned(), None);
+        let ended = r#"{"ended":[[1,"dropped"],[2,"cancelled"]]}"#.to_owned();
+        let rate = r#"{"rate":10.0}"#.to_owned();
+        assert_eq!(drain(&outbox), [feedback("new"), Outgoing::Text(ended), Outgoing::Text(rate)]);
     }
 
     #[test]

@@ -88,8 +88,11 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                 let now = Instant::now();
                 times.heard = now;
                 let taken = match message {
-                    Message::Text(text) => intake.take(text.len(), || protocol::read_text(&text)),
-                    Message::Binary(bytes) => intake.take(bytes.len(), || protocol::read_binary(&bytes)),
+                    Message::Text(text) => intake.take(text.len(), false, || protocol::read_text(&text)),
+                    Message::Binary(bytes) => {
+                        let bare = protocol::is_bare_jpeg(&bytes);
+                        intake.take(bytes.len(), bare, || protocol::read_binary(&bytes))
+                    }
                     Message::Pong(_) => {
                         times.pinged = None;
                         Taken::Nothing

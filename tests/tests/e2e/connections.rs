@@ -114,6 +114,18 @@ async fn one_session_too_many_is_refused_before_the_upgrade() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plain_get_tells_a_browser_why_its_websocket_was_refused() {
+    let server = Server::start_with(|config| config.server.max_sessions = 1).await;
+    assert_eq!(server.get("/ws").await, (426, "connect with a WebSocket\n".to_owned()));
+    let (status, cause) = server.get("/ws?extras=nothing").await;
+    assert!(status == 400 && cause.contains("unknown extra"), "{status} {cause}");
+    let _first = Client::connect(&server).await;
+    let (status, cause) = server.get("/ws").await;
+    assert!(status == 503 && cause.contains("all 1 sessions are taken"), "{status} {cause}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_own_origin_and_listed_ones_may_connect() {
     let server = Server::start_with(|config| {
         config.server.allowed_origins = vec!["https://learn.example.org".to_owned()];

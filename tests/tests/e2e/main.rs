@@ -8,6 +8,7 @@ mod connections;
 mod garbage;
 mod ledger;
 mod own_model;
+mod page;
 mod pictures;
 mod pipelines;
 mod protocol;

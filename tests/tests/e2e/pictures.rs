@@ -38,21 +38,22 @@ pub fn encode(
 /// The first `count` frames of the rendered person, as JPEGs. `None`, said on standard output, where `../shared` is
 /// absent and not demanded by `DACTYL_REQUIRE_SHARED`.
 pub fn person(count: usize) -> Option<Vec<Vec<u8>>> {
-    let folder = shared()?.join("golden/avatar");
     let frame = |index: usize| {
-        let file = std::fs::File::open(folder.join(format!("{index:03}.png"))).expect("60 frames");
-        let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a PNG");
-        let mut pixels = vec![0; reader.output_buffer_size().expect("fits in memory")];
-        let info = reader.next_frame(&mut pixels).expect("a PNG");
-        let (width, height) = (info.width.try_into().expect("small"), info.height.try_into().expect("small"));
-        encode(&pixels, width, height, |_| ())
+        let (pixels, width, height) = person_pixels(index)?;
+        Some(encode(&pixels, width, height, |_| ()))
     };
     // Forwards, backwards, forwards: a clip of any length without a jump.
-    Some(
-        (0..count)
-            .map(|index| frame(if (index / 59) % 2 == 0 { index % 59 } else { 59 - index % 59 }))
-            .collect(),
-    )
+    (0..count).map(|index| frame(if (index / 59) % 2 == 0 { index % 59 } else { 59 - index % 59 })).collect()
+}
+
+/// RGB pixels, width and height of one of the 60 pictures of [`person`].
+pub fn person_pixels(index: usize) -> Option<(Vec<u8>, u16, u16)> {
+    let path = shared()?.join(format!("golden/avatar/{index:03}.png"));
+    let file = std::fs::File::open(path).expect("60 frames");
+    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("fits in memory")];
+    let info = reader.next_frame(&mut pixels).expect("a PNG");
+    Some((pixels, info.width.try_into().expect("small"), info.height.try_into().expect("small")))
 }
 
 /// The folder of data that is not part of the repository.

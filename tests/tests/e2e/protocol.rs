@@ -181,3 +181,61 @@ async fn more_letters_a_second_than_allowed_are_refused() {
     assert_eq!(resets_and_errors(&mut client, 6).await, (5, vec!["too_fast".to_owned()]));
     server.stop().await;
 }
+
+/// What became of every frame, in the order of their numbers, as soon as `count` have ended.
+async fn outcomes(client: &mut Client, count: usize) -> Vec<String> {
+    let mut ended = std::collections::BTreeMap::new();
+    while ended.len() < count {
+        let answer = client.answer().await;
+        for pair in answer["ended"].as_array().into_iter().flatten() {
+            let (frame, outcome) = (pair[0].as_u64().expect("a number"), pair[1].as_str().expect("a word"));
+            assert_eq!(ended.insert(frame, outcome.to_owned()), None, "frame {frame} ended twice");
+        }
+    }
+    assert_eq!(ended.keys().copied().collect::<Vec<_>>(), (1..=count as u64).collect::<Vec<_>>());
+    ended.into_values().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_extra_ended_every_frame_is_accounted_for() {
+    let server = Server::start_with(|config| config.server.max_message_bytes = 20_000).await;
+    let mut client = Client::connect_to(&server, "?extras=ended").await.expect("a session");
+    let good = gradient(64, 48, 1);
+    client.send_frame(&good).await;
+    assert_eq!(outcomes(&mut client, 1).await, ["analysed"]);
+
+    let mut client = Client::connect_to(&server, "?extras=ended").await.expect("a session");
+    client.send_frame(&good[..40]).await;
+    client.send_frame(&[&good[..], &[0; 30_000]].concat()).await;
+    client.send_json(&json!({"jpeg_blob": "*", "new_letter": "A"})).await;
+    client.send_frame(&good).await;
+    assert_eq!(outcomes(&mut client, 4).await, ["refused", "refused", "refused", "analysed"]);
+
+    let mut client = Client::connect_to(&server, "?extras=ended").await.expect("a session");
+    for _ in 0..30 {
+        client.send_frame(&good).await;
+    }
+    let outcomes = outcomes(&mut client, 30).await;
+    assert_eq!(outcomes[29], "analysed");
+    assert!(outcomes.contains(&"dropped".to_owned()), "{outcomes:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_extra_rate_the_server_tells_its_pace() {
+    let server = Server::start().await;
+    let mut client = Client::connect_to(&server, "?extras=rate").await.expect("a session");
+    let good = gradient(64, 48, 1);
+    let mut sent = 0.0;
+    let rate = loop {
+        client.send_frame(&good).await;
+        sent += 1.0;
+        server.wait_for_metric(ANALYSED, |analysed| analysed == sent).await;
+        if let Some(answer) = client.answer_within(std::time::Duration::from_millis(20)).await {
+            break answer["rate"].as_f64().expect("a rate");
+        }
+        assert!(sent < 100.0, "no rate is told");
+    };
+    assert!(rate > 0.0);
+    server.stop().await;
+}

@@ -26,6 +26,18 @@ impl Server {
 
     /// As [`Server::start`], changed by `edit`.
     pub async fn start_with(edit: impl FnOnce(&mut Config)) -> Self {
+        let mut server = Self::spawn(edit).await;
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// As [`Server::start_with`] for one that speaks TLS, to which the other methods cannot speak; it may still be warming
+    /// up, and takes connections when it is ready.
+    pub async fn start_with_tls(edit: impl FnOnce(&mut Config)) -> Self {
+        Self::spawn(edit).await
+    }
+
+    async fn spawn(edit: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::builtin();
         config.server.listen = "127.0.0.1:0".to_owned();
         config.server.max_fps = 1000;
@@ -40,9 +52,7 @@ impl Server {
             let _ = stopped.await;
         };
         let task = tokio::spawn(dactyl::serve(Arc::new(config), listener, shutdown));
-        let mut server = Self { address, stop: Some(stop), task };
-        server.wait_until_ready().await;
-        server
+        Self { address, stop: Some(stop), task }
     }
 
     /// Asks the server to stop and waits for its end.

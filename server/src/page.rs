@@ -1,0 +1,108 @@
+//! The practice page: the files of `server/web`, part of the program, and the headers that bind them.
+
+use axum::{
+    body::Body,
+    extract::{Path, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// Nothing but this server's own files, no inline script or style, the camera for this page alone.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(), geolocation=(), display-capture=()",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Built without optimisation, the program reads the files from the folder instead, so that they can be worked on.
+#[derive(RustEmbed)]
+#[folder = "web/"]
+struct Files;
+
+/// `/`
+pub(crate) async fn index(headers: HeaderMap) -> Response {
+    answer("index.html", &headers)
+}
+
+/// `/web/PATH`
+pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    answer(&path, &headers)
+}
+
+/// Adds the headers to every answer of the server.
+pub(crate) async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn answer(path: &str, headers: &HeaderMap) -> Response {
+    let Some(file) = Files::get(path) else {
+        return (StatusCode::NOT_FOUND, "no such file; the practice page is at /\n").into_response();
+    };
+    let tag = entity_tag(&file);
+    // Asked for again each time, sent again when it has changed: a new server may bring another protocol.
+    let kept = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    let mut kind = file.metadata.mimetype().to_owned();
+    if kind.starts_with("text/") {
+        kind.push_str("; charset=utf-8");
+    }
+    (kept, [(header::CONTENT_TYPE, kind)], Body::from(file.data.into_owned())).into_response()
+}
+
+fn entity_tag(file: &EmbeddedFile) -> String {
+    let digest: String =
+        file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digest}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Uncompressed, what a visitor loads; the limit is part of what the page promises.
+    const MOST_BYTES: usize = 150_000;
+
+    #[test]
+    fn the_page_is_light() {
+        let sizes: Vec<(String, usize)> = Files::iter()
+            .map(|path| (path.to_string(), Files::get(&path).unwrap().data.len()))
+            .collect();
+        let total: usize = sizes.iter().map(|(_, size)| size).sum();
+        assert!(total < MOST_BYTES, "{total} bytes: {sizes:?}");
+    }
+
+    #[test]
+    fn a_file_is_sent_once_and_then_only_when_it_has_changed() {
+        let first = answer("client.js", &HeaderMap::new());
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(first.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        let known = HeaderMap::from_iter([(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone())]);
+        assert_eq!(answer("client.js", &known).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(answer("style.css", &known).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn nothing_outside_of_the_folder_is_sent() {
+        for path in ["../Cargo.toml", "../src/page.rs", "/etc/passwd", "none.js", ""] {
+            assert_eq!(answer(path, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}

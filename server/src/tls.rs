@@ -1,0 +1,79 @@
+//! TLS at the server's own socket, for pages that need a secure context where no proxy gives one.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use axum::serve::Listener;
+use dactyl_config::Kind;
+use tls_listener::{Error, TlsListener};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+    server::TlsStream,
+};
+
+/// Pause after a connection could not be taken, which is when the process is out of file descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads certificate and key; `None` if none are configured.
+///
+/// # Errors
+///
+/// When a file cannot be found or read, or the key is not the certificate's.
+pub fn load(tls: &dactyl_config::Tls) -> Result<Option<TlsAcceptor>> {
+    if tls.certificate.is_empty() {
+        return Ok(None);
+    }
+    let path = dactyl_config::find(&tls.certificate, Kind::File).context("tls.certificate")?;
+    let chain = CertificateDer::pem_file_iter(&path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("tls.certificate: {} is no certificate chain in PEM", path.display()))?;
+    let path = dactyl_config::find(&tls.key, Kind::File).context("tls.key")?;
+    let key = PrivateKeyDer::from_pem_file(&path)
+        .with_context(|| format!("tls.key: {} is no private key in PEM", path.display()))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("tls.certificate and tls.key do not go together")?;
+    // A WebSocket's upgrade is one of HTTP/1.1.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// Connections that have finished their handshake; slow ones do not hold up the others.
+pub(crate) struct TlsConnections(TlsListener<TcpListener, TlsAcceptor>);
+
+impl TlsConnections {
+    pub(crate) fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
+        Self(TlsListener::new(acceptor, listener))
+    }
+}
+
+impl Listener for TlsConnections {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.0.accept().await {
+                Ok(connection) => return connection,
+                Err(Error::ListenerError(error)) => {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // Anybody can send anything to a port.
+                Err(error) => tracing::debug!(%error, "no TLS handshake"),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.listener().local_addr()
+    }
+}

@@ -1,0 +1,334 @@
+/**
+ * A client of Dactyl in one file without dependencies: copy it next to your own modules.
+ *
+ *     import { DactylClient } from "./client.js";
+ *     const client = new DactylClient("https://learn.example.org/ws");
+ *     client.addEventListener("feedback", ({ detail }) => console.log(detail.letter, detail.probability));
+ *     client.connect();
+ *     client.practise("B");
+ *     client.start(video); // a <video> that plays the camera
+ *
+ * Events, each a CustomEvent with its `detail`:
+ *
+ * | event       | detail                   | when                                                             |
+ * |-------------|--------------------------|------------------------------------------------------------------|
+ * | `state`     | {@link StateChange}      | the connection changes                                           |
+ * | `feedback`  | {@link Feedback}         | the letter or the practised letter's probability has changed     |
+ * | `status`    | {@link Status}           | the server's window fills, a hand comes or goes                  |
+ * | `top`       | `[letter, probability][]`| every result: the best letters, best first                       |
+ * | `landmarks` | {@link Landmarks}        | every analysed frame                                             |
+ * | `sent`      | {@link Sent}             | a frame has left                                                 |
+ * | `ended`     | {@link Ended}            | the server is done with a frame                                  |
+ * | `problem`   | `{code, message}`        | the server refused a message                                     |
+ *
+ * `status`, `top` and `landmarks` come if `extras` names them. A page of another origin than the server's must be
+ * listed in its `server.allowed_origins`. Needs a browser of 2023 or later.
+ *
+ * Licence: MIT or Apache-2.0.
+ */
+
+/**
+ * @typedef {"closed"|"connecting"|"open"|"full"|"away"|"idle"|"refused"} State
+ *   `closed`: not asked to connect. `full`: no place on the server. `away`: it cannot be reached. `idle`: it closed the
+ *   connection because nothing was sent; the next frame or letter connects again. `refused`: it does not want this
+ *   client, `reason` says why. The client tries again by itself in `full`, `away` and `refused`.
+ * @typedef {{state: State, reason: string, retryMs: number}} StateChange `retryMs`: time to the next try, or 0.
+ * @typedef {{letter: string, probability: number, frame?: number, ageMs?: number, timings?: Record<string, number>}}
+ *   Feedback `letter`: what is seen, "" = nothing. `probability`: of the practised letter, 0 to 1. `frame` is absent
+ *   from the 0 % that answers a new letter. `ageMs`: since the frame was taken from the video.
+ * @typedef {{status: "warming"|"ready"|"no_hand", filled: number, window: number}} Status
+ * @typedef {[number, number, number, number]} Landmark x and y as shares of the picture, z, visibility
+ * @typedef {{frame: number, pose: Landmark[]|null, face: Landmark[]|null, left_hand: Landmark[]|null,
+ *   right_hand: Landmark[]|null}} Landmarks
+ * @typedef {{frame: number, bytes: number, width: number, height: number}} Sent
+ * @typedef {{frame: number, outcome: "analysed"|"dropped"|"cancelled"|"refused", roundTripMs: number}} Ended
+ * @typedef {object} Options
+ * @property {number} fps Frames a second at most; fewer if the server cannot keep up. 30 unless given.
+ * @property {number} maxInFlight Frames that may be on their way at a time, 2 unless given. Newer ones wait in the
+ *   camera; of those the newest goes.
+ * @property {number} width Width of the frames that are sent, in pixels; smaller videos stay as they are. 640.
+ * @property {number} quality Of the JPEGs, 0 to 1. 0.8.
+ * @property {string[]} extras Further extras of the protocol: `status`, `top`, `landmarks`.
+ */
+
+const ENCODER = "dactyl-encoder";
+/** What the client itself needs of the protocol. */
+const OWN_EXTRAS = ["frame", "timings", "ended", "rate"];
+const FIRST_RETRY_MS = 500;
+const MOST_RETRY_MS = 10_000;
+
+/** A connection to a server, kept up until {@link close}. */
+export class DactylClient extends EventTarget {
+  /** @type {Options} */
+  #options;
+  #url;
+  /** @type {State} */
+  #state = "closed";
+  /** @type {WebSocket|null} */
+  #socket = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #retry;
+  #retryMs = FIRST_RETRY_MS;
+  /** @type {string|null} */
+  #letter = null;
+  /** @type {HTMLVideoElement|null} */
+  #video = null;
+  /** @type {Worker|null} */
+  #encoder = null;
+  #encoding = false;
+  #hasNewPicture = false;
+  /** When the next frame is due at the frame rate in force. */
+  #due = 0;
+  #frames = 0;
+  /** First frame after the last new letter: what was computed from earlier ones is not told. */
+  #firstFrame = 1;
+  /** When the frames that the server has not ended were taken. @type {Map<number, number>} */
+  #inFlight = new Map();
+  #serverRate = Infinity;
+  #counts = { sent: 0, analysed: 0, dropped: 0, cancelled: 0, refused: 0 };
+
+  /**
+   * @param {string|URL} url Address of the server's `/ws`, as ws, wss, http or https; `?pipeline=NAME` may follow.
+   * @param {Partial<Options>} [options]
+   */
+  constructor(url, options = {}) {
+    super();
+    this.#options = { fps: 30, maxInFlight: 2, width: 640, quality: 0.8, extras: [], ...options };
+    this.#url = new URL(url, globalThis.location?.href);
+    this.#url.searchParams.set("extras", [...OWN_EXTRAS, ...this.#options.extras].join());
+  }
+
+  /** @returns {State} */
+  get state() {
+    return this.#state;
+  }
+
+  /** Frames sent and what became of them, since the client was made; `rate`: what the server can keep up with. */
+  get counts() {
+    return { ...this.#counts, inFlight: this.#inFlight.size, rate: this.#serverRate };
+  }
+
+  /** Frames a second at most, from now on. */
+  set fps(fps) {
+    this.#options.fps = fps;
+  }
+
+  get fps() {
+    return this.#options.fps;
+  }
+
+  /** Connects, and again whenever the connection is lost. Does nothing while connected. */
+  connect() {
+    clearTimeout(this.#retry);
+    if (this.#socket) return;
+    this.#become("connecting");
+    const url = new URL(this.#url);
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url, "dactyl.v1");
+    this.#socket = socket;
+    let wasOpen = false;
+    socket.onopen = () => {
+      wasOpen = true;
+      this.#frames = 0;
+      this.#firstFrame = 1;
+      this.#inFlight.clear();
+      this.#serverRate = Infinity;
+      this.#due = 0;
+      this.#become("open");
+      if (this.#letter !== null) this.practise(this.#letter);
+    };
+    socket.onmessage = ({ data }) => {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#receive(JSON.parse(data));
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (this.#socket !== socket) return;
+      this.#socket = null;
+      if (wasOpen && code === 1000) this.#become("idle", reason);
+      else if (wasOpen) this.#tryLater("away", reason);
+      else this.#askWhy();
+    };
+  }
+
+  /** Ends the connection for good, or until {@link connect}. */
+  close() {
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#become("closed");
+  }
+
+  /**
+   * Sets the letter to practise, "" for none. Everything that the server has seen so far is forgotten, so that the same
+   * letter again starts afresh.
+   * @param {string} letter
+   */
+  practise(letter) {
+    this.#letter = letter;
+    this.#firstFrame = this.#frames + 1;
+    if (this.#state === "open") this.#socket?.send(JSON.stringify({ jpeg_blob: null, new_letter: letter }));
+    else if (this.#state === "idle") this.connect();
+  }
+
+  /**
+   * Sends the pictures of a video from now on. They are taken as the video has them, whatever its style mirrors: the
+   * server must see what the camera sees.
+   * @param {HTMLVideoElement} video
+   */
+  start(video) {
+    const isNew = video !== this.#video;
+    this.#video = video;
+    this.#encoder ??= this.#startEncoder();
+    if (isNew) this.#watch(video);
+  }
+
+  /** Sends no more pictures; the connection stays. */
+  stop() {
+    this.#video = null;
+    this.#hasNewPicture = false;
+    this.#encoder?.terminate();
+    this.#encoder = null;
+    this.#encoding = false;
+  }
+
+  /** @param {HTMLVideoElement} video */
+  #watch(video) {
+    const next = () => {
+      if (this.#video !== video) return;
+      this.#hasNewPicture = true;
+      this.#sendNewest();
+      if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(next);
+      else setTimeout(next, 1000 / this.#options.fps);
+    };
+    next();
+  }
+
+  /** Takes the video's newest picture, if there is one and it is time for one. */
+  #sendNewest() {
+    const video = this.#video;
+    if (!video?.videoWidth || !this.#hasNewPicture || this.#encoding) return;
+    if (this.#state === "idle") this.connect();
+    if (this.#state !== "open" || this.#inFlight.size >= this.#options.maxInFlight) return;
+    if (this.#socket?.bufferedAmount) return;
+    const now = performance.now();
+    if (now < this.#due) return;
+    const period = 1000 / Math.min(this.#options.fps, this.#serverRate);
+    this.#due = Math.max(this.#due, now - period) + period;
+    this.#hasNewPicture = false;
+    this.#encoding = true;
+    const scale = Math.min(1, this.#options.width / video.videoWidth);
+    const width = Math.round(video.videoWidth * scale);
+    const height = Math.round(video.videoHeight * scale);
+    const size = { width, height, quality: this.#options.quality, takenAt: now };
+    pictureOf(video).then(
+      (picture) => (this.#encoder ? this.#encoder.postMessage({ picture, ...size }, [picture]) : picture.close()),
+      () => (this.#encoding = false), // the video has just ended
+    );
+  }
+
+  /** Pictures become JPEGs on a thread of their own, which runs the end of this file. */
+  #startEncoder() {
+    const encoder = new Worker(import.meta.url, { type: "module", name: ENCODER });
+    encoder.onmessage = ({ data: { jpeg, width, height, takenAt } }) => {
+      this.#encoding = false;
+      if (this.#state !== "open") return;
+      this.#frames += 1;
+      this.#counts.sent += 1;
+      this.#inFlight.set(this.#frames, takenAt);
+      this.#socket?.send(jpeg);
+      this.#tell("sent", { frame: this.#frames, bytes: jpeg.byteLength, width, height });
+      this.#sendNewest();
+    };
+    encoder.onerror = () => (this.#encoding = false);
+    return encoder;
+  }
+
+  /** @param {Record<string, any>} message */
+  #receive(message) {
+    if ("target_arg_prob" in message) {
+      const { maxarg_letter: letter, target_arg_prob: probability, frame, timings } = message;
+      if (frame < this.#firstFrame) return;
+      const takenAt = this.#inFlight.get(frame);
+      const ageMs = takenAt && performance.now() - takenAt;
+      this.#tell("feedback", { letter, probability, frame, timings, ageMs });
+    } else if (message.ended) {
+      for (const [frame, outcome] of message.ended) {
+        const roundTripMs = performance.now() - (this.#inFlight.get(frame) ?? NaN);
+        this.#inFlight.delete(frame);
+        this.#counts[/** @type {Ended["outcome"]} */ (outcome)] += 1;
+        this.#tell("ended", { frame, outcome, roundTripMs });
+      }
+      this.#sendNewest();
+    } else if (message.rate) {
+      this.#serverRate = message.rate;
+    } else if (message.status) {
+      const [status, filled, window] = message.status.split(/[ /]/);
+      this.#tell("status", { status, filled: Number(filled), window: Number(window) });
+    } else if (message.top) {
+      this.#tell("top", message.top);
+    } else if (message.landmarks) {
+      this.#tell("landmarks", message.landmarks);
+    } else if (message.error) {
+      this.#tell("problem", message.error);
+    }
+  }
+
+  /** Browsers hide why a WebSocket was refused; the same address asked by HTTP tells. */
+  async #askWhy() {
+    const url = new URL(this.#url);
+    url.protocol = url.protocol.replace("ws", "http");
+    try {
+      const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      const reason = (await answer.text()).trim();
+      const isFull = answer.status === 503 && answer.headers.has("Retry-After");
+      const isRefused = answer.status === 400 || answer.status === 403;
+      this.#tryLater(isFull ? "full" : isRefused ? "refused" : "away", reason);
+    } catch {
+      this.#tryLater("away", "");
+    }
+  }
+
+  /** @param {State} state @param {string} reason */
+  #tryLater(state, reason) {
+    if (this.#state === "closed" || this.#socket) return;
+    // Clients that lost the same server must not all come back in the same moment.
+    const wait = this.#retryMs * (0.75 + Math.random() / 2);
+    this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
+    this.#inFlight.clear();
+    this.#become(state, reason, wait);
+    this.#retry = setTimeout(() => this.connect(), wait);
+  }
+
+  /** @param {State} state */
+  #become(state, reason = "", retryMs = 0) {
+    this.#state = state;
+    this.#tell("state", { state, reason, retryMs });
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * The picture that a video shows, in a form that can be given to another thread without a copy where the browser can.
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<ImageBitmap|VideoFrame>}
+ */
+async function pictureOf(video) {
+  return "VideoFrame" in globalThis ? new VideoFrame(video) : createImageBitmap(video);
+}
+
+if (self.name === ENCODER && typeof document === "undefined") {
+  const canvas = new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  self.onmessage = async ({ data: { picture, width, height, quality, takenAt } }) => {
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    context?.drawImage(picture, 0, 0, width, height);
+    picture.close();
+    const jpeg = await (await canvas.convertToBlob({ type: "image/jpeg", quality })).arrayBuffer();
+    self.postMessage({ jpeg, width, height, takenAt }, { transfer: [jpeg] });
+  };
+}

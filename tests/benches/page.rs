@@ -1,0 +1,134 @@
+//! How heavy the practice page is: time to its first paint, and the work of its main thread while it sends 640 x 480 pictures.
+//! With `--screenshots DIR` it takes pictures of the page instead.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a failed measurement has nothing to report")]
+#![allow(clippy::print_stdout, reason = "what it is run for")]
+#![allow(dead_code, reason = "the modules are shared with the tests")]
+
+#[path = "../tests/e2e/page/browser.rs"]
+mod browser;
+#[path = "../tests/e2e/page/clip.rs"]
+mod clip;
+#[path = "../tests/e2e/pictures.rs"]
+mod pictures;
+#[path = "../tests/e2e/server.rs"]
+mod server;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::browser::{Browser, Camera};
+use crate::server::Server;
+
+const ROUNDS: usize = 3;
+const SENDING: Duration = Duration::from_secs(10);
+const SIZES: [(u32, u32); 3] = [(390, 844), (768, 1024), (1440, 900)];
+
+#[tokio::main]
+async fn main() {
+    let Some(clip) = clip::person_at(640, 480) else { return };
+    let arguments: Vec<String> = std::env::args().collect();
+    let folder = arguments.iter().position(|argument| argument == "--screenshots");
+    match folder.and_then(|at| arguments.get(at + 1)) {
+        Some(folder) => take_screenshots(clip.path(), Path::new(folder)).await,
+        None => measure(clip.path()).await,
+    }
+}
+
+async fn measure(clip: &Path) {
+    // Without the face, so that few cores analyse as many frames as are sent.
+    let server = Server::start_with(|config| {
+        config.holistic.parts = vec![dactyl_config::Part::Pose, dactyl_config::Part::Hands];
+    })
+    .await;
+    let url = format!("http://{}/", server.address);
+    let mut paints = Vec::new();
+    for _ in 0..ROUNDS {
+        let browser = Browser::start(Camera::Clip(clip)).await;
+        browser.open("about:blank").await;
+        browser.open(&url).await;
+        let paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime";
+        paints.push(browser.until("a paint", paint).await.as_f64().expect("milliseconds"));
+    }
+    println!("first contentful paint, cold: {} ms (median of {ROUNDS}: {paints:.0?})", median(&paints).round());
+
+    let browser = Browser::start(Camera::Clip(clip)).await;
+    browser.open_and_start(&url).await;
+    browser.devtools("Performance.enable", json!({})).await;
+    server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > 30.0).await;
+    let mut shares = Vec::new();
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        let (begin, worked) = (Instant::now(), task_seconds(&browser).await);
+        let frames = server.metric("dactyl_frames_received_total").await;
+        tokio::time::sleep(SENDING).await;
+        let worked = task_seconds(&browser).await - worked;
+        let frames = server.metric("dactyl_frames_received_total").await - frames;
+        let seconds = begin.elapsed().as_secs_f64();
+        shares.push(100.0 * worked / seconds);
+        rates.push(frames / seconds);
+    }
+    println!(
+        "main thread while sending 640 x 480: {:.1} % of the wall time at {:.1} frames a second \
+         (medians of {ROUNDS}: {shares:.1?}, {rates:.1?})",
+        median(&shares),
+        median(&rates)
+    );
+    server.stop().await;
+}
+
+async fn task_seconds(browser: &Browser) -> f64 {
+    let metrics = browser.devtools("Performance.getMetrics", json!({})).await;
+    let metrics = metrics["metrics"].as_array().expect("metrics").clone();
+    let duration = metrics.iter().find(|metric| metric["name"] == "TaskDuration");
+    duration.and_then(|metric| metric["value"].as_f64()).expect("TaskDuration")
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+async fn take_screenshots(clip: &Path, folder: &Path) {
+    std::fs::create_dir_all(folder).expect("the folder");
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::Clip(clip)).await;
+    let url = format!("http://{}/", server.address);
+    browser.open(&url).await;
+    let statistics: serde_json::Map<_, _> = ('A'..='T')
+        .zip([3.1, 1.9, 2.4, 5.2, 8.8, 2.2, 3.9, 4.1, 1.7, 6.5, 3.3, 1.4, 9.7, 7.9, 2.6, 4.4, 5.8, 2.9, 6.1, 4.8])
+        .map(|(letter, seconds)| (letter.to_string(), json!({"won": 1, "skipped": 0, "seconds": seconds})))
+        .collect();
+    let statistics = json!(statistics).to_string();
+    browser.value(&format!("localStorage.setItem('dactyl.statistics', {statistics:?})")).await;
+    browser.value(r#"localStorage.setItem('dactyl.settings', '{"details": true, "list": "own", "ownList": "joy"}')"#).await;
+    for (width, height) in SIZES {
+        for theme in ["light", "dark"] {
+            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+            browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+            let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
+            browser.devtools("Emulation.setEmulatedMedia", features).await;
+            let take = async |name: &str| {
+                let file = folder.join(format!("{width}-{theme}-{name}.png"));
+                std::fs::write(&file, browser.driver.screenshot().await.expect("a screenshot")).expect("written");
+            };
+            browser.open(&url).await;
+            browser.until("the letter", "document.getElementById('letter').textContent").await;
+            take("welcome").await;
+            browser.click("#start").await;
+            browser.until("a hint", "document.getElementById('hint').textContent").await;
+            take("practise").await;
+            browser.click("[data-show=explore]").await;
+            browser.until("letters", "document.querySelectorAll('#top li').length").await;
+            take("explore").await;
+            browser.click("[data-show=progress]").await;
+            take("progress").await;
+            browser.click("#open-settings").await;
+            take("settings").await;
+        }
+    }
+    server.stop().await;
+}

@@ -1,0 +1,11 @@
+//! The practice page in a real Chromium, with clips in place of a camera, against a real server.
+
+mod accessibility;
+pub mod browser;
+pub mod clip;
+mod course;
+mod failures;
+#[path = "../../../../plugins/tests/elements/model.rs"]
+mod model;
+mod modules;
+mod sending;

@@ -1,0 +1,86 @@
+//! Modules of the page on their own: comparing hands, and the course of a practice.
+
+use serde_json::{Value, json};
+
+use super::browser::{Browser, Camera};
+use crate::server::Server;
+
+/// Runs the body of an asynchronous function in the page; it returns what the test looks at.
+async fn run(browser: &Browser, body: &str) -> Value {
+    browser
+        .run_async(&format!(
+            "const done = arguments[0];
+             (async () => {{ {body} }})().then(done, (error) => done(String(error.stack)));"
+        ))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hands_are_compared_and_words_spelled_as_they_should_be() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+
+    let compare = "
+        const { differences } = await import('/web/hand.js');
+        const shapes = await (await fetch('/web/shapes.json')).json();
+        const moved = (hand, turn, scale) => hand.map(([x, y, z]) => [
+            300 + scale * (x * Math.cos(turn) - y * Math.sin(turn)),
+            200 + scale * (x * Math.sin(turn) + y * Math.cos(turn)), z]);
+        const between = (seen, wanted) => differences(shapes[seen].hand, shapes[wanted].hand);
+        const own = Object.values(shapes).filter(({ hand }) => {
+            const { turn, fingers } = differences(moved(hand, 0.3, 90), hand);
+            return turn || fingers.length;
+        });
+        const turned = Object.values(shapes).every(({ hand }) => differences(moved(hand, 1.2, 90), hand).turn);
+        return { letters: Object.keys(shapes).join(''), own, turned, AB: between('A', 'B'), UV: between('U', 'V'),
+            DU: between('D', 'U'), IY: between('I', 'Y'), points: Object.values(shapes).every(({ hand }) => hand.length === 21),
+            paths: Object.keys(shapes).filter((letter) => shapes[letter].path) };";
+    let seen = run(&browser, compare).await;
+    assert_eq!(seen["letters"], "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "{seen}");
+    assert_eq!(seen["points"], true);
+    assert_eq!(seen["paths"], json!(["J", "Z"]));
+    // A hand that is moved, a little turned, and nearer or further away is the same shape.
+    assert_eq!(seen["own"], json!([]));
+    assert_eq!(seen["turned"], true);
+    // The worst fingers are those that a person would name.
+    let fingers = |pair: &str| -> Vec<(String, String)> {
+        let list = seen[pair]["fingers"].as_array().expect("a list");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        list.iter().map(|finger| (text(&finger["finger"]), text(&finger["how"]))).collect()
+    };
+    let named = |pair: &str, finger: &str, how: &str| fingers(pair).contains(&(finger.to_owned(), how.to_owned()));
+    assert!(fingers("AB").iter().all(|(_, how)| how == "straighten"), "{seen}");
+    assert!(named("DU", "middle", "straighten"), "{seen}");
+    assert!(named("IY", "thumb", "move") || named("IY", "thumb", "straighten"), "{seen}");
+    assert!(!fingers("UV").is_empty(), "{seen}");
+
+    let spelling = "
+        const { Spelling, inOrder, shuffled, spell } = await import('/web/spelling.js');
+        const labels = ['A', 'B', 'C', 'Hello'];
+        const course = new Spelling(labels, inOrder(['cab', 'xyz', 'hello']));
+        const seen = [];
+        for (let step = 0; step < 6; step += 1) { seen.push(course.letter); course.advance(); }
+        const random = shuffled(['one', 'two', 'three']);
+        const drawn = Array.from({ length: 100 }, random);
+        const held = new Spelling(labels, inOrder(['a']));
+        held.holdMs = 500;
+        held.begin(1000);
+        const wins = [];
+        for (const [now, probability] of [[1100, .9], [1500, .7], [1550, .2], [1600, .9], [2000, .9], [2099, .9], [2100, .9]]) {
+            held.see(probability, now);
+            wins.push(held.isWon(now));
+        }
+        return { seen, hello: spell('HELLO', labels), none: spell('hellox', labels) ?? null, wins,
+            repeats: drawn.some((word, index) => word === drawn[index + 1]), all: new Set(drawn).size,
+            unknown: new Spelling(labels, () => 'xyz').letter };";
+    let seen = run(&browser, spelling).await;
+    // Words that cannot be spelled are passed over; a sign may be a whole word.
+    assert_eq!(seen["seen"], json!(["C", "A", "B", "Hello", "C", "A"]), "{seen}");
+    assert_eq!((&seen["hello"], &seen["none"]), (&json!(["Hello"]), &Value::Null));
+    assert_eq!((&seen["repeats"], &seen["all"]), (&json!(false), &json!(3)));
+    assert_eq!(seen["unknown"], "A");
+    // Half a second without a break.
+    assert_eq!(seen["wins"], json!([false, false, false, false, false, false, true]));
+    server.stop().await;
+}
