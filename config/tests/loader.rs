@@ -124,7 +124,10 @@ fn values_that_contradict_each_other_are_refused() {
         refused("[tls]\ncertificate = 'chain.pem'"),
         "DIR/mine.toml:2: tls.certificate is refused: it needs a tls.key"
     );
-    assert_eq!(refused("[tls]\nkey = 'key.pem'"), "DIR/mine.toml:2: tls.key is refused: it needs a tls.certificate");
+    assert_eq!(
+        refused("[tls]\nkey = 'key.pem'"),
+        "DIR/mine.toml:2: tls.key is refused: it needs a tls.certificate"
+    );
     assert_eq!(
         refused("[server]\nping_timeout_s = 5"),
         "DIR/mine.toml:2: server.ping_timeout_s is refused: it must be more than server.ping_interval_s, which is 5"

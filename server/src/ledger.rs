@@ -117,12 +117,8 @@ mod tests {
         let expected = Frames { received: 5, analysed: 1, busy: 2, decode: 1, cancelled: 0 };
         assert_eq!(metrics.frames(), expected);
         assert_eq!(metrics.frames().in_flight(), 1);
-        let told = [
-            (2, Outcome::Dropped),
-            (3, Outcome::Refused),
-            (4, Outcome::Dropped),
-            (5, Outcome::Analysed),
-        ];
+        let told =
+            [(2, Outcome::Dropped), (3, Outcome::Refused), (4, Outcome::Dropped), (5, Outcome::Analysed)];
         assert_eq!(*ends.lock().unwrap(), told);
         drop(waiting);
         assert_eq!(metrics.frames().in_flight(), 0);

@@ -68,8 +68,7 @@ fn answer(path: &str, headers: &HeaderMap) -> Response {
 }
 
 fn entity_tag(file: &EmbeddedFile) -> String {
-    let digest: String =
-        file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{digest}\"")
 }
 
@@ -82,9 +81,8 @@ mod tests {
 
     #[test]
     fn the_page_is_light() {
-        let sizes: Vec<(String, usize)> = Files::iter()
-            .map(|path| (path.to_string(), Files::get(&path).unwrap().data.len()))
-            .collect();
+        let sizes: Vec<(String, usize)> =
+            Files::iter().map(|path| (path.to_string(), Files::get(&path).unwrap().data.len())).collect();
         let total: usize = sizes.iter().map(|(_, size)| size).sum();
         assert!(total < MOST_BYTES, "{total} bytes: {sizes:?}");
     }

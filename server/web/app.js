@@ -103,7 +103,7 @@ async function start() {
   byId("start").disabled = true;
   board.set("camera", { key: "cameraStarting", tone: "wait" });
   try {
-    await startCamera(video, settings.camera, () => failCamera(new CameraError("cameraLost")));
+    await startCamera(video, settings.camera, failCamera);
   } catch (error) {
     failCamera(error instanceof CameraError ? error : new CameraError("cameraFailed", String(error)));
     return;
@@ -114,7 +114,7 @@ async function start() {
   byId("pause").hidden = false;
   document.body.classList.add("running");
   byId("stage").style.setProperty("aspect-ratio", `${video.videoWidth} / ${video.videoHeight}`);
-  await listChoices();
+  void listChoices();
   setPaused(false);
   // The button that had it is gone.
   byId("pause").focus({ preventScroll: true });

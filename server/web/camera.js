@@ -1,7 +1,7 @@
 /** The camera: which there are, starting one, and why it does not start. */
 
 /** Ideal, so that a camera that has no such mode gives what it has. */
-const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 }, resizeMode: { ideal: "none" } };
 
 /** Why there is no picture: the key of a text. */
 export class CameraError extends Error {
@@ -17,7 +17,7 @@ export class CameraError extends Error {
  * Plays a camera in `video`.
  * @param {HTMLVideoElement} video
  * @param {string} deviceId "" = the browser's choice
- * @param {() => void} onLost Called if the camera goes away later.
+ * @param {(error: CameraError) => void} onLost Called if the camera goes away later.
  */
 export async function startCamera(video, deviceId, onLost) {
   stopCamera(video);
@@ -25,12 +25,20 @@ export async function startCamera(video, deviceId, onLost) {
   try {
     const which = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" };
     const stream = await openStream({ video: { ...SIZE, ...which }, audio: false });
-    stream.getVideoTracks()[0].addEventListener("ended", onLost);
+    const [track] = stream.getVideoTracks();
     video.srcObject = stream;
+    track.addEventListener("ended", () => onLost(new CameraError(hasPlayed(video) ? "cameraLost" : "cameraInUse")));
     await video.play();
+    if (track.readyState === "ended") throw new DOMException("no picture came", "NotReadableError");
   } catch (error) {
     throw asCameraError(/** @type {DOMException} */ (error));
   }
+}
+
+/** A camera that another program has may open and end without a picture: a single black one is shown then.
+ * @param {HTMLVideoElement} video */
+function hasPlayed(video) {
+  return video.getVideoPlaybackQuality().totalVideoFrames > 1;
 }
 
 /** @param {HTMLVideoElement} video */

@@ -52,7 +52,10 @@ async fn measure(clip: &Path) {
         let paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime";
         paints.push(browser.until("a paint", paint).await.as_f64().expect("milliseconds"));
     }
-    println!("first contentful paint, cold: {} ms (median of {ROUNDS}: {paints:.0?})", median(&paints).round());
+    println!(
+        "first contentful paint, cold: {} ms (median of {ROUNDS}: {paints:.0?})",
+        median(&paints).round()
+    );
 
     let browser = Browser::start(Camera::Clip(clip)).await;
     browser.open_and_start(&url).await;
@@ -99,7 +102,10 @@ async fn take_screenshots(clip: &Path, folder: &Path) {
     let url = format!("http://{}/", server.address);
     browser.open(&url).await;
     let statistics: serde_json::Map<_, _> = ('A'..='T')
-        .zip([3.1, 1.9, 2.4, 5.2, 8.8, 2.2, 3.9, 4.1, 1.7, 6.5, 3.3, 1.4, 9.7, 7.9, 2.6, 4.4, 5.8, 2.9, 6.1, 4.8])
+        .zip([
+            3.1, 1.9, 2.4, 5.2, 8.8, 2.2, 3.9, 4.1, 1.7, 6.5, 3.3, 1.4, 9.7, 7.9, 2.6, 4.4, 5.8, 2.9, 6.1,
+            4.8,
+        ])
         .map(|(letter, seconds)| (letter.to_string(), json!({"won": 1, "skipped": 0, "seconds": seconds})))
         .collect();
     let statistics = json!(statistics).to_string();
@@ -107,13 +113,15 @@ async fn take_screenshots(clip: &Path, folder: &Path) {
     browser.value(r#"localStorage.setItem('dactyl.settings', '{"details": true, "list": "own", "ownList": "joy"}')"#).await;
     for (width, height) in SIZES {
         for theme in ["light", "dark"] {
-            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+            let metrics =
+                json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
             browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
             let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
             browser.devtools("Emulation.setEmulatedMedia", features).await;
             let take = async |name: &str| {
                 let file = folder.join(format!("{width}-{theme}-{name}.png"));
-                std::fs::write(&file, browser.driver.screenshot().await.expect("a screenshot")).expect("written");
+                std::fs::write(&file, browser.driver.screenshot().await.expect("a screenshot"))
+                    .expect("written");
             };
             browser.open(&url).await;
             browser.until("the letter", "document.getElementById('letter').textContent").await;

@@ -40,7 +40,8 @@ pub fn shapes(signers: &[Signer]) -> Result<BTreeMap<char, Shape>> {
         .map(|letter| {
             // J is an I that moves, and most sets hold it in the middle of its turn.
             let shown = if letter == data::J { data::I } else { letter };
-            let hands: Vec<Hand> = signers.iter().filter_map(|signer| mean_of_signer(signer, shown)).collect();
+            let hands: Vec<Hand> =
+                signers.iter().filter_map(|signer| mean_of_signer(signer, shown)).collect();
             consensus(&hands).with_context(|| format!("nobody shows {}", evaluation::name(letter)))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -62,11 +63,26 @@ pub fn shapes(signers: &[Signer]) -> Result<BTreeMap<char, Shape>> {
 /// Index of wrist to middle knuckle in [`BONES`].
 const PALM_BONE: usize = 8;
 const BONES: [(usize, usize); 20] = [
-    (0, 1), (1, 2), (2, 3), (3, 4),
-    (0, 5), (5, 6), (6, 7), (7, 8),
-    (0, 9), (9, 10), (10, 11), (11, 12),
-    (0, 13), (13, 14), (14, 15), (15, 16),
-    (0, 17), (17, 18), (18, 19), (19, 20),
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (3, 4),
+    (0, 5),
+    (5, 6),
+    (6, 7),
+    (7, 8),
+    (0, 9),
+    (9, 10),
+    (10, 11),
+    (11, 12),
+    (0, 13),
+    (13, 14),
+    (14, 15),
+    (15, 16),
+    (0, 17),
+    (17, 18),
+    (18, 19),
+    (19, 20),
 ];
 
 fn bone_lengths(hand: &Hand) -> [f32; 20] {
@@ -192,7 +208,8 @@ fn evenly(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
             let after = along.iter().position(|length| *length >= wanted).unwrap_or(points.len() - 1).max(1);
             let span = (along[after] - along[after - 1]).max(f32::MIN_POSITIVE);
             let part = ((wanted - along[after - 1]) / span).clamp(0.0, 1.0);
-            [0, 1].map(|axis| points[after - 1][axis] + part * (points[after][axis] - points[after - 1][axis]))
+            [0, 1]
+                .map(|axis| points[after - 1][axis] + part * (points[after][axis] - points[after - 1][axis]))
         })
         .collect()
 }

@@ -82,8 +82,7 @@ impl Outcome {
 
 /// The message of `?extras=ended`: numbers of frames and what became of them.
 pub fn ended(frames: &[(u64, Outcome)]) -> String {
-    let pairs: Vec<Value> =
-        frames.iter().map(|(frame, outcome)| json!([frame, outcome.as_str()])).collect();
+    let pairs: Vec<Value> = frames.iter().map(|(frame, outcome)| json!([frame, outcome.as_str()])).collect();
     json!({ "ended": pairs }).to_string()
 }
 

@@ -30,8 +30,7 @@ pub struct UnknownExtra {
 
 impl Extras {
     /// The words of `?extras=`.
-    pub const NAMES: [&'static str; 7] =
-        ["frame", "timings", "landmarks", "top", "status", "ended", "rate"];
+    pub const NAMES: [&'static str; 7] = ["frame", "timings", "landmarks", "top", "status", "ended", "rate"];
 
     /// Reads a comma-separated list of words; empty = none.
     ///

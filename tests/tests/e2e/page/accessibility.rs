@@ -39,7 +39,8 @@ async fn axe_core_finds_no_serious_fault_in_any_view_or_theme() {
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open(&url).await;
     // Something to show in every view.
-    let numbers = json!({"A": {"won": 3, "skipped": 1, "seconds": 9.5}, "B": {"won": 0, "skipped": 2, "seconds": 0}});
+    let numbers =
+        json!({"A": {"won": 3, "skipped": 1, "seconds": 9.5}, "B": {"won": 0, "skipped": 2, "seconds": 0}});
     browser.value(&format!("localStorage.setItem('dactyl.statistics', {:?})", numbers.to_string())).await;
     browser.value(r#"localStorage.setItem('dactyl.settings', '{"details": true, "list": "own"}')"#).await;
     let mut found = Vec::new();
@@ -51,7 +52,8 @@ async fn axe_core_finds_no_serious_fault_in_any_view_or_theme() {
         let dark = browser.value("matchMedia('(prefers-color-scheme: dark)').matches").await;
         assert_eq!(dark, theme == "dark");
         let mut look = async |place: &str| {
-            found.extend(faults(&browser).await.into_iter().map(|fault| format!("{theme}, {place}: {fault}")));
+            found
+                .extend(faults(&browser).await.into_iter().map(|fault| format!("{theme}, {place}: {fault}")));
         };
         look("welcome").await;
         browser.click("#start").await;

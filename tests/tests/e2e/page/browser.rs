@@ -24,8 +24,8 @@ pub enum Camera<'a> {
     Clip(&'a Path),
     /// A clip, and the person refuses.
     Refused(&'a Path),
-    /// A camera that cannot be read, as if another program had it.
-    Broken,
+    /// A clip that ends before its first picture, as a camera does that another program has.
+    Broken(&'a Path),
     /// There is none.
     None,
 }
@@ -64,8 +64,7 @@ impl Browser {
             },
         ];
         let clip = match camera {
-            Camera::Clip(clip) | Camera::Refused(clip) => Some(clip),
-            Camera::Broken => Some(Path::new("/nowhere/clip.mjpeg")),
+            Camera::Clip(clip) | Camera::Refused(clip) | Camera::Broken(clip) => Some(clip),
             Camera::None => None,
         };
         let clip = clip.map(|clip| format!("--use-file-for-fake-video-capture={}", clip.display()));
@@ -191,7 +190,9 @@ impl Chromedriver {
         let port = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split("successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.').to_owned()))
+            .find_map(|line| {
+                line.split("successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.').to_owned())
+            })
             .and_then(|port| port.parse::<u16>().ok())
             .expect("chromedriver says its port");
         // Whatever else it says must not fill the pipe.

@@ -25,7 +25,8 @@ pub fn person() -> Option<NamedTempFile> {
 pub fn person_at(width: usize, height: usize) -> Option<NamedTempFile> {
     let pictures: Option<Vec<Vec<u8>>> = (0..118)
         .map(|index: usize| {
-            let (pixels, own_width, own_height) = pictures::person_pixels(if index < 59 { index } else { 118 - index })?;
+            let (pixels, own_width, own_height) =
+                pictures::person_pixels(if index < 59 { index } else { 118 - index })?;
             let (own_width, own_height) = (usize::from(own_width), usize::from(own_height));
             let mut wall = vec![150; width * height * 3];
             let (columns, rows) = (own_width.min(width), own_height.min(height));
@@ -38,6 +39,13 @@ pub fn person_at(width: usize, height: usize) -> Option<NamedTempFile> {
         })
         .collect();
     Some(clip(&pictures?))
+}
+
+/// The head of a clip of which no picture follows.
+pub fn empty() -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".y4m").tempfile().expect("a file");
+    file.write_all(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\nFRAME\n").expect("written");
+    file
 }
 
 /// A grey wall.
@@ -59,15 +67,15 @@ fn plain(grey: u8) -> Vec<u8> {
     pictures::encode(&vec![grey; 576 * 576 * 3], 576, 576, |_| ())
 }
 
-/// The first picture of the person at a fifth of its size on a grey wall.
+/// The first picture of the person at half its size on a grey wall.
 fn far_person() -> Option<Vec<u8>> {
-    const SHRINK: usize = 5;
+    const SHRINK: usize = 2;
     let (pixels, width, height) = pictures::person_pixels(0)?;
     let (width, height) = (usize::from(width), usize::from(height));
     let mut far = vec![150; width * height * 3];
     for y in 0..height / SHRINK {
         for x in 0..width / SHRINK {
-            let (from, to) = ((y * SHRINK * width + x * SHRINK) * 3, ((y + 200) * width + x + 220) * 3);
+            let (from, to) = ((y * SHRINK * width + x * SHRINK) * 3, ((y + 150) * width + x + 140) * 3);
             far[to..to + 3].copy_from_slice(&pixels[from..from + 3]);
         }
     }
@@ -89,7 +97,8 @@ pub fn signer(letters: &str, pictures_each: usize) -> Option<NamedTempFile> {
         let count = (0..).take_while(|number| picture(*number).is_ok()).count();
         assert!(count > 30, "{} holds {count} pictures", folder.display());
         // To and fro, each picture shown twice: sets are recorded at about 15 a second.
-        let walk = (0..).map(|step| if (step / count) % 2 == 0 { step % count } else { count - 1 - step % count });
+        let walk =
+            (0..).map(|step| if (step / count) % 2 == 0 { step % count } else { count - 1 - step % count });
         pictures.extend(walk.flat_map(|number| [number, number]).take(pictures_each).flat_map(picture));
     }
     Some(clip(&pictures))

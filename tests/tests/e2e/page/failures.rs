@@ -29,7 +29,8 @@ async fn a_camera_that_is_not_there_refused_or_in_use_is_said() {
     let url = page(server.address);
     start_in_vain(Camera::None, &url, "No camera was found").await;
     start_in_vain(Camera::Refused(clip.path()), &url, "The camera is not allowed").await;
-    start_in_vain(Camera::Broken, &url, "Another program may be using it").await;
+    let empty = clip::empty();
+    start_in_vain(Camera::Broken(empty.path()), &url, "Another program may be using it").await;
     server.stop().await;
 }
 
@@ -64,6 +65,7 @@ async fn a_camera_that_goes_away_is_said() {
     let url = page(server.address);
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open_and_start(&url).await;
+    server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > 5.0).await;
     let origin = format!("http://{}", server.address);
     let refuse = serde_json::json!({"permission": {"name": "camera"}, "setting": "denied", "origin": origin});
     browser.devtools("Browser.setPermission", refuse).await;
@@ -111,7 +113,9 @@ async fn a_server_that_goes_is_said_and_found_again_when_it_comes_back() {
     // The letter is set again on the new connection.
     server.wait_for_metric("dactyl_resets_total", |resets| resets == 1.0).await;
     assert_eq!(browser.text("document.getElementById('letter').textContent").await, letter);
-    browser.until("no word of the server", "!document.getElementById('notice').textContent.includes('server')").await;
+    browser
+        .until("no word of the server", "!document.getElementById('notice').textContent.includes('server')")
+        .await;
     server.stop().await;
 }
 
@@ -125,7 +129,9 @@ async fn a_full_server_is_said_and_a_place_that_gets_free_is_taken() {
     browser.until_notice("The server is full").await;
     drop(other);
     server.wait_for_metric("dactyl_frames_received_total", |frames| frames > 0.0).await;
-    browser.until("no word of a full server", "!document.getElementById('notice').textContent.includes('full')").await;
+    browser
+        .until("no word of a full server", "!document.getElementById('notice').textContent.includes('full')")
+        .await;
     server.stop().await;
 }
 

@@ -49,7 +49,8 @@ async fn hands_are_compared_and_words_spelled_as_they_should_be() {
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         list.iter().map(|finger| (text(&finger["finger"]), text(&finger["how"]))).collect()
     };
-    let named = |pair: &str, finger: &str, how: &str| fingers(pair).contains(&(finger.to_owned(), how.to_owned()));
+    let named =
+        |pair: &str, finger: &str, how: &str| fingers(pair).contains(&(finger.to_owned(), how.to_owned()));
     assert!(fingers("AB").iter().all(|(_, how)| how == "straighten"), "{seen}");
     assert!(named("DU", "middle", "straighten"), "{seen}");
     assert!(named("IY", "thumb", "move") || named("IY", "thumb", "straighten"), "{seen}");

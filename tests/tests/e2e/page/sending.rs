@@ -82,7 +82,8 @@ async fn no_more_frames_are_under_way_than_allowed_and_each_one_is_accounted_for
     assert_eq!(outcome["resets"], 4, "{outcome}");
     assert_eq!(outcome["mixed"], 0, "answers to an earlier letter were told: {outcome}");
     assert_eq!(outcome["counts"]["inFlight"], 0);
-    let ended: f64 = outcome["outcomes"].as_object().expect("counts").values().filter_map(Value::as_f64).sum();
+    let ended: f64 =
+        outcome["outcomes"].as_object().expect("counts").values().filter_map(Value::as_f64).sum();
     assert_eq!(ended, 80.0, "{outcome}");
     assert!(outcome["counts"]["analysed"].as_f64() > Some(30.0), "{outcome}");
     // The server has told its pace.
@@ -110,7 +111,8 @@ async fn the_page_works_over_tls() {
     let url = format!("https://localhost:{}/", server.address.port());
     browser.open_and_start(&url).await;
     browser.until_notice("No hand to be seen").await;
-    let protocols = "performance.getEntriesByType('resource').every(({ name }) => name.startsWith('https://localhost:'))";
+    let protocols =
+        "performance.getEntriesByType('resource').every(({ name }) => name.startsWith('https://localhost:'))";
     assert_eq!(browser.value(protocols).await, true);
     server.stop().await;
 }
