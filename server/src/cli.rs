@@ -309,7 +309,8 @@ impl<F: FlagSet> Args for Overrides<F> {
                 .split_once('.')
                 .and_then(|(section, name)| built_in.get(section)?.get(name))
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                .unwrap_or_default();
+                .filter(|default| !default.is_empty())
+                .unwrap_or_else(|| "none".to_owned());
             command.arg(
                 Arg::new(flag.name)
                     .long(flag.name)
