@@ -13,8 +13,8 @@ const STROKES = [
 /** Draws into an `<svg>` that covers the video. */
 export class Overlay {
   #svg;
-  #width = 1;
-  #height = 1;
+  /** Width and height of the pictures. */
+  #size = [1, 1];
 
   /** @param {SVGSVGElement} svg It has the paths `.bones` and `.joints` of both `.left` and `.right`. */
   constructor(svg) {
@@ -23,9 +23,8 @@ export class Overlay {
 
   /** @param {number} width @param {number} height */
   resize(width, height) {
-    if (width === this.#width && height === this.#height) return;
-    this.#width = width;
-    this.#height = height;
+    if (width === this.#size[0] && height === this.#size[1]) return;
+    this.#size = [width, height];
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   }
 
@@ -33,12 +32,20 @@ export class Overlay {
   draw(landmarks) {
     for (const side of /** @type {const} */ (["left", "right"])) {
       const points = landmarks?.[`${side}_hand`];
-      const at = points?.map(([x, y]) => `${(x * this.#width).toFixed(1)} ${(y * this.#height).toFixed(1)}`);
+      const at = points?.map(([x, y]) => `${(x * this.#size[0]).toFixed(1)} ${(y * this.#size[1]).toFixed(1)}`);
+      const reach = points ? Math.hypot(...[0, 1].map((axis) => this.#size[axis] * (points[9][axis] - points[0][axis]))) : 0;
       const bones = at && STROKES.map((stroke) => `M ${stroke.map((joint) => at[joint]).join(" L ")}`).join(" ");
       const joints = at && at.map((point) => `M ${point} h 0`).join(" ");
-      this.#svg.querySelector(`.${side} .bones`)?.setAttribute("d", bones ?? "");
-      this.#svg.querySelector(`.${side} .joints`)?.setAttribute("d", joints ?? "");
+      this.#set(`.${side} .bones`, bones, Math.max(1.5, reach / 18));
+      this.#set(`.${side} .joints`, joints, Math.max(3, reach / 8));
     }
+  }
+
+  /** @param {string} selector @param {string|undefined} line @param {number} width */
+  #set(selector, line, width) {
+    const path = this.#svg.querySelector(selector);
+    path?.setAttribute("d", line ?? "");
+    path?.setAttribute("stroke-width", width.toFixed(1));
   }
 
   /**
@@ -51,6 +58,6 @@ export class Overlay {
     const other = preferred === "left" ? "right" : "left";
     const side = landmarks[`${preferred}_hand`] ? preferred : other;
     const flip = side === "left" ? -1 : 1;
-    return landmarks[`${side}_hand`]?.map(([x, y, z]) => [flip * x * this.#width, y * this.#height, z]);
+    return landmarks[`${side}_hand`]?.map(([x, y, z]) => [flip * x * this.#size[0], y * this.#size[1], z]);
   }
 }

@@ -64,7 +64,7 @@ const texts = {
   looksLike: "This looks like {letter}.",
   straighten: "Straighten your {finger}.",
   bend: "Bend your {finger}.",
-  move: "Compare where your {finger} is.",
+  move: "Look again at your {finger}.",
   turn: "Turn your hand as in the picture.",
   thumb: "thumb",
   index: "index finger",
