@@ -106,9 +106,11 @@ export class HandPicture {
     drawHand(drawn, hand);
     if (tip) {
       const line = path.map(([x, y]) => `${tip[0] + x} ${tip[1] + y}`);
-      const stroke = element("path", { class: "stroke", d: `M ${line.join(" L ")}`, pathLength: "1" });
-      this.#svg.append(stroke, arrowHead(line.slice(-2)));
-      this.#animate(drawn, stroke, path);
+      this.#svg.append(
+        element("path", { class: "stroke", d: `M ${line.join(" L ")}`, pathLength: "1" }),
+        arrowHead(line.slice(-2)),
+      );
+      this.#animate(drawn, path);
     }
   }
 
@@ -119,8 +121,8 @@ export class HandPicture {
     }
   }
 
-  /** @param {SVGElement} drawn @param {SVGElement} stroke @param {number[][]} path */
-  #animate(drawn, stroke, path) {
+  /** @param {SVGElement} drawn @param {number[][]} path */
+  #animate(drawn, path) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const step = (/** @type {number} */ now) => {
       const time = (now % (DRAWING_MS + 2 * PAUSE_MS)) - PAUSE_MS;
@@ -130,7 +132,6 @@ export class HandPicture {
       const part = along % 1;
       const at = [0, 1].map((axis) => from[axis] + part * (to[axis] - from[axis]));
       drawn.setAttribute("transform", `translate(${at[0].toFixed(3)} ${at[1].toFixed(3)})`);
-      stroke.style.setProperty("--drawn", (along / (path.length - 1)).toFixed(3));
       this.#frame = requestAnimationFrame(step);
     };
     this.#frame = requestAnimationFrame(step);
@@ -190,7 +191,7 @@ function arrowHead(lastTwo) {
   const [from, to] = lastTwo.map((point) => point.split(" ").map(Number));
   const angle = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
   const turn = `translate(${to[0]} ${to[1]}) rotate(${angle.toFixed(1)})`;
-  return element("path", { class: "arrow", d: "M -0.14 -0.14 L 0.08 0 L -0.14 0.14 Z", transform: turn });
+  return element("path", { class: "arrow", d: "M -0.1 -0.12 L 0.1 0 L -0.1 0.12 Z", transform: turn });
 }
 
 /** @param {Point} point */

@@ -15,8 +15,8 @@ const OUTLIER: f32 = 1.5;
 const ROUNDS: usize = 6;
 /// Points of a path, evenly spaced along it.
 const PATH_POINTS: usize = 16;
-/// Larger side of a path, in units of the shapes: real ones are two or three times as large, which leaves too little room for the hand.
-const PATH_SIZE: f32 = 1.0;
+/// Larger side of a path, in units of the shapes: real ones are about twice as large, which leaves too little room for the hand.
+const PATH_SIZE: f32 = 1.4;
 /// A set whose J and Z are one clean stroke each, from a hand at rest to a hand at rest.
 const STROKES: &str = "kevinjosethomas";
 
