@@ -28,7 +28,7 @@ const SIZES: [(u32, u32); 3] = [(390, 844), (768, 1024), (1440, 900)];
 
 #[tokio::main]
 async fn main() {
-    let Some(clip) = clip::person_at(640, 480) else { return };
+    let Some(clip) = person() else { return };
     let arguments: Vec<String> = std::env::args().collect();
     let folder = arguments.iter().position(|argument| argument == "--screenshots");
     match folder.and_then(|at| arguments.get(at + 1)) {
@@ -80,6 +80,27 @@ async fn measure(clip: &Path) {
         median(&rates)
     );
     server.stop().await;
+}
+
+/// The rendered person in the middle of a grey wall of 640 x 480, cut where the picture is larger.
+fn person() -> Option<tempfile::NamedTempFile> {
+    let (width, height) = (640, 480);
+    let pictures: Option<Vec<Vec<u8>>> = (0..118)
+        .map(|index: usize| {
+            let (pixels, own_width, own_height) =
+                pictures::person_pixels(if index < 59 { index } else { 118 - index })?;
+            let (own_width, own_height) = (usize::from(own_width), usize::from(own_height));
+            let mut wall = vec![150; width * height * 3];
+            let (columns, rows) = (own_width.min(width), own_height.min(height));
+            let (left, top) = ((width - columns) / 2, own_height - rows);
+            for row in 0..rows {
+                let (from, to) = ((row + top / 3) * own_width * 3, (row * width + left) * 3);
+                wall[to..to + columns * 3].copy_from_slice(&pixels[from..from + columns * 3]);
+            }
+            Some(pictures::encode(&wall, width.try_into().ok()?, height.try_into().ok()?, |_| ()))
+        })
+        .collect();
+    Some(clip::clip(&pictures?))
 }
 
 async fn task_seconds(browser: &Browser) -> f64 {

@@ -21,26 +21,6 @@ pub fn person() -> Option<NamedTempFile> {
     Some(clip(&pictures::person(118)?))
 }
 
-/// As [`person`], in the middle of a grey wall of that size, cut where it is larger.
-pub fn person_at(width: usize, height: usize) -> Option<NamedTempFile> {
-    let pictures: Option<Vec<Vec<u8>>> = (0..118)
-        .map(|index: usize| {
-            let (pixels, own_width, own_height) =
-                pictures::person_pixels(if index < 59 { index } else { 118 - index })?;
-            let (own_width, own_height) = (usize::from(own_width), usize::from(own_height));
-            let mut wall = vec![150; width * height * 3];
-            let (columns, rows) = (own_width.min(width), own_height.min(height));
-            let (left, top) = ((width - columns) / 2, own_height - rows);
-            for row in 0..rows {
-                let (from, to) = ((row + top / 3) * own_width * 3, (row * width + left) * 3);
-                wall[to..to + columns * 3].copy_from_slice(&pixels[from..from + columns * 3]);
-            }
-            Some(pictures::encode(&wall, width.try_into().ok()?, height.try_into().ok()?, |_| ()))
-        })
-        .collect();
-    Some(clip(&pictures?))
-}
-
 /// The head of a clip of which no picture follows.
 pub fn empty() -> NamedTempFile {
     let mut file = tempfile::Builder::new().suffix(".y4m").tempfile().expect("a file");
