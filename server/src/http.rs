@@ -116,9 +116,9 @@ async fn open(
 ) -> Response {
     if !may_open(&app, &headers) {
         let cause = "this page may not open a WebSocket here; add its origin to server.allowed_origins";
-        return text(StatusCode::FORBIDDEN, cause.to_owned());
+        return text(StatusCode::FORBIDDEN, cause);
     }
-    let mut response = open_allowed(app, query, upgrade);
+    let mut response = open_allowed(&app, query, upgrade);
     // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin.
     if let Some(origin) = headers.get(header::ORIGIN) {
         let shared = response.headers_mut();
@@ -129,12 +129,12 @@ async fn open(
     response
 }
 
-fn text(status: StatusCode, cause: String) -> Response {
+fn text(status: StatusCode, cause: &str) -> Response {
     (status, format!("{cause}\n")).into_response()
 }
 
 fn open_allowed(
-    app: Arc<App>,
+    app: &App,
     query: Vec<(String, String)>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -145,7 +145,7 @@ fn open_allowed(
         match name.as_str() {
             "extras" => match Extras::read(&value) {
                 Ok(read) => extras = read,
-                Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
+                Err(error) => return text(StatusCode::BAD_REQUEST, &error.to_string()),
             },
             "pipeline" => pipeline = value,
             _ => {
@@ -155,21 +155,21 @@ fn open_allowed(
     }
     let Some(prepared) = app.pipelines.get(&pipeline) else {
         let allowed = app.pipelines.keys().cloned().collect::<Vec<_>>().join(", ");
-        return text(StatusCode::BAD_REQUEST, format!("no such pipeline here; there are: {allowed}"));
+        return text(StatusCode::BAD_REQUEST, &format!("no such pipeline here; there are: {allowed}"));
     };
     if let Err(cause) = prepared.file.launch_text(&given) {
-        return text(StatusCode::BAD_REQUEST, cause);
+        return text(StatusCode::BAD_REQUEST, &cause);
     }
     let Some(alive) = app.alive.upgrade().filter(|_| !*app.shutdown.borrow()) else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned());
+        return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
     };
     let Ok(permit) = Arc::clone(&app.sessions).try_acquire_owned() else {
         let cause =
             format!("all {} sessions are taken (server.max_sessions)", app.config.server.max_sessions);
-        return ([(header::RETRY_AFTER, "5")], text(StatusCode::SERVICE_UNAVAILABLE, cause)).into_response();
+        return ([(header::RETRY_AFTER, "5")], text(StatusCode::SERVICE_UNAVAILABLE, &cause)).into_response();
     };
     let Ok(upgrade) = upgrade else {
-        return text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket".to_owned());
+        return text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket");
     };
     let id = app.next_session.fetch_add(1, Ordering::Relaxed);
     let settings = session::Settings {

@@ -77,3 +77,44 @@ impl Listener for TlsConnections {
         self.0.listener().local_addr()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_that_are_missing_no_pem_or_of_another_key_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let [own, other] =
+            [0, 1].map(|_| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
+        let chain = file("chain.pem", &own.cert.pem());
+        let key = file("key.pem", &own.signing_key.serialize_pem());
+        let other_key = file("other.pem", &other.signing_key.serialize_pem());
+        let text = file("text.pem", "hello");
+        let missing = folder.path().join("missing.pem").display().to_string();
+        let load = |certificate: &str, key: &str| {
+            load(&dactyl_config::Tls { certificate: certificate.to_owned(), key: key.to_owned() })
+                .map(|acceptor| acceptor.is_some())
+                .map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(load("", ""), Ok(false));
+        assert_eq!(load(&chain, &key), Ok(true));
+        for (certificate, key, cause) in [
+            (&missing, &key, "tls.certificate: no file"),
+            (&text, &key, "tls.certificate and tls.key do not go together"),
+            (&chain, &missing, "tls.key: no file"),
+            (&chain, &text, "no private key in PEM"),
+            (&chain, &other_key, "tls.certificate and tls.key do not go together"),
+        ] {
+            let error = load(certificate, key).unwrap_err();
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+}

@@ -38,7 +38,8 @@ export class NoticeBoard {
     this.#notices[place] = notice;
     const first = Object.values(this.#notices).find((one) => one);
     const shown = first ? text(first.key, first.values) : "";
-    if (this.#shown.textContent !== shown) this.#shown.textContent = shown;
+    if (this.#shown.textContent === shown) return;
+    this.#shown.textContent = shown;
     this.#shown.hidden = !first;
     this.#shown.dataset.tone = first?.tone ?? "";
     // Numbers that count are not spoken again and again, nor what has gone within a moment.
