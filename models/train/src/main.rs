@@ -8,8 +8,8 @@ mod keypoint_file;
 mod network;
 mod paths;
 mod replay;
-mod signs;
 mod shapes;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod training;
