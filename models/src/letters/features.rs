@@ -22,6 +22,7 @@
 //! | joints | 15 | cosine between the bones before and after each joint |
 //! | thumb | 16 | distance from the thumb tip to every landmark of the four fingers, by `s` |
 //! | fingers | 9 | distance of each fingertip to its own base (5), of neighbouring fingertips (4), by `s` |
+//! | knuckles | 30 | where the outer three joints of each finger are along the line from index base (0) to little base (1), and their distance from it to the palm's side, by `s`: between which fingers the thumb is (A, T, S, N, M, E), and which finger crosses which (R, U) |
 //! | movement | 12 | wrist, index tip, little tip: position less its mean over the window, and step since the last frame with a hand, by `S` |
 //!
 //! z is not used: half of the training sets have none.
@@ -34,7 +35,11 @@
 use crate::keypoints::{FACE, Keypoints, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
 
 /// Values per frame of `hand-1`.
-pub const HAND_1: usize = 1 + 42 + 42 + 40 + 3 + 15 + 16 + 9 + 12;
+pub const HAND_1: usize = SHAPE + MOVEMENT;
+/// Values of one frame by itself: they stand first.
+pub const SHAPE: usize = 1 + 42 + 42 + 40 + 3 + 15 + 16 + 9 + 30;
+/// Values that tell how the hand moves in the window: they stand last.
+pub const MOVEMENT: usize = 12;
 /// Values per frame of `holistic-1662`.
 pub const HOLISTIC_1662: usize = 33 * 4 + 468 * 3 + 21 * 3 + 21 * 3;
 
@@ -210,7 +215,7 @@ pub fn hand_1_rows(hands: &[Option<HandPoints>]) -> Vec<f32> {
     for (row, points) in rows.chunks_exact_mut(HAND_1).zip(hands) {
         let Some(points) = points else { continue };
         let shape = shape(points);
-        let (head, movement) = row.split_at_mut(HAND_1 - 12);
+        let (head, movement) = row.split_at_mut(SHAPE);
         head.copy_from_slice(&shape);
         let mut values = movement.iter_mut();
         let mut put = |value: f32| {
@@ -251,6 +256,9 @@ pub fn holistic_1662(keypoints: &Keypoints) -> Vec<f32> {
 
 /// Wrist, index tip and little tip: J is drawn by the little finger, Z by the index finger.
 const MOVING: [usize; 3] = [0, 8, 20];
+
+/// Farther than this many knuckle widths or hand sizes from the index base says no more.
+const KNUCKLE_LIMIT: f32 = 3.0;
 
 /// A step of more than this many hand sizes is a jump of the tracker or of the camera.
 const MOVEMENT_LIMIT: f32 = 6.0;
@@ -310,8 +318,9 @@ pub fn centre(points: &HandPoints) -> [f32; 2] {
     sum.map(|value| value / 5.0)
 }
 
-fn shape(points: &HandPoints) -> [f32; HAND_1 - 12] {
-    let mut row = [0.0; HAND_1 - 12];
+/// What one frame shows of a right hand, the first [`SHAPE`] values of its row.
+pub fn shape(points: &HandPoints) -> [f32; SHAPE] {
+    let mut row = [0.0; SHAPE];
     let mut slots = row.iter_mut();
     let mut put = |value: f32| {
         if let Some(slot) = slots.next() {
@@ -330,11 +339,14 @@ fn shape(points: &HandPoints) -> [f32; HAND_1 - 12] {
 
     // Complex division by the palm's direction, then a quarter turn: the palm points up (negative y).
     let palm = unit(placed[0], placed[9]);
-    for point in placed {
+    let upright = placed.map(|point| {
         let along = point[0] * palm[0] + point[1] * palm[1];
         let across = point[1] * palm[0] - point[0] * palm[1];
-        put(across);
-        put(-along);
+        [across, -along]
+    });
+    for point in upright {
+        put(point[0]);
+        put(point[1]);
     }
 
     let bones = BONES.map(|[from, to]| unit(placed[from], placed[to]));
@@ -363,6 +375,18 @@ fn shape(points: &HandPoints) -> [f32; HAND_1 - 12] {
     }
     for tip in [4, 8, 12, 16] {
         put(distance(placed[tip], placed[tip + 4]));
+    }
+
+    // Seen from the side the knuckles fall together; the limits keep the quotient in bounds.
+    let knuckles = distance(upright[5], upright[17]).max(0.15);
+    let line = [(upright[17][0] - upright[5][0]) / knuckles, (upright[17][1] - upright[5][1]) / knuckles];
+    for finger in 0..5 {
+        for joint in [2, 3, 4] {
+            let point = upright[4 * finger + joint];
+            let [x, y] = [point[0] - upright[5][0], point[1] - upright[5][1]];
+            put(((x * line[0] + y * line[1]) / knuckles).clamp(-KNUCKLE_LIMIT, KNUCKLE_LIMIT));
+            put((y * line[0] - x * line[1]).clamp(-KNUCKLE_LIMIT, KNUCKLE_LIMIT));
+        }
     }
     row
 }
@@ -444,7 +468,7 @@ mod tests {
         let turned = hand.map(|[x, y]| [-y, x]);
         let [a, b] = [hand, turned].map(|hand| hand_1_rows(&[Some(hand)]));
         assert!(close(&a[43..85], &b[43..85]), "upright positions");
-        assert!(close(&a[128..168], &b[128..168]), "area, joints, thumb and fingers");
+        assert!(close(&a[127..SHAPE], &b[127..SHAPE]), "area, joints, thumb, fingers and knuckles");
         assert!(!close(&a[1..43], &b[1..43]), "positions");
     }
 

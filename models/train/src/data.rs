@@ -48,6 +48,8 @@ pub struct Clip {
     pub kind: Kind,
     /// The signing hand of each frame; `None` where none was found.
     pub frames: Vec<Option<Hand>>,
+    /// The other hand of each frame, in the same view; empty where the source has none.
+    pub other: Vec<Option<Hand>>,
     /// Whether neighbours in `frames` are neighbours in time.
     pub ordered: bool,
 }
@@ -86,9 +88,29 @@ pub struct Data {
     pub signers: Vec<Signer>,
 }
 
+impl Data {
+    /// The same clips under other labels, such as a model's; clips whose label is none of them are left out.
+    pub fn relabelled(mut self, labels: &[String]) -> Self {
+        let index = |letter: usize| labels.iter().position(|label| *label == self.labels[letter]);
+        for signer in &mut self.signers {
+            signer.clips.retain_mut(|clip| {
+                let index = index(clip.letter);
+                clip.letter = index.unwrap_or(clip.letter);
+                index.is_some()
+            });
+        }
+        Self { labels: labels.to_vec(), signers: self.signers }
+    }
+}
+
 /// A to Z.
 pub fn alphabet() -> Vec<String> {
-    ('A'..='Z').map(String::from).collect()
+    (0..LETTERS).map(|letter| name(letter).to_string()).collect()
+}
+
+/// A letter's label.
+pub fn name(letter: usize) -> char {
+    char::from(b'A' + letter as u8)
 }
 
 /// Reads every set of the folder's `full/` and `hands/`, less those named in `without`. `hands/` may be missing.
@@ -184,7 +206,13 @@ fn hand(points: &Array3<f32>, row: usize, scale: [f32; 3]) -> Option<Hand> {
     hand.iter().all(|point| point[0].is_finite() && point[1].is_finite()).then_some(hand)
 }
 
-fn flat(hand: &Hand) -> HandPoints {
+/// Hand size in the hand's units.
+pub fn size(hand: &Hand) -> f32 {
+    features::size(&flat(hand))
+}
+
+/// The hand as the picture shows it.
+pub fn flat(hand: &Hand) -> HandPoints {
     hand.map(|point| [point[0], point[1]])
 }
 
@@ -227,14 +255,15 @@ fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
             })
             .collect();
         let side = features::signing_side(&observations);
-        let frames = hands
+        let mirrored = |hand: Option<Hand>| hand.map(|hand| hand.map(|[x, y, z]| [-x, y, z]));
+        let (frames, other) = hands
             .into_iter()
             .map(|[left, right]| match side {
-                Side::Right => right,
-                Side::Left => left.map(|hand| hand.map(|[x, y, z]| [-x, y, z])),
+                Side::Right => (right, left),
+                Side::Left => (mirrored(left), mirrored(right)),
             })
-            .collect();
-        clips.push(Clip { letter, kind: kind(name, known, letter), frames, ordered: true });
+            .unzip();
+        clips.push(Clip { letter, kind: kind(name, known, letter), frames, other, ordered: true });
     }
     Ok(clips)
 }
@@ -271,14 +300,13 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
         }
         match clips.iter_mut().find(|clip| clip.letter == letter) {
             Some(clip) => clip.frames.push(Some(hand)),
-            None => {
-                clips.push(Clip {
-                    letter,
-                    kind: kind(name, known, letter),
-                    frames: vec![Some(hand)],
-                    ordered,
-                });
-            }
+            None => clips.push(Clip {
+                letter,
+                kind: kind(name, known, letter),
+                frames: vec![Some(hand)],
+                other: Vec::new(),
+                ordered,
+            }),
         }
     }
     Ok(clips)

@@ -7,7 +7,7 @@ use dactyl_models::letters::features::{HandPoints, hand_1_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Clip, Kind, Signer};
-use crate::network::Network;
+use crate::network::{Half, Network};
 use crate::windows::FRAMES;
 
 /// Windows per letter of a signer, at most.
@@ -78,15 +78,19 @@ impl HeldOut {
         self.windows.is_empty()
     }
 
-    /// Runs every window. `None` without windows.
+    /// Runs every window through the whole network, or through its frame half alone and takes the mean over the
+    /// frames. `None` without windows.
     ///
     /// # Errors
     /// As candle gives them.
-    pub fn score(&self, network: &Network, temperature: f64) -> Result<Option<Score>> {
+    pub fn score(&self, network: &Network, half: Half, temperature: f64) -> Result<Option<Score>> {
         if self.is_empty() {
             return Ok(None);
         }
-        let probabilities = network.probabilities(&self.rows, FRAMES, temperature)?;
+        let probabilities = match half {
+            Half::Frame => network.frame_probabilities(&self.rows, FRAMES)?,
+            Half::Window => network.probabilities(&self.rows, FRAMES, temperature)?,
+        };
         let signers =
             (0..self.signers.len()).map(|signer| self.score_signer(signer, &probabilities)).collect();
         Ok(Some(Score { signers }))
@@ -99,7 +103,7 @@ impl HeldOut {
     pub fn temperature(&self, network: &Network) -> Result<f64> {
         let mut best = (f32::INFINITY, 1.0);
         for temperature in [0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0] {
-            if let Some(score) = self.score(network, temperature)? {
+            if let Some(score) = self.score(network, Half::Window, temperature)? {
                 let loss = score.mean(|signer| signer.loss);
                 if loss < best.0 {
                     best = (loss, temperature);
@@ -152,11 +156,6 @@ impl HeldOut {
 }
 
 impl Score {
-    /// What a better model has more of: right windows, mean over signers, less a little of their loss.
-    pub fn rank(&self) -> f32 {
-        self.mean(|signer| signer.windows) - 0.05 * self.mean(|signer| signer.loss)
-    }
-
     /// Mean over signers.
     pub fn mean(&self, of: impl Fn(&SignerScore) -> f32) -> f32 {
         self.signers.iter().map(of).sum::<f32>() / self.signers.len().max(1) as f32

@@ -1,7 +1,7 @@
-//! Weights to ONNX: opset 17, nine operators, metadata as `dactyl_models::letters::metadata` defines it.
+//! Weights to ONNX: opset 17, metadata as `dactyl_models::letters::metadata` defines it.
 //!
-//! `[1, window, features]` -> transpose to `[window, 1, features]` -> two dense layers -> LSTM -> last state `[1, hidden]`
-//! -> dense -> softmax -> `[1, labels]`.
+//! `[1, window, features]` -> shape of the hand, presence and movement apart -> three dense layers on the shape of every
+//! frame -> softmax -> by presence -> presence and movement again -> LSTM -> last state -> dense -> softmax -> `[1, labels]`.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use dactyl_models::import::onnx::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto, ValueInfoProto,
 };
-use dactyl_models::letters::Contract;
+use dactyl_models::letters::features::{HAND_1, MOVEMENT, SHAPE};
+use dactyl_models::letters::{Contract, Layout, Meaning};
 use prost::Message;
 
 use crate::network::Network;
+use crate::windows::FRAMES;
 
 /// ONNX operator set of exported models.
 const OPSET: i64 = 17;
@@ -31,52 +33,74 @@ pub fn onnx(
     notes: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     let sizes = network.sizes;
-    let [features, wide, narrow, hidden, classes] =
-        [sizes.features, sizes.wide, sizes.narrow, sizes.hidden, sizes.classes].map(|size| size as i64);
+    let [wide, narrow, hidden, classes, reading] =
+        [sizes.wide, sizes.narrow, sizes.hidden, sizes.classes, sizes.reading()].map(|size| size as i64);
+    let [features, shape, movement] = [HAND_1, SHAPE, MOVEMENT].map(|size| size as i64);
     let cooled = |name: &str| -> Result<Vec<f32>> {
         Ok(network.values(name)?.into_iter().map(|value| value / temperature as f32).collect())
     };
     // ONNX has two bias vectors; one of them is left zero.
     let mut bias = network.values("lstm.bias")?;
     bias.resize(8 * sizes.hidden, 0.0);
-    let input = transposed(&network.values("lstm.input")?, sizes.narrow);
+    let input = transposed(&network.values("lstm.input")?, sizes.reading());
     let recurrent = transposed(&network.values("lstm.recurrent")?, sizes.hidden);
+    let (wide_weight, wide_bias) = scaled_input(network)?;
     let initializer = vec![
-        TensorProto::floats("wide.weight", &[features, wide], &network.values("wide.weight")?),
-        TensorProto::floats("wide.bias", &[wide], &network.values("wide.bias")?),
+        TensorProto::ints("parts", &[1, shape - 1, movement]),
+        TensorProto::floats("wide.weight", &[shape - 1, wide], &wide_weight),
+        TensorProto::floats("wide.bias", &[wide], &wide_bias),
         TensorProto::floats("narrow.weight", &[wide, narrow], &network.values("narrow.weight")?),
         TensorProto::floats("narrow.bias", &[narrow], &network.values("narrow.bias")?),
-        TensorProto::floats("lstm.input", &[1, 4 * hidden, narrow], &input),
+        TensorProto::floats("letter.weight", &[narrow, classes], &network.values("letter.weight")?),
+        TensorProto::floats("letter.bias", &[classes], &network.values("letter.bias")?),
+        TensorProto::floats("lstm.input", &[1, 4 * hidden, reading], &input),
         TensorProto::floats("lstm.recurrent", &[1, 4 * hidden, hidden], &recurrent),
         TensorProto::floats("lstm.bias", &[1, 8 * hidden], &bias),
         TensorProto::ints("state.shape", &[1, hidden]),
         TensorProto::floats("output.weight", &[hidden, classes], &cooled("output.weight")?),
         TensorProto::floats("output.bias", &[classes], &cooled("output.bias")?),
     ];
-    let node = vec![
+    let dense = |name: &str, input: &str| {
+        let [weight, bias, product, sum] =
+            ["weight", "bias", "product", "sum"].map(|part| format!("{name}.{part}"));
+        [
+            node("MatMul", &[input, &weight], &[&product], vec![]),
+            node("Add", &[&product, &bias], &[&sum], vec![]),
+        ]
+    };
+    let mut nodes = vec![
         node("Transpose", &["features"], &["frames"], vec![AttributeProto::ints("perm", &[1, 0, 2])]),
-        node("MatMul", &["frames", "wide.weight"], &["wide.product"], vec![]),
-        node("Add", &["wide.product", "wide.bias"], &["wide.sum"], vec![]),
-        node("Relu", &["wide.sum"], &["wide"], vec![]),
-        node("MatMul", &["wide", "narrow.weight"], &["narrow.product"], vec![]),
-        node("Add", &["narrow.product", "narrow.bias"], &["narrow.sum"], vec![]),
-        node("Relu", &["narrow.sum"], &["narrow"], vec![]),
+        node(
+            "Split",
+            &["frames", "parts"],
+            &["presence", "shape", "movement"],
+            vec![AttributeProto::int("axis", 2)],
+        ),
+    ];
+    nodes.extend(dense("wide", "shape"));
+    nodes.push(node("Relu", &["wide.sum"], &["wide"], vec![]));
+    nodes.extend(dense("narrow", "wide"));
+    nodes.push(node("Relu", &["narrow.sum"], &["narrow"], vec![]));
+    nodes.extend(dense("letter", "narrow"));
+    nodes.extend([
+        node("Softmax", &["letter.sum"], &["letter"], vec![AttributeProto::int("axis", 2)]),
+        node("Mul", &["letter", "presence"], &["seen"], vec![]),
+        node("Concat", &["seen", "presence", "movement"], &["reading"], vec![AttributeProto::int("axis", 2)]),
         node(
             "LSTM",
-            &["narrow", "lstm.input", "lstm.recurrent", "lstm.bias"],
+            &["reading", "lstm.input", "lstm.recurrent", "lstm.bias"],
             &["", "last"],
             vec![AttributeProto::int("hidden_size", hidden)],
         ),
         node("Reshape", &["last", "state.shape"], &["state"], vec![]),
         node("Gemm", &["state", "output.weight", "output.bias"], &["logits"], vec![]),
         node("Softmax", &["logits"], &["probabilities"], vec![AttributeProto::int("axis", 1)]),
-    ];
-    let window = contract.window as i64;
+    ]);
     let graph = GraphProto {
-        node,
+        node: nodes,
         name: "letters".to_owned(),
         initializer,
-        input: vec![ValueInfoProto::floats("features", &[1, window, features])],
+        input: vec![ValueInfoProto::floats("features", &[1, contract.window as i64, features])],
         output: vec![ValueInfoProto::floats("probabilities", &[1, classes])],
     };
     let mut properties = notes.clone();
@@ -95,9 +119,29 @@ pub fn onnx(
     Ok(model.encode_to_vec())
 }
 
+/// What exported models of these labels say about themselves.
+pub fn contract(labels: Vec<String>) -> Contract {
+    Contract { labels, window: FRAMES, features: Layout::Hand1, output: Meaning::Probabilities }
+}
+
+/// First dense layer with the scaling of its input worked in, without the first value: presence, which is 1 where it counts.
+fn scaled_input(network: &Network) -> Result<(Vec<f32>, Vec<f32>)> {
+    let (mean, deviation) = (network.values("shape.mean")?, network.values("shape.deviation")?);
+    let (mut weight, mut bias) = (network.values("wide.weight")?, network.values("wide.bias")?);
+    let wide = bias.len();
+    for (index, row) in weight.chunks_exact_mut(wide).enumerate() {
+        let presence = if index == 0 { 1.0 } else { 0.0 };
+        for (value, bias) in row.iter_mut().zip(&mut bias) {
+            *value /= deviation[index];
+            *bias += (presence - mean[index]) * *value;
+        }
+    }
+    Ok((weight.split_off(wide), bias))
+}
+
 fn node(operator: &str, input: &[&str], output: &[&str], attribute: Vec<AttributeProto>) -> NodeProto {
     let texts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    // Every operator writes one value that is used, so its name serves the node too.
+    // No value is written twice, so the first one's name serves the node too.
     let name = output.iter().find(|name| !name.is_empty()).copied().unwrap_or_default().to_owned();
     NodeProto { input: texts(input), output: texts(output), name, op_type: operator.to_owned(), attribute }
 }

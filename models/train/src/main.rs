@@ -1,27 +1,34 @@
 //! Trains letter classifiers from keypoints and exports them to ONNX.
 
+mod checkpoint;
 mod data;
+mod distortion;
 mod evaluation;
 mod export;
 mod extract;
 mod keypoint_file;
+mod loso;
+mod measure;
 mod network;
+mod optimizer;
 mod paths;
-mod replay;
+mod report;
 mod shapes;
 mod signs;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod training;
 mod windows;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use dactyl_models::letters::metadata::key;
-use dactyl_models::letters::{Contract, Layout, Meaning};
+use dactyl_models::letters::{Classifier, Overrides};
 use indicatif::ProgressBar;
 
 use crate::data::Data;
@@ -43,6 +50,8 @@ enum Task {
     Train(Train),
     /// Stream sets through a model as the server would, and print a table.
     Eval(Eval),
+    /// Train a network without each signer in turn and measure it on that signer; what is there already is kept.
+    Loso(Loso),
     /// Write a run's weights as an ONNX file with metadata.
     Export(Export),
     /// Write the mean hand shape of every letter, for the practice page, as JSON.
@@ -66,24 +75,12 @@ struct Train {
     /// Seed of weights, windows and dropout.
     #[arg(long, default_value_t = Recipe::default().seed)]
     seed: u64,
-    /// Updates of the weights.
-    #[arg(long, default_value_t = Recipe::default().steps)]
-    steps: usize,
-    /// Windows per update.
-    #[arg(long, default_value_t = Recipe::default().batch)]
-    batch: usize,
-    /// Largest learning rate.
-    #[arg(long, default_value_t = Recipe::default().learning_rate)]
-    learning_rate: f64,
-    /// Share of values zeroed in training.
-    #[arg(long, default_value_t = Recipe::default().dropout)]
-    dropout: f32,
-    /// Share of the target spread evenly over all letters.
-    #[arg(long, default_value_t = Recipe::default().label_smoothing)]
-    label_smoothing: f32,
-    /// State of the LSTM.
-    #[arg(long, default_value_t = Recipe::default().sizes.hidden)]
-    hidden: usize,
+    /// Updates of the weights of the half that reads frames.
+    #[arg(long, default_value_t = Recipe::default().frame.steps)]
+    frame_steps: usize,
+    /// Updates of the weights of the half that reads the window.
+    #[arg(long, default_value_t = Recipe::default().window.steps)]
+    window_steps: usize,
 }
 
 #[derive(Args)]
@@ -94,9 +91,28 @@ struct Eval {
     /// Folder with `full/`, as `extract` makes it, and perhaps `hands/`.
     #[arg(long)]
     data: PathBuf,
-    /// Sets to stream; only those in `full/`.
+    /// Sets to stream.
     #[arg(long, value_delimiter = ',', required = true)]
     signers: Vec<String>,
+}
+
+#[derive(Args)]
+struct Loso {
+    /// Folder with `full/` and `hands/`.
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder for networks, measurements, `report.md` and `confusion.svg`.
+    #[arg(long)]
+    out: PathBuf,
+    /// Sets to leave out altogether.
+    #[arg(long, value_delimiter = ',', default_value = data::TEST_SIGNER)]
+    without: Vec<String>,
+    /// One training of every network for each of these.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
+    seeds: Vec<u64>,
+    /// Divides the logits; without it, what left-out signers say is best.
+    #[arg(long)]
+    temperature: Option<f64>,
 }
 
 #[derive(Args)]
@@ -134,22 +150,16 @@ fn main() -> Result<()> {
         }
         Task::Train(options) => train(&options),
         Task::Eval(options) => eval(&options),
+        Task::Loso(options) => loso(&options),
         Task::Export(options) => export(&options),
         Task::Shapes(options) => write_shapes(&options),
     }
 }
 
 fn train(options: &Train) -> Result<()> {
-    let mut recipe = Recipe {
-        seed: options.seed,
-        steps: options.steps,
-        batch: options.batch,
-        learning_rate: options.learning_rate,
-        dropout: options.dropout,
-        label_smoothing: options.label_smoothing,
-        ..Recipe::default()
-    };
-    recipe.sizes.hidden = options.hidden;
+    let mut recipe = Recipe { seed: options.seed, ..Recipe::default() };
+    recipe.frame.steps = options.frame_steps;
+    recipe.window.steps = options.window_steps;
     let Data { labels, signers } = data::read(&options.data, &options.without)?;
     recipe.sizes.classes = labels.len();
     let (held_out, signers): (Vec<_>, Vec<_>) =
@@ -160,9 +170,10 @@ fn train(options: &Train) -> Result<()> {
         options.hold_out.join(", "),
         held_out.len()
     );
-    let run =
-        training::train(&Data { labels, signers }, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
-    say(&format!("kept step {} after {} s, temperature {}", run.best_step, run.seconds, run.temperature));
+    let data = Data { labels, signers };
+    let run = training::train(&data, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
+    let [frame, window] = run.kept;
+    say(&format!("kept steps {frame} and {window}, temperature {}", run.temperature));
     if let Some(score) = &run.score {
         for signer in &score.signers {
             let wrong: Vec<String> = signer.wrong.iter().map(|(is, won)| format!("{is}>{won}")).collect();
@@ -185,22 +196,60 @@ fn train(options: &Train) -> Result<()> {
 }
 
 fn eval(options: &Eval) -> Result<()> {
+    let classifier = Arc::new(Classifier::from_file(&options.model, &Overrides::default())?);
+    let Data { labels, signers } = data::read(&options.data, &[])?.relabelled(classifier.labels());
     for name in &options.signers {
-        let path = options.data.join("full").join(format!("{name}.npz"));
-        let report = replay::replay(&options.model, &path)?;
-        say(&format!("{name}\n{report}"));
+        let signer = signers.iter().find(|signer| signer.name == *name);
+        let signer = signer.with_context(|| format!("{} holds no set {name}", options.data.display()))?;
+        ensure!(!signer.clips.is_empty(), "{name} shows none of the model's labels: {}", labels.join(", "));
+        let measured = measure::measure(&classifier, signer, 0)?;
+        say(&format!("{name}\n{measured}"));
+        if labels == data::alphabet() {
+            say(&report::markdown(&[vec![measured]])?);
+        }
     }
     Ok(())
 }
 
+fn loso(options: &Loso) -> Result<()> {
+    let data = data::read(&options.data, &options.without)?;
+    ensure!(
+        data.labels == data::alphabet(),
+        "{} holds other labels than A to Z: judge by sets that `train --hold-out` leaves out",
+        options.data.display()
+    );
+    for seed in &options.seeds {
+        let recipe = Recipe { seed: *seed, ..Recipe::default() };
+        loso::train(&data, &recipe, &options.out, &ProgressBar::new(0))?;
+    }
+    let signers = &data.signers;
+    let temperature = match options.temperature {
+        Some(temperature) => temperature,
+        None => loso::temperature(signers, &options.seeds, &options.out)?,
+    };
+    let seeds = options
+        .seeds
+        .iter()
+        .map(|seed| loso::measure_all(signers, *seed, temperature, &options.out))
+        .collect::<Result<Vec<_>>>()?;
+    let table = report::markdown(&seeds)?;
+    write(&options.out.join("report.md"), &table)?;
+    write(&options.out.join("confusion.svg"), &report::picture(&report::confusion(&seeds))?)?;
+    say(&format!(
+        "{} signers, seeds {:?}, temperature {temperature}\n\n{table}",
+        signers.len(),
+        options.seeds
+    ));
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
+}
+
 fn export(options: &Export) -> Result<()> {
     let (run, network) = training::open(&options.run)?;
-    let contract = Contract {
-        labels: run.labels.clone(),
-        window: windows::FRAMES,
-        features: Layout::Hand1,
-        output: Meaning::Probabilities,
-    };
+    let contract = export::contract(run.labels);
     let recipe = serde_json::to_string(&run.recipe)?;
     let notes = BTreeMap::from([
         (key::TRAINING_DATA.to_owned(), format!("keypoints of the sets {}", run.trained_on.join(", "))),
@@ -219,12 +268,11 @@ fn export(options: &Export) -> Result<()> {
 }
 
 fn write_shapes(options: &Shapes) -> Result<()> {
-    let signers = data::read(&options.data, &[])?;
-    let shapes = shapes::shapes(&signers)?;
+    let data = data::read(&options.data, &[])?;
+    let shapes = shapes::shapes(&data.signers)?;
     let mut text = serde_json::to_string(&shapes)?.replace("}},", "},\n").replace("},\"", "},\n\"");
     text.push('\n');
-    std::fs::write(&options.out, &text)
-        .with_context(|| format!("{} can't be written", options.out.display()))?;
+    write(&options.out, &text)?;
     say(&format!("{}: {} letters, {} bytes", options.out.display(), shapes.len(), text.len()));
     Ok(())
 }

@@ -1,18 +1,18 @@
-//! The classifier: two dense layers on every frame, an LSTM over the window, a dense layer on its last state.
+//! The classifier. Dense layers read the shape of the hand in every frame and give a distribution over the letters; an
+//! LSTM reads those distributions with presence and movement over the window; a dense layer reads its last state.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use candle_core::{D, Device, Tensor, Var};
+use anyhow::{Context, Result, ensure};
+use candle_core::{D, DType, Device, Tensor, Var};
+use dactyl_models::letters::features::{HAND_1, MOVEMENT, SHAPE};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
 /// Widths of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sizes {
-    /// Values per frame.
-    pub features: usize,
     /// First dense layer.
     pub wide: usize,
     /// Second dense layer.
@@ -23,6 +23,13 @@ pub struct Sizes {
     pub classes: usize,
 }
 
+impl Sizes {
+    /// Values per frame that the LSTM reads: a distribution, presence, movement.
+    pub fn reading(self) -> usize {
+        self.classes + 1 + MOVEMENT
+    }
+}
+
 /// The weights. Matrices are `[in, out]`; the gates of the LSTM stand in ONNX's order: input, output, forget, cell.
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -31,17 +38,25 @@ pub struct Network {
     variables: BTreeMap<&'static str, Var>,
 }
 
-const NAMES: [&str; 9] = [
-    "wide.weight",
-    "wide.bias",
-    "narrow.weight",
-    "narrow.bias",
-    "lstm.input",
-    "lstm.recurrent",
-    "lstm.bias",
-    "output.weight",
-    "output.bias",
-];
+/// Mean and deviation of the training's shapes, by which shapes are scaled; not trained.
+const SCALE: [&str; 2] = ["shape.mean", "shape.deviation"];
+/// The dense layers that read a frame.
+const FRAME: [&str; 6] =
+    ["wide.weight", "wide.bias", "narrow.weight", "narrow.bias", "letter.weight", "letter.bias"];
+/// What reads the window.
+const WINDOW: [&str; 5] = ["lstm.input", "lstm.recurrent", "lstm.bias", "output.weight", "output.bias"];
+
+/// A half of the network: the frame half is trained first, then the window half on what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Half {
+    /// The dense layers that read a frame.
+    Frame,
+    /// LSTM and output layer.
+    Window,
+}
+
+/// Share of values to zero, and what draws them. `None` outside of training.
+pub type Dropout<'a> = Option<(f32, &'a mut Random)>;
 
 impl Network {
     /// Random weights, uniform as by Glorot and Bengio 2010; the forget gate's bias is 1 (Jozefowicz 2015).
@@ -51,7 +66,8 @@ impl Network {
     pub fn new(sizes: Sizes, seed: u64) -> Result<Self> {
         let mut random = Random::seed_from_u64(seed);
         let mut variables = BTreeMap::new();
-        for (name, shape) in NAMES.into_iter().zip(shapes(sizes)) {
+        for name in names() {
+            let shape = shape(name, sizes);
             let values: Vec<f32> = match shape[..] {
                 [from, to] => {
                     // The four gates are four matrices of their own.
@@ -59,6 +75,7 @@ impl Network {
                     let limit = (6.0 / (from + to / gates) as f32).sqrt();
                     (0..from * to).map(|_| random.random_range(-limit..limit)).collect()
                 }
+                _ if name == "shape.deviation" => vec![1.0; shape.iter().product()],
                 _ => vec![0.0; shape.iter().product()],
             };
             variables.insert(name, Var::from_vec(values, shape, &Device::Cpu)?);
@@ -74,19 +91,25 @@ impl Network {
     /// # Errors
     /// A file that is missing or holds other tensors.
     pub fn load(path: &Path, sizes: Sizes) -> Result<Self> {
-        let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
-        let mut variables = BTreeMap::new();
-        for (name, shape) in NAMES.into_iter().zip(shapes(sizes)) {
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu)
+            .with_context(|| format!("{} can't be read", path.display()))?;
+        let mut network = Self::new(sizes, 0)?;
+        network.set(&tensors, "").with_context(|| format!("{} does not fit", path.display()))?;
+        Ok(network)
+    }
+
+    /// Takes over the tensors whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape.
+    pub fn set(&mut self, tensors: &HashMap<String, Tensor>, prefix: &str) -> Result<()> {
+        for (name, variable) in &self.variables {
             let tensor =
-                tensors.get(name).with_context(|| format!("{} has no tensor {name}", path.display()))?;
-            anyhow::ensure!(
-                tensor.dims() == shape,
-                "{name} has the shape {:?}, not {shape:?}",
-                tensor.dims()
-            );
-            variables.insert(name, Var::from_tensor(tensor)?);
+                tensors.get(&format!("{prefix}{name}")).with_context(|| format!("no tensor {name}"))?;
+            ensure!(tensor.dims() == variable.dims(), "{name} has the shape {:?}", tensor.dims());
+            variable.set(tensor)?;
         }
-        Ok(Self { sizes, variables })
+        Ok(())
     }
 
     /// Writes the weights as safetensors.
@@ -94,14 +117,24 @@ impl Network {
     /// # Errors
     /// As the system gives them.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let tensors: HashMap<&str, Tensor> =
-            self.variables.iter().map(|(name, variable)| (*name, variable.as_tensor().clone())).collect();
+        let tensors: HashMap<String, Tensor> = self.tensors("").collect();
         Ok(candle_core::safetensors::save(&tensors, path)?)
     }
 
-    /// The trainable variables.
-    pub fn variables(&self) -> Vec<Var> {
-        self.variables.values().cloned().collect()
+    /// Every tensor, its name behind `prefix`.
+    pub fn tensors(&self, prefix: &str) -> impl Iterator<Item = (String, Tensor)> {
+        self.variables
+            .iter()
+            .map(move |(name, variable)| (format!("{prefix}{name}"), variable.as_tensor().clone()))
+    }
+
+    /// The trainable variables of a half, by name.
+    pub fn trainable(&self, half: Half) -> Vec<(&'static str, Var)> {
+        let names: &[&'static str] = match half {
+            Half::Frame => &FRAME,
+            Half::Window => &WINDOW,
+        };
+        names.iter().map(|name| (*name, self.variables[name].clone())).collect()
     }
 
     /// Values of one tensor, row-major.
@@ -113,43 +146,79 @@ impl Network {
         Ok(variable.flatten_all()?.to_vec1()?)
     }
 
-    /// Logits `[batch, classes]` of windows given frame by frame, each `[batch, features]`.
-    ///
-    /// With `dropout`, that share of the dense layers' outputs and of the last state is zeroed, the rest scaled up.
+    /// Scales shapes so that these, `[count, SHAPE]` row-major, have mean 0 and deviation 1.
     ///
     /// # Errors
     /// As candle gives them.
-    pub fn logits(&self, frames: &[Tensor], mut dropout: Option<(f32, &mut Random)>) -> Result<Tensor> {
-        let variable = |name: &str| self.variables[name].as_tensor();
-        let batch = frames.first().context("a window has at least one frame")?.dim(0)?;
+    pub fn scale_to(&mut self, shapes: &[f32]) -> Result<()> {
+        let count = (shapes.len() / SHAPE).max(1) as f64;
+        let column = |index: usize| shapes.chunks_exact(SHAPE).map(move |row| f64::from(row[index]));
+        let mean: Vec<f64> = (0..SHAPE).map(|index| column(index).sum::<f64>() / count).collect();
+        // A value that hardly varies must not be blown up.
+        let deviation = (0..SHAPE).map(|index| {
+            let variance = column(index).map(|value| (value - mean[index]).powi(2)).sum::<f64>() / count;
+            variance.sqrt().max(0.05) as f32
+        });
+        let deviation: Vec<f32> = deviation.collect();
+        let mean: Vec<f32> = mean.into_iter().map(|value| value as f32).collect();
+        for (name, values) in SCALE.into_iter().zip([mean, deviation]) {
+            self.variables[name].set(&Tensor::from_vec(values, SHAPE, &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
+    /// Logits `[count, classes]` of single frames' shapes `[count, SHAPE]`.
+    ///
+    /// With `dropout`, that share of the dense layers' outputs is zeroed, the rest scaled up.
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn frame_logits(&self, shapes: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
+        let scaled =
+            shapes.broadcast_sub(self.tensor("shape.mean"))?.broadcast_div(self.tensor("shape.deviation"))?;
+        let wide = dropped(self.dense("wide", &scaled)?.relu()?, dropout)?;
+        let narrow = dropped(self.dense("narrow", &wide)?.relu()?, dropout)?;
+        self.dense("letter", &narrow)
+    }
+
+    /// What the LSTM reads of windows of rows, row-major `[windows, frames, HAND_1]`: frame by frame `[windows, reading]`.
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn readings(&self, windows: &[f32], frames: usize, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
+        let count = windows.len() / (frames * HAND_1);
+        let mut shapes = Vec::with_capacity(frames * count * SHAPE);
+        let mut motion = Vec::with_capacity(frames * count * (1 + MOVEMENT));
+        for frame in 0..frames {
+            for window in windows.chunks_exact(frames * HAND_1) {
+                let row = &window[frame * HAND_1..(frame + 1) * HAND_1];
+                shapes.extend_from_slice(&row[..SHAPE]);
+                motion.push(row[0]);
+                motion.extend_from_slice(&row[SHAPE..]);
+            }
+        }
+        let shapes = Tensor::from_vec(shapes, (frames * count, SHAPE), &Device::Cpu)?;
+        let motion = Tensor::from_vec(motion, (frames * count, 1 + MOVEMENT), &Device::Cpu)?;
+        let letters = candle_nn::ops::softmax(&self.frame_logits(&shapes, dropout)?, D::Minus1)?;
+        // Where no hand is, no letter is.
+        let letters = letters.broadcast_mul(&motion.narrow(1, 0, 1)?)?;
+        let readings = Tensor::cat(&[letters, motion], 1)?.detach();
+        (0..frames).map(|frame| Ok(readings.narrow(0, frame * count, count)?.contiguous()?)).collect()
+    }
+
+    /// Logits `[windows, classes]` of what [`Self::readings`] gives.
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn window_logits(&self, readings: &[Tensor], dropout: &mut Dropout) -> Result<Tensor> {
+        let batch = readings.first().context("a window has at least one frame")?.dim(0)?;
         let hidden = self.sizes.hidden;
-        let mut state = Tensor::zeros((batch, hidden), candle_core::DType::F32, &Device::Cpu)?;
+        let mut state = Tensor::zeros((batch, hidden), DType::F32, &Device::Cpu)?;
         let mut cell = state.clone();
-        // One mask for the whole window, as by Gal and Ghahramani 2016.
-        let mask = |width: usize, dropout: &mut Option<(f32, &mut Random)>| -> Result<Option<Tensor>> {
-            let Some((share, random)) = dropout else { return Ok(None) };
-            let keep = 1.0 / (1.0 - *share);
-            let values: Vec<f32> = (0..batch * width)
-                .map(|_| if random.random::<f32>() < *share { 0.0 } else { keep })
-                .collect();
-            Ok(Some(Tensor::from_vec(values, (batch, width), &Device::Cpu)?))
-        };
-        let wide_mask = mask(self.sizes.wide, &mut dropout)?;
-        let narrow_mask = mask(self.sizes.narrow, &mut dropout)?;
-        let state_mask = mask(hidden, &mut dropout)?;
-        let masked = |tensor: Tensor, mask: &Option<Tensor>| match mask {
-            Some(mask) => tensor * mask,
-            None => Ok(tensor),
-        };
-        for frame in frames {
-            let wide = frame.matmul(variable("wide.weight"))?.broadcast_add(variable("wide.bias"))?.relu()?;
-            let wide = masked(wide, &wide_mask)?;
-            let narrow =
-                wide.matmul(variable("narrow.weight"))?.broadcast_add(variable("narrow.bias"))?.relu()?;
-            let narrow = masked(narrow, &narrow_mask)?;
-            let gates = (narrow.matmul(variable("lstm.input"))?
-                + state.matmul(variable("lstm.recurrent"))?)?
-            .broadcast_add(variable("lstm.bias"))?;
+        for reading in readings {
+            let gates = (reading.matmul(self.tensor("lstm.input"))?
+                + state.matmul(self.tensor("lstm.recurrent"))?)?
+            .broadcast_add(self.tensor("lstm.bias"))?;
             let sigmoid = candle_nn::ops::sigmoid(&gates.narrow(1, 0, 3 * hidden)?)?;
             let input = sigmoid.narrow(1, 0, hidden)?;
             let output = sigmoid.narrow(1, hidden, hidden)?;
@@ -158,53 +227,71 @@ impl Network {
             cell = ((forget * &cell)? + (input * new)?)?;
             state = (output * cell.tanh()?)?;
         }
-        let state = masked(state, &state_mask)?;
-        Ok(state.matmul(variable("output.weight"))?.broadcast_add(variable("output.bias"))?)
+        self.dense("output", &dropped(state, dropout)?)
     }
 
-    /// Probabilities `[windows, classes]` of windows of rows, row-major `[windows, frames, features]`.
+    /// Probabilities `[windows, classes]` of windows of rows, row-major `[windows, frames, HAND_1]`.
     ///
     /// # Errors
     /// As candle gives them.
     pub fn probabilities(&self, windows: &[f32], frames: usize, temperature: f64) -> Result<Vec<Vec<f32>>> {
         let mut all = Vec::new();
-        for chunk in windows.chunks(256 * frames * self.sizes.features) {
-            let logits = (self.logits(&split(chunk, frames, self.sizes.features)?, None)? / temperature)?;
+        for chunk in windows.chunks(256 * frames * HAND_1) {
+            let readings = self.readings(chunk, frames, &mut None)?;
+            let logits = (self.window_logits(&readings, &mut None)? / temperature)?;
             all.extend(candle_nn::ops::softmax(&logits, D::Minus1)?.to_vec2::<f32>()?);
         }
         Ok(all)
     }
+
+    /// Mean over the frames of the frame half's probabilities, of windows as for [`Self::probabilities`].
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn frame_probabilities(&self, windows: &[f32], frames: usize) -> Result<Vec<Vec<f32>>> {
+        let mut all = Vec::new();
+        for chunk in windows.chunks(256 * frames * HAND_1) {
+            let readings = Tensor::stack(&self.readings(chunk, frames, &mut None)?, 0)?.mean(0)?;
+            all.extend(readings.narrow(1, 0, self.sizes.classes)?.to_vec2::<f32>()?);
+        }
+        Ok(all)
+    }
+
+    fn tensor(&self, name: &str) -> &Tensor {
+        self.variables[name].as_tensor()
+    }
+
+    fn dense(&self, name: &str, input: &Tensor) -> Result<Tensor> {
+        let product = input.matmul(self.tensor(&format!("{name}.weight")))?;
+        Ok(product.broadcast_add(self.tensor(&format!("{name}.bias")))?)
+    }
 }
 
-/// Windows of rows, row-major `[windows, frames, features]`, frame by frame.
-///
-/// # Errors
-/// As candle gives them.
-pub fn split(windows: &[f32], frames: usize, features: usize) -> Result<Vec<Tensor>> {
-    let count = windows.len() / (frames * features);
-    (0..frames)
-        .map(|frame| {
-            let mut values = Vec::with_capacity(count * features);
-            for window in windows.chunks_exact(frames * features) {
-                values.extend_from_slice(&window[frame * features..(frame + 1) * features]);
-            }
-            Ok(Tensor::from_vec(values, (count, features), &Device::Cpu)?)
-        })
-        .collect()
+fn dropped(tensor: Tensor, dropout: &mut Dropout) -> Result<Tensor> {
+    let Some((share, random)) = dropout else { return Ok(tensor) };
+    let keep = 1.0 / (1.0 - *share);
+    let mask: Vec<f32> =
+        (0..tensor.elem_count()).map(|_| if random.random::<f32>() < *share { 0.0 } else { keep }).collect();
+    Ok((&tensor * Tensor::from_vec(mask, tensor.shape(), &Device::Cpu)?)?)
 }
 
-/// Shapes in the order of [`NAMES`].
-fn shapes(sizes: Sizes) -> [Vec<usize>; 9] {
-    let Sizes { features, wide, narrow, hidden, classes } = sizes;
-    [
-        vec![features, wide],
-        vec![wide],
-        vec![wide, narrow],
-        vec![narrow],
-        vec![narrow, 4 * hidden],
-        vec![hidden, 4 * hidden],
-        vec![4 * hidden],
-        vec![hidden, classes],
-        vec![classes],
-    ]
+fn names() -> impl Iterator<Item = &'static str> {
+    SCALE.into_iter().chain(FRAME).chain(WINDOW)
+}
+
+fn shape(name: &str, sizes: Sizes) -> Vec<usize> {
+    let Sizes { wide, narrow, hidden, classes } = sizes;
+    match name {
+        "wide.weight" => vec![SHAPE, wide],
+        "wide.bias" => vec![wide],
+        "narrow.weight" => vec![wide, narrow],
+        "narrow.bias" => vec![narrow],
+        "letter.weight" => vec![narrow, classes],
+        "letter.bias" | "output.bias" => vec![classes],
+        "lstm.input" => vec![sizes.reading(), 4 * hidden],
+        "lstm.recurrent" => vec![hidden, 4 * hidden],
+        "lstm.bias" => vec![4 * hidden],
+        "output.weight" => vec![hidden, classes],
+        _ => vec![SHAPE],
+    }
 }

@@ -1,12 +1,13 @@
 //! Small trainings, and what they must be true to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dactyl_models::keypoints::{Keypoints, LEFT_HAND};
-use dactyl_models::letters::features::{HAND_1, hand_1_rows};
-use dactyl_models::letters::{Classifier, Contract, Layout, Meaning, Overrides};
+use dactyl_models::letters::features::{hand_1_rows, shape};
+use dactyl_models::letters::{Classifier, Overrides};
 use dactyl_models::runtime::Cancel;
 use indicatif::ProgressBar;
 
@@ -14,11 +15,12 @@ use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, TEST_S
 use crate::evaluation::HeldOut;
 use crate::export;
 use crate::keypoint_file;
-use crate::network::{Network, Sizes};
-use crate::replay;
+use crate::loso;
+use crate::measure::{self, Told};
+use crate::network::{Half, Network, Sizes};
 use crate::signs::Signs;
-use crate::training::{self, Recipe};
-use crate::windows::{FRAMES, Windows};
+use crate::training::{self, Learner, Recipe, Schedule};
+use crate::windows::{Examples, FRAMES, People, Windows};
 
 /// The data beside the repository, unless it is absent and may be.
 fn shared() -> Option<PathBuf> {
@@ -55,19 +57,15 @@ fn signer(name: &str, letters: &[usize], person: f32) -> Signer {
             letter,
             kind: Kind::Still,
             frames: vec![Some(hand(letter, person)); 40],
+            other: Vec::new(),
             ordered: true,
         })
         .collect();
     Signer { name: name.to_owned(), clips }
 }
 
-fn contract() -> Contract {
-    Contract {
-        labels: data::alphabet(),
-        window: FRAMES,
-        features: Layout::Hand1,
-        output: Meaning::Probabilities,
-    }
+fn letters(signers: Vec<Signer>) -> Data {
+    Data { labels: data::alphabet(), signers }
 }
 
 #[test]
@@ -106,55 +104,112 @@ fn drawn_letters_move_and_held_shapes_are_neither_j_nor_z() {
     assert!(moved > 10 && held > 100, "{moved} and {held}");
 }
 
-#[test]
-fn a_small_training_learns_and_the_same_seed_learns_the_same() {
-    let letters = [0, 5, 10, 17, 21];
-    let signers = vec![signer("one", &letters, 0.0), signer("two", &letters, 1.0)];
-    let everybody = Data { labels: data::alphabet(), signers };
-    let stranger = [signer("three", &letters, 0.5)];
-    let recipe = Recipe {
-        steps: 60,
-        learning_rate: 8e-3,
-        batch: 16,
-        look_every: 60,
-        dropout: 0.0,
-        sizes: Sizes { features: HAND_1, wide: 32, narrow: 24, hidden: 24, classes: LETTERS },
+fn small() -> Recipe {
+    Recipe {
+        frame: Schedule { steps: 40, batch: 32, learning_rate: 8e-3 },
+        window: Schedule { steps: 40, batch: 16, learning_rate: 2e-2 },
+        look_every: 20,
+        sizes: Sizes { wide: 32, narrow: 24, hidden: 16, classes: LETTERS },
         ..Recipe::default()
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let runs: Vec<_> = ["a", "b"]
-        .iter()
-        .map(|name| {
-            let out = folder.path().join(name);
-            training::train(&everybody, &stranger, &recipe, &out, &ProgressBar::hidden()).unwrap();
-            training::open(&out).unwrap()
-        })
-        .collect();
-    let fresh = Network::new(recipe.sizes, recipe.seed).unwrap();
-    let judges = HeldOut::new(&stranger, &data::alphabet());
-    let before = judges.score(&fresh, 1.0).unwrap().unwrap();
-    let after = judges.score(&runs[0].1, 1.0).unwrap().unwrap();
-    assert!(after.signers[0].loss < before.signers[0].loss - 0.5, "{before}; {after}");
-    assert!(after.signers[0].still.0 >= 4, "{after}");
-    for tensor in ["wide.weight", "lstm.recurrent", "output.bias"] {
-        assert_eq!(runs[0].1.values(tensor).unwrap(), runs[1].1.values(tensor).unwrap());
     }
 }
 
 #[test]
+fn a_small_training_learns_and_one_that_was_killed_learns_the_same() {
+    let shown = [0, 5, 10, 17, 21];
+    let everybody = letters(vec![signer("one", &shown, 0.0), signer("two", &shown, 1.0)]);
+    let stranger = [signer("three", &shown, 0.5)];
+    let recipe = small();
+    let folder = tempfile::tempdir().unwrap();
+    let train = |out: &Path| {
+        training::train(&everybody, &stranger, &recipe, out, &ProgressBar::hidden()).unwrap();
+        training::open(out).unwrap()
+    };
+    let whole = train(&folder.path().join("whole"));
+    let fresh = Network::new(recipe.sizes, recipe.seed).unwrap();
+    let judges = HeldOut::new(&stranger, &everybody.labels);
+    let before = judges.score(&fresh, Half::Window, 1.0).unwrap().unwrap();
+    let after = judges.score(&whole.1, Half::Window, 1.0).unwrap().unwrap();
+    assert!(after.signers[0].loss < before.signers[0].loss - 0.5, "{before}; {after}");
+    assert!(after.signers[0].still.0 >= 4, "{after}");
+
+    // Killed in either half: what the look before left behind is all there is to go on from.
+    for killed_at in [1, 3] {
+        let out = folder.path().join(format!("killed at look {killed_at}"));
+        learn_until(killed_at, &everybody, &judges, &recipe, &out);
+        assert!(!out.join(training::RUN).exists());
+        let resumed = train(&out);
+        assert_eq!(whole.0.kept, resumed.0.kept);
+        for tensor in ["shape.mean", "wide.weight", "letter.bias", "lstm.recurrent", "output.bias"] {
+            assert_eq!(whole.1.values(tensor).unwrap(), resumed.1.values(tensor).unwrap(), "{tensor}");
+        }
+    }
+}
+
+/// A training that dies at a look, counted from 0.
+fn learn_until(killed_at: usize, data: &Data, judges: &HeldOut, recipe: &Recipe, out: &Path) {
+    let looks = Cell::new(0);
+    let look = |network: &Network, half| {
+        anyhow::ensure!(looks.replace(looks.get() + 1) < killed_at, "killed");
+        judges.score(network, half, 1.0)
+    };
+    let network = Network::new(recipe.sizes, recipe.seed).unwrap();
+    let mut learners = [Learner { network, strangers: People::default() }];
+    let killed = training::learn(data, &mut learners, &look, recipe, out, &ProgressBar::hidden());
+    assert_eq!(killed.unwrap_err().to_string(), "killed");
+}
+
+#[test]
+fn an_unfinished_training_of_another_kind_is_not_continued() {
+    let everybody = letters(vec![signer("one", &[0, 5], 0.0)]);
+    let recipe = small();
+    let folder = tempfile::tempdir().unwrap();
+    learn_until(1, &everybody, &HeldOut::new(&[], &everybody.labels), &recipe, folder.path());
+    let refused = |data: &Data, recipe: &Recipe| {
+        let error = training::train(data, &[], recipe, folder.path(), &ProgressBar::hidden()).unwrap_err();
+        assert!(error.to_string().contains("another recipe, other labels"), "{error}");
+    };
+    refused(&everybody, &Recipe { dropout: 0.5, ..recipe.clone() });
+    let mut renamed = everybody;
+    renamed.labels.reverse();
+    refused(&renamed, &recipe);
+}
+
+#[test]
+fn a_left_out_signer_is_a_stranger_to_the_network_that_is_measured_on_them() {
+    // The first two agree; the third shows the same two shapes the other way round.
+    let mut contrary = signer("three", &[0, 5], 0.0);
+    contrary.clips.iter_mut().for_each(|clip| clip.letter = 5 - clip.letter);
+    let everybody = letters(vec![signer("one", &[0, 5], 0.0), signer("two", &[0, 5], 0.2), contrary]);
+    let folder = tempfile::tempdir().unwrap();
+    loso::train(&everybody, &small(), folder.path(), &ProgressBar::hidden()).unwrap();
+    let measured = loso::measure_all(&everybody.signers, small().seed, 1.0, folder.path()).unwrap();
+    let right: Vec<usize> =
+        measured.iter().map(|one| one.letters.iter().filter(|told| told.is_right()).count()).collect();
+    assert_eq!(right[2], 0, "nobody else shows them so");
+    let (run, _) = training::open(&folder.path().join("seed-1/three")).unwrap();
+    assert_eq!(run.trained_on, ["one", "two"]);
+}
+
+#[test]
 fn an_exported_model_answers_as_the_trainer_does() {
-    let sizes = Sizes { features: HAND_1, wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
-    let network = Network::new(sizes, 5).unwrap();
+    let sizes = Sizes { wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
+    let mut network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
     let everybody = match shared() {
         Some(letters) => data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap().signers,
         None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
     };
+    let mut windows = Windows::new(&everybody, 6);
+    let shapes: Vec<f32> =
+        (0..200).filter_map(|_| windows.draw_still()).flat_map(|still| shape(&still.hand)).collect();
+    network.scale_to(&shapes).unwrap();
+    let contract = export::contract(data::alphabet());
     let notes = BTreeMap::from([("accuracy".to_owned(), "not measured".to_owned())]);
     for temperature in [1.0, 1.6] {
-        let file = export::onnx(&network, &contract(), temperature, &notes).unwrap();
+        let file = export::onnx(&network, &contract, temperature, &notes).unwrap();
         let classifier = Arc::new(Classifier::from_bytes("exported", &file, &Overrides::default()).unwrap());
-        assert_eq!(classifier.contract(), &contract());
+        assert_eq!(classifier.contract(), &contract);
         assert_eq!(classifier.metadata().get("accuracy").map(String::as_str), Some("not measured"));
         let mut windows = Windows::new(&everybody, 7);
         for _ in 0..50 {
@@ -197,26 +252,16 @@ fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
     assert_eq!(data.labels, ["hello", "no", "thank you"]);
     assert!(data.signers.iter().all(|signer| signer.clips.len() == 6));
     let stranger = data.signers.split_off(1);
-    let recipe = Recipe {
-        steps: 80,
-        learning_rate: 8e-3,
-        batch: 16,
-        look_every: 40,
-        dropout: 0.0,
-        sizes: Sizes { features: HAND_1, wide: 24, narrow: 16, hidden: 16, classes: 3 },
-        ..Recipe::default()
-    };
+    let recipe = Recipe { sizes: Sizes { classes: 3, ..small().sizes }, ..small() };
     let run = training::train(&data, &stranger, &recipe, folder.path(), &ProgressBar::hidden()).unwrap();
     assert_eq!(run.score.unwrap().signers[0].moving, (3, 3));
 
     let (run, network) = training::open(folder.path()).unwrap();
-    let contract = Contract { labels: run.labels, ..contract() };
-    let file = export::onnx(&network, &contract, run.temperature, &BTreeMap::new()).unwrap();
-    let model = folder.path().join("signs.onnx");
-    std::fs::write(&model, file).unwrap();
-    let classifier = Classifier::from_file(&model, &Overrides::default()).unwrap();
+    let file =
+        export::onnx(&network, &export::contract(run.labels), run.temperature, &BTreeMap::new()).unwrap();
+    let classifier = Arc::new(Classifier::from_bytes("signs", &file, &Overrides::default()).unwrap());
     assert_eq!(classifier.labels(), ["hello", "no", "thank you"]);
-    let mut windows = Signs::new(&data.signers, 3, 7);
+    let mut windows = Signs::new(&data, 7);
     for _ in 0..50 {
         let rows = hand_1_rows(&windows.draw().hands);
         let ours = network.probabilities(&rows, FRAMES, run.temperature).unwrap();
@@ -225,9 +270,21 @@ fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
             assert!((a - b).abs() < 1e-4, "{a} and {b}");
         }
     }
-    let report = replay::replay(&model, &folder.path().join("full/somebody-else.npz")).unwrap();
-    assert_eq!((report.summary().right, report.summary().letters), (3, 3), "{report}");
-    assert!(report.to_string().contains("thank you wins"), "{report}");
+    let measured = measure::measure(&classifier, &stranger[0], 0).unwrap();
+    assert_eq!(measured.right(), (3, 3), "{measured}");
+    assert!(measured.to_string().contains("thank you wins"), "{measured}");
+}
+
+#[test]
+fn clips_are_numbered_as_another_model_numbers_their_labels() {
+    let labels =
+        |labels: &[&str]| -> Vec<String> { labels.iter().map(|label| (*label).to_owned()).collect() };
+    let everybody =
+        Data { labels: labels(&["a", "b", "c"]), signers: vec![signer("one", &[0, 1, 2, 1], 0.0)] };
+    let relabelled = everybody.relabelled(&labels(&["c", "d", "b"]));
+    assert_eq!(relabelled.labels, ["c", "d", "b"]);
+    let clips = relabelled.signers[0].clips.iter();
+    assert_eq!(clips.map(|clip| clip.letter).collect::<Vec<_>>(), [2, 0, 2]);
 }
 
 #[test]
@@ -272,11 +329,18 @@ fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
 fn the_shipped_model_knows_the_letters_of_a_stranger() {
     let Some(letters) = shared() else { return };
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/letters.onnx");
-    let set = letters.join("full").join(format!("{TEST_SIGNER}.npz"));
-    let report = replay::replay(&model, &set).unwrap();
-    let summary = report.summary();
-    assert_eq!(summary.letters, 24);
-    assert!(summary.right >= 22, "{report}");
-    assert!(summary.probability >= 0.5, "{report}");
-    assert!(summary.low * 10 >= summary.pairs * 9, "{report}");
+    let classifier = Arc::new(Classifier::from_file(&model, &Overrides::default()).unwrap());
+    let trained_on = &classifier.metadata()["training_data"];
+    assert!(!trained_on.contains(TEST_SIGNER), "{trained_on}");
+    let everybody = data::read(&letters, &[]).unwrap().signers;
+    let stranger = everybody.iter().find(|signer| signer.name == TEST_SIGNER).unwrap();
+    let measured = measure::measure(&classifier, stranger, 0).unwrap();
+    let still: Vec<&Told> = measured.letters.iter().filter(|told| told.is_still()).collect();
+    assert_eq!(still.len(), 24);
+    let right = still.iter().filter(|told| told.is_right()).count();
+    let probability = still.iter().map(|told| told.probability()).sum::<f32>() / 24.0;
+    let (low, pairs) = measured.low_pairs();
+    assert!(right >= 22, "{measured}");
+    assert!(probability >= 0.5, "{measured}");
+    assert!(low * 10 >= pairs * 9, "{measured}");
 }

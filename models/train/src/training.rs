@@ -1,63 +1,89 @@
-//! The loop: windows in, weights out.
+//! The loop: pictures and windows in, weights out. Several networks may learn from one stream of examples, each leaving
+//! out those that show somebody it must not know.
 
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{D, Device, Tensor};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW};
-use dactyl_models::letters::features::{HAND_1, hand_1_rows};
+use dactyl_models::letters::features::{HAND_1, SHAPE, hand_1_rows, shape};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng as Random;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Checkpoint;
 use crate::data::{self, Data, LETTERS, Signer};
 use crate::evaluation::{HeldOut, Score};
-use crate::network::{Network, Sizes, split};
+use crate::network::{Half, Network, Sizes};
+use crate::optimizer::AdamW;
 use crate::signs::Signs;
-use crate::windows::{Example, FRAMES, Windows};
+use crate::windows::{Examples, FRAMES, People, Windows};
 
 /// Everything that decides what comes out of a training.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Seed of weights, windows and dropout.
+    /// Seed of weights, examples and dropout.
     pub seed: u64,
-    /// Updates of the weights.
-    pub steps: usize,
-    /// Windows per update.
-    pub batch: usize,
-    /// Largest learning rate: it rises over the first hundredth of the steps and falls as a cosine.
-    pub learning_rate: f64,
+    /// How the frame half learns, from single pictures of still letters.
+    pub frame: Schedule,
+    /// How the window half learns, from windows, while the frame half stays as it is.
+    pub window: Schedule,
     /// Weight decay of AdamW.
     pub weight_decay: f64,
     /// Share of values zeroed in training.
     pub dropout: f32,
     /// Share of the target spread evenly over all letters.
     pub label_smoothing: f32,
-    /// Steps between two looks at the held-out signers.
+    /// Steps between two looks at the held-out signers; a training that is killed goes on from the last look.
     pub look_every: usize,
-    /// Looks without a better one after which to stop.
+    /// Looks without a better one after which a half is done.
     pub patience: usize,
     /// Widths of the layers.
     pub sizes: Sizes,
+}
+
+/// How one half learns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Updates of the weights.
+    pub steps: usize,
+    /// Examples per update.
+    pub batch: usize,
+    /// Largest learning rate: it rises over the first twentieth of the steps and falls as a cosine.
+    pub learning_rate: f64,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            steps: 2500,
-            batch: 64,
-            learning_rate: 2e-3,
+            frame: Schedule { steps: 600, batch: 512, learning_rate: 2e-3 },
+            window: Schedule { steps: 300, batch: 64, learning_rate: 5e-3 },
             weight_decay: 0.02,
             dropout: 0.25,
             label_smoothing: 0.05,
-            look_every: 250,
-            patience: 6,
-            sizes: Sizes { features: HAND_1, wide: 96, narrow: 64, hidden: 64, classes: LETTERS },
+            look_every: 100,
+            patience: 4,
+            sizes: Sizes { wide: 128, narrow: 64, hidden: 48, classes: LETTERS },
         }
+    }
+}
+
+impl Recipe {
+    /// The schedule of a half.
+    pub fn schedule(&self, half: Half) -> Schedule {
+        match half {
+            Half::Frame => self.frame,
+            Half::Window => self.window,
+        }
+    }
+
+    /// A seed of its own for everything random in one step.
+    fn seed_of(&self, half: Half, step: usize) -> u64 {
+        let half = u64::from(half == Half::Window);
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (half << 40) ^ step as u64
     }
 }
 
@@ -71,16 +97,14 @@ pub struct Run {
     pub labels: Vec<String>,
     /// Names of the sets trained on.
     pub trained_on: Vec<String>,
-    /// Names of the sets it was judged by while training, and the step whose weights were kept.
+    /// Names of the sets that were looked at while training.
     pub held_out: Vec<String>,
-    /// Step whose weights were kept.
-    pub best_step: usize,
-    /// Its score on the held-out sets, if any.
+    /// Steps after which the weights of the two halves were kept.
+    pub kept: [usize; 2],
+    /// Score on the held-out sets, if any. Steps were chosen by it: it flatters a little.
     pub score: Option<Score>,
     /// Divides the logits before the softmax.
     pub temperature: f64,
-    /// Wall-clock seconds.
-    pub seconds: u64,
 }
 
 /// File of the weights in a run's folder.
@@ -88,117 +112,287 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// File of the [`Run`] in a run's folder.
 pub const RUN: &str = "run.json";
 
-/// Trains on the data's signers, looks at `held_out` now and then, and keeps the best weights in `out` (the last, if there
-/// is nobody to look at).
+/// A network in training.
+pub struct Learner {
+    /// The network.
+    pub network: Network,
+    /// Whose hands it must not see.
+    pub strangers: People,
+}
+
+/// Trains one network on the data's signers, looks at `held_out` now and then and stops when they gain nothing any more. Weights
+/// and record go to `out`; a training that was killed goes on from there.
 ///
 /// # Errors
-/// Nothing to train on, or a folder that can't be written.
+/// Nothing to train on, or a folder that can't be written or holds an unfinished training of another kind.
 pub fn train(
-    Data { labels, signers }: &Data,
+    data: &Data,
     held_out: &[Signer],
     recipe: &Recipe,
     out: &Path,
     bar: &ProgressBar,
 ) -> Result<Run> {
-    ensure!(!signers.is_empty(), "no signers are left to train on");
-    let classes = recipe.sizes.classes;
-    ensure!(classes == labels.len(), "a network of {classes} classes can't learn {} labels", labels.len());
-    std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
-    let started = std::time::Instant::now();
-    let judges = HeldOut::new(held_out, labels);
-    let network = Network::new(recipe.sizes, recipe.seed)?;
-    let parameters =
-        ParamsAdamW { lr: recipe.learning_rate, weight_decay: recipe.weight_decay, ..ParamsAdamW::default() };
-    let mut optimizer = AdamW::new(network.variables(), parameters)?;
-    let mut random = Random::seed_from_u64(recipe.seed ^ 0x5eed);
-
-    bar.set_length(recipe.steps as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {eta} left, {msg}")?);
-    let mut run = Run {
+    let judges = HeldOut::new(held_out, &data.labels);
+    let mut learners =
+        [Learner { network: Network::new(recipe.sizes, recipe.seed)?, strangers: People::default() }];
+    let look = |network: &Network, half| judges.score(network, half, 1.0);
+    let kept = learn(data, &mut learners, &look, recipe, out, bar)?;
+    let [Learner { network, .. }] = &learners;
+    let names = |signers: &[Signer]| signers.iter().map(|signer| signer.name.clone()).collect();
+    let run = Run {
         recipe: recipe.clone(),
-        labels: labels.clone(),
-        trained_on: signers.iter().map(|signer| signer.name.clone()).collect(),
-        held_out: held_out.iter().map(|signer| signer.name.clone()).collect(),
-        best_step: 0,
-        score: None,
-        temperature: 1.0,
-        seconds: 0,
+        labels: data.labels.clone(),
+        trained_on: names(&data.signers),
+        held_out: names(held_out),
+        kept,
+        score: judges.score(network, Half::Window, 1.0)?,
+        temperature: judges.temperature(network)?,
     };
-
-    let (send, receive) = sync_channel(4);
-    thread::scope(|scope| -> Result<()> {
-        // Drawing windows takes as long as learning from them: one thread each.
-        scope.spawn(move || {
-            let mut draw = examples(labels, signers, recipe.seed);
-            for _ in 0..recipe.steps {
-                let mut rows = Vec::with_capacity(recipe.batch * FRAMES * HAND_1);
-                let mut targets = Vec::with_capacity(recipe.batch * classes);
-                for _ in 0..recipe.batch {
-                    let example = draw();
-                    rows.extend(hand_1_rows(&example.hands));
-                    targets.extend(smoothed(&example.target, recipe.label_smoothing));
-                }
-                // The receiver goes when training stops early.
-                if send.send((rows, targets)).is_err() {
-                    return;
-                }
-            }
-        });
-
-        let mut message = String::new();
-        let mut mean_loss = f32::NAN;
-        for step in 1..=recipe.steps {
-            let (rows, targets) = receive.recv().context("the thread that draws windows ended early")?;
-            let targets = Tensor::from_vec(targets, (recipe.batch, classes), &Device::Cpu)?;
-            optimizer.set_learning_rate(rate(recipe, step));
-            let frames = split(&rows, FRAMES, HAND_1)?;
-            let logits = network.logits(&frames, Some((recipe.dropout, &mut random)))?;
-            let log = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-            let loss = (targets * log)?.sum_all()?.affine(-1.0 / recipe.batch as f64, 0.0)?;
-            optimizer.backward_step(&loss)?;
-            let loss = loss.to_scalar::<f32>()?;
-            ensure!(loss.is_finite(), "the loss is {loss} at step {step}: lower the learning rate");
-            mean_loss = if mean_loss.is_nan() { loss } else { 0.98 * mean_loss + 0.02 * loss };
-            bar.set_position(step as u64);
-
-            if step % recipe.look_every == 0 || step == recipe.steps {
-                let score = judges.score(&network, 1.0)?;
-                if let Some(score) = &score {
-                    message = format!("held out: {score}");
-                }
-                let better = match (&score, &run.score) {
-                    (Some(new), Some(best)) => new.rank() > best.rank(),
-                    _ => true,
-                };
-                if better {
-                    run.best_step = step;
-                    run.score = score;
-                    run.seconds = started.elapsed().as_secs();
-                    network.save(&out.join(WEIGHTS))?;
-                    write(&run, out)?;
-                }
-                if bar.is_hidden() {
-                    tell(&format!("step {step}: loss {mean_loss:.3}, {message}"));
-                }
-                if step - run.best_step >= recipe.patience * recipe.look_every {
-                    break;
-                }
-            }
-            bar.set_message(format!("loss {mean_loss:.3}, {message}"));
-        }
-        drop(receive);
-        Ok(())
-    })?;
-    bar.finish();
-    if !judges.is_empty() {
-        run.temperature = judges.temperature(&load(out, &run)?)?;
-    }
-    run.seconds = started.elapsed().as_secs();
-    write(&run, out)?;
+    save(&run, network, out)?;
+    Checkpoint::remove(out)?;
     Ok(run)
 }
 
-fn write(run: &Run, out: &Path) -> Result<()> {
+/// What the held-out signers say about a network of which this half was trained last; `None` where nobody is held out.
+pub type Look<'a> = &'a dyn Fn(&Network, Half) -> Result<Option<Score>>;
+
+/// Trains every learner, and says after how many steps of each half the weights were kept. `look` judges the first one.
+///
+/// # Errors
+/// As of [`train`].
+pub fn learn(
+    data: &Data,
+    learners: &mut [Learner],
+    look: Look,
+    recipe: &Recipe,
+    out: &Path,
+    bar: &ProgressBar,
+) -> Result<[usize; 2]> {
+    let Data { labels, signers } = data;
+    ensure!(!signers.is_empty(), "no signers are left to train on");
+    ensure!(
+        signers.len() <= People::MOST,
+        "{} sets are more than the {} that a training takes",
+        signers.len(),
+        People::MOST
+    );
+    let classes = recipe.sizes.classes;
+    ensure!(classes == labels.len(), "a network of {classes} classes can't learn {} labels", labels.len());
+    std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
+    let names: Vec<String> = signers.iter().map(|signer| signer.name.clone()).collect();
+    let mut resumed = Checkpoint::read(out, recipe, labels, &names, learners)?;
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {eta} left, {msg}")?);
+    if resumed.is_none() {
+        let mut examples = examples(data, recipe.seed);
+        let shapes: Vec<f32> =
+            (0..4000).filter_map(|_| examples.draw_still()).flat_map(|still| shape(&still.hand)).collect();
+        ensure!(!shapes.is_empty(), "no clip shows a hand in at least three frames");
+        for learner in &mut *learners {
+            learner.network.scale_to(&shapes)?;
+        }
+    }
+    let mut kept = [0; 2];
+    for (index, half) in [Half::Frame, Half::Window].into_iter().enumerate() {
+        if let Some(checkpoint) = resumed.as_ref().filter(|checkpoint| checkpoint.half != half) {
+            // This half was done before.
+            kept[index] = checkpoint.kept_before;
+            continue;
+        }
+        let state = State::new(learners, half, resumed.take())?;
+        kept[index] = Loop { data, names: &names, look, recipe, out, bar, kept_before: kept[0] }
+            .run(learners, half, state)?;
+    }
+    bar.finish();
+    Ok(kept)
+}
+
+/// Where a half is.
+struct State {
+    /// Steps done.
+    step: usize,
+    optimizers: Vec<AdamW>,
+    /// Step and loss of the best look so far.
+    best: Option<(usize, f32)>,
+}
+
+impl State {
+    fn new(learners: &[Learner], half: Half, resumed: Option<Checkpoint>) -> Result<Self> {
+        let mut optimizers = learners
+            .iter()
+            .map(|learner| AdamW::new(learner.network.trainable(half)))
+            .collect::<Result<Vec<_>>>()?;
+        let Some(checkpoint) = resumed else { return Ok(Self { step: 0, optimizers, best: None }) };
+        checkpoint.restore(&mut optimizers)?;
+        Ok(Self { step: checkpoint.step, optimizers, best: checkpoint.best })
+    }
+}
+
+struct Loop<'a> {
+    data: &'a Data,
+    names: &'a [String],
+    look: Look<'a>,
+    recipe: &'a Recipe,
+    out: &'a Path,
+    bar: &'a ProgressBar,
+    kept_before: usize,
+}
+
+impl Loop<'_> {
+    /// Trains one half of every learner; returns the step whose weights it has at the end.
+    fn run(&self, learners: &mut [Learner], half: Half, mut state: State) -> Result<usize> {
+        let schedule = self.recipe.schedule(half);
+        self.bar.set_length(schedule.steps as u64);
+        let (send, receive) = sync_channel(4);
+        let first = state.step + 1;
+        thread::scope(|scope| -> Result<()> {
+            // Drawing examples takes as long as learning from them: one thread each.
+            let (data, recipe) = (self.data, self.recipe);
+            scope.spawn(move || draw(data, recipe, half, first, &send));
+            let mut mean_loss = f32::NAN;
+            for step in first..=schedule.steps {
+                let batch = receive.recv().context("the thread that draws examples ended early")?;
+                let rate = rate(schedule, step);
+                for (index, learner) in learners.iter_mut().enumerate() {
+                    let seed = self.recipe.seed_of(half, step) ^ ((index as u64 + 1) << 48);
+                    let loss = self.loss(learner, half, &batch, &mut Random::seed_from_u64(seed))?;
+                    state.optimizers[index].step(&loss.backward()?, rate, self.recipe.weight_decay)?;
+                    let loss = loss.to_scalar::<f32>()?;
+                    ensure!(loss.is_finite(), "the loss is {loss} at step {step}: lower the learning rate");
+                    mean_loss = if mean_loss.is_nan() { loss } else { 0.98 * mean_loss + 0.02 * loss };
+                }
+                state.step = step;
+                self.bar.set_position(step as u64);
+                self.bar.set_message(format!("{half:?}: loss {mean_loss:.3}"));
+                if (step % self.recipe.look_every == 0 || step == schedule.steps)
+                    && self.pause(learners, half, &mut state, mean_loss)?
+                {
+                    break;
+                }
+            }
+            drop(receive);
+            Ok(())
+        })?;
+        match state.best {
+            Some((step, _)) if step != state.step => {
+                let first = learners.first_mut().context("somebody learns")?;
+                Checkpoint::restore_best(self.out, &mut first.network)?;
+                Ok(step)
+            }
+            _ => Ok(state.step),
+        }
+    }
+
+    /// Looks at the held-out signers and saves; whether they have gained nothing for too long.
+    fn pause(&self, learners: &[Learner], half: Half, state: &mut State, loss: f32) -> Result<bool> {
+        let mut message = format!("{half:?} step {}: loss {loss:.3}", state.step);
+        let mut is_done = false;
+        let first = learners.first().context("somebody learns")?;
+        if let Some(score) = (self.look)(&first.network, half)? {
+            message = format!("{message}, held out: {score}");
+            let judged = score.mean(|signer| signer.loss);
+            if state.best.is_none_or(|(_, best)| judged < best) {
+                state.best = Some((state.step, judged));
+                Checkpoint::save_best(self.out, &first.network)?;
+            }
+            let best = state.best.map_or(0, |(step, _)| step);
+            is_done = state.step - best >= self.recipe.patience * self.recipe.look_every;
+        }
+        if self.bar.is_hidden() {
+            tell(&message);
+        } else {
+            self.bar.println(message);
+        }
+        let checkpoint = Checkpoint {
+            recipe: self.recipe.clone(),
+            labels: self.data.labels.clone(),
+            sets: self.names.to_vec(),
+            half,
+            step: state.step,
+            best: state.best,
+            kept_before: self.kept_before,
+            tensors: Default::default(),
+        };
+        checkpoint.write(self.out, learners, &state.optimizers)?;
+        Ok(is_done)
+    }
+
+    fn loss(&self, learner: &Learner, half: Half, batch: &Batch, random: &mut Random) -> Result<Tensor> {
+        let width = batch.rows.len() / batch.people.len();
+        let classes = self.recipe.sizes.classes;
+        let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        for (index, people) in batch.people.iter().enumerate() {
+            if people.are_strangers_to(learner.strangers) {
+                rows.extend_from_slice(&batch.rows[index * width..(index + 1) * width]);
+                targets.extend_from_slice(&batch.targets[index * classes..(index + 1) * classes]);
+            }
+        }
+        let count = targets.len() / classes;
+        ensure!(count > 0, "a step without a single example: make the batch larger");
+        let mut dropout = Some((self.recipe.dropout, random));
+        let logits = match half {
+            Half::Frame => {
+                let rows = Tensor::from_vec(rows, (count, SHAPE), &Device::Cpu)?;
+                learner.network.frame_logits(&rows, &mut dropout)?
+            }
+            Half::Window => {
+                let readings = learner.network.readings(&rows, FRAMES, &mut dropout)?;
+                learner.network.window_logits(&readings, &mut dropout)?
+            }
+        };
+        let targets = Tensor::from_vec(targets, (count, classes), &Device::Cpu)?;
+        let log = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+        Ok((targets * log)?.sum_all()?.affine(-1.0 / count as f64, 0.0)?)
+    }
+}
+
+/// Examples of one step.
+struct Batch {
+    /// `[examples, SHAPE]` or `[examples, FRAMES, HAND_1]`, row-major.
+    rows: Vec<f32>,
+    /// `[examples, classes]`.
+    targets: Vec<f32>,
+    people: Vec<People>,
+}
+
+fn draw(data: &Data, recipe: &Recipe, half: Half, first: usize, send: &SyncSender<Batch>) {
+    let mut examples = examples(data, recipe.seed);
+    let Schedule { steps, batch, .. } = recipe.schedule(half);
+    for step in first..=steps {
+        examples.reseed(recipe.seed_of(half, step));
+        let mut drawn = Batch { rows: Vec::new(), targets: Vec::new(), people: Vec::new() };
+        drawn.rows.reserve(batch * if half == Half::Frame { SHAPE } else { FRAMES * HAND_1 });
+        while drawn.people.len() < batch {
+            let (target, people) = match half {
+                Half::Frame => {
+                    let Some(still) = examples.draw_still() else { return };
+                    drawn.rows.extend(shape(&still.hand));
+                    let mut target = vec![0.0; data.labels.len()];
+                    target[still.letter] = 1.0;
+                    (target, still.people)
+                }
+                Half::Window => {
+                    let example = examples.draw();
+                    drawn.rows.extend(hand_1_rows(&example.hands));
+                    (example.target, example.people)
+                }
+            };
+            drawn.targets.extend(smoothed(&target, recipe.label_smoothing));
+            drawn.people.push(people);
+        }
+        // The receiver goes when training stops early.
+        if send.send(drawn).is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes a finished training.
+///
+/// # Errors
+/// A folder that can't be written.
+pub fn save(run: &Run, network: &Network, out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
+    network.save(&out.join(WEIGHTS))?;
     let path = out.join(RUN);
     let text = serde_json::to_vec_pretty(run)?;
     std::fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))
@@ -209,38 +403,32 @@ fn write(run: &Run, out: &Path) -> Result<()> {
 /// # Errors
 /// A folder that holds none.
 pub fn open(folder: &Path) -> Result<(Run, Network)> {
-    let path: PathBuf = folder.join(RUN);
+    let path = folder.join(RUN);
     let text =
         std::fs::read(&path).with_context(|| format!("{} can't be read: train first", path.display()))?;
     let run: Run = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
-    let network = load(folder, &run)?;
+    let network = Network::load(&folder.join(WEIGHTS), run.recipe.sizes)?;
     Ok((run, network))
 }
 
-fn load(folder: &Path, run: &Run) -> Result<Network> {
-    Network::load(&folder.join(WEIGHTS), run.recipe.sizes)
-}
-
-fn rate(recipe: &Recipe, step: usize) -> f64 {
-    let rise = (recipe.steps / 100).max(1);
-    let part = step as f64 / recipe.steps as f64;
+fn rate(schedule: Schedule, step: usize) -> f64 {
+    let rise = (schedule.steps / 20).max(1);
+    let part = step as f64 / schedule.steps as f64;
     let falling = 0.5 * (1.0 + (std::f64::consts::PI * part).cos());
-    recipe.learning_rate * falling.max(0.002) * (step as f64 / rise as f64).min(1.0)
+    schedule.learning_rate * falling.max(0.002) * (step as f64 / rise as f64).min(1.0)
 }
 
-/// The letters have windows of their own: J and Z are drawn, the others held.
-fn examples<'a>(labels: &[String], signers: &'a [Signer], seed: u64) -> Box<dyn FnMut() -> Example + 'a> {
-    if labels == data::alphabet() {
-        let mut windows = Windows::new(signers, seed);
-        Box::new(move || windows.draw())
+/// The letters have examples of their own: J and Z are drawn, the others held.
+fn examples(data: &Data, seed: u64) -> Box<dyn Examples + '_> {
+    if data.labels == data::alphabet() {
+        Box::new(Windows::new(&data.signers, seed))
     } else {
-        let mut signs = Signs::new(signers, labels.len(), seed);
-        Box::new(move || signs.draw())
+        Box::new(Signs::new(data, seed))
     }
 }
 
-fn smoothed(target: &[f32], share: f32) -> Vec<f32> {
-    target.iter().map(|value| value * (1.0 - share) + share / target.len() as f32).collect()
+fn smoothed(target: &[f32], share: f32) -> impl Iterator<Item = f32> {
+    target.iter().map(move |value| value * (1.0 - share) + share / target.len() as f32)
 }
 
 #[expect(clippy::print_stderr, reason = "the progress of a program without a terminal")]

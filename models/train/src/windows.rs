@@ -1,11 +1,12 @@
 //! Training windows: clips cut, stretched, bent and moved into what other people's hands and cameras may show.
 
-use dactyl_models::letters::features::{self, HandPoints};
+use dactyl_models::letters::features::HandPoints;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
-use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, Z};
+use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, Z, size};
+use crate::distortion::{Distortion, normal};
 use crate::paths::{Stroke, posed};
 
 /// Frames per window.
@@ -17,17 +18,77 @@ pub struct Example {
     pub hands: Vec<Option<HandPoints>>,
     /// One per label; sums to 1.
     pub target: Vec<f32>,
+    /// Whose hands it was made of.
+    pub people: People,
 }
 
-/// An endless, seeded stream of training windows: letters equally often, signers equally often within a letter.
+/// One picture of a right hand that shows a label.
+pub struct Still {
+    /// The hand.
+    pub hand: HandPoints,
+    /// Index of the label.
+    pub letter: usize,
+    /// Whose hands it was made of.
+    pub people: People,
+}
+
+/// A set of signers, one bit each by their index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct People(u64);
+
+impl People {
+    /// Signers that can be told apart.
+    pub const MOST: usize = 64;
+
+    /// One signer.
+    pub fn one(signer: usize) -> Self {
+        Self(1 << signer)
+    }
+
+    /// These and the others.
+    pub fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether nobody is in both.
+    pub fn are_strangers_to(self, others: Self) -> bool {
+        self.0 & others.0 == 0
+    }
+}
+
+/// What a training learns from: endless, and the same again from the same seed.
+pub trait Examples {
+    /// Starts anew with another seed.
+    fn reseed(&mut self, seed: u64);
+    /// The next picture; `None` if there are no hands to draw it from.
+    fn draw_still(&mut self) -> Option<Still>;
+    /// The next window.
+    fn draw(&mut self) -> Example;
+}
+
+/// A clip and the index of its signer.
+type Source<'a> = (usize, &'a Clip);
+
+/// Examples of the alphabet: letters equally often, signers equally often within a letter.
 pub struct Windows<'a> {
+    signers: &'a [Signer],
     random: Random,
+    /// Whose hands the window that is being made is made of.
+    people: People,
     /// Letters that these signers show, or for which they show a hand shape to draw them with.
     letters: Vec<usize>,
     /// Still clips by letter, with the signer they belong to.
-    still: Vec<Vec<(&'a Signer, &'a Clip)>>,
-    moving: Vec<Vec<(&'a Signer, &'a Clip)>>,
-    held: Vec<Vec<(&'a Signer, &'a Clip)>>,
+    still: Vec<Vec<Source<'a>>>,
+    moving: Vec<Vec<Source<'a>>>,
+    held: Vec<Vec<Source<'a>>>,
+}
+
+/// Which clips of a letter.
+#[derive(Clone, Copy)]
+enum List {
+    Still,
+    Moving,
+    Held,
 }
 
 /// G, H, P and Q, which some show pointing to their left and some to their right.
@@ -37,16 +98,18 @@ const SIDEWAYS: [usize; 4] = [6, 7, 15, 16];
 const SEVERAL_PEOPLE: [(&str, usize); 2] = [("DavidLee", 4), ("SigNN", 2)];
 
 impl<'a> Windows<'a> {
-    /// Windows of these signers. The same seed gives the same windows.
+    /// Windows of these signers, at most [`People::MOST`]. The same seed gives the same windows.
     pub fn new(signers: &'a [Signer], seed: u64) -> Self {
         let mut windows = Self {
+            signers,
             random: Random::seed_from_u64(seed),
+            people: People::default(),
             letters: Vec::new(),
             still: vec![Vec::new(); LETTERS],
             moving: vec![Vec::new(); LETTERS],
             held: vec![Vec::new(); LETTERS],
         };
-        for signer in signers {
+        for (index, signer) in signers.iter().enumerate() {
             let weight =
                 SEVERAL_PEOPLE.iter().find(|(name, _)| *name == signer.name).map_or(1, |found| found.1);
             for clip in &signer.clips {
@@ -58,7 +121,7 @@ impl<'a> Windows<'a> {
                     Kind::Moving => &mut windows.moving,
                     Kind::HeldShape => &mut windows.held,
                 };
-                list[clip.letter].extend(std::iter::repeat_n((signer, clip), weight));
+                list[clip.letter].extend(std::iter::repeat_n((index, clip), weight));
             }
         }
         windows.letters = (0..LETTERS)
@@ -72,9 +135,36 @@ impl<'a> Windows<'a> {
             .collect();
         windows
     }
+}
 
-    /// The next window.
-    pub fn draw(&mut self) -> Example {
+impl Examples for Windows<'_> {
+    fn reseed(&mut self, seed: u64) {
+        self.random = Random::seed_from_u64(seed);
+    }
+
+    /// Of a letter that is held still, or from the movement of J or Z.
+    fn draw_still(&mut self) -> Option<Still> {
+        self.people = People::default();
+        let letter = self.letters.choose(&mut self.random).copied()?;
+        let hand = match letter {
+            J | Z => self.moment(letter)?,
+            _ => {
+                let (_, clip) = self.pick(List::Still, letter)?;
+                let mut hand = some_hand(clip, &mut self.random)?;
+                if let Some((other, part)) = self.second_person(letter) {
+                    hand = blend(&hand, &at_wrist(&other, &hand), part);
+                }
+                if self.is_seen_from_the_other_side(letter) {
+                    hand = hand.map(|[x, y, z]| [-x, y, z]);
+                }
+                hand
+            }
+        };
+        Some(Still { hand: distort_hand(&hand, &mut self.random), letter, people: self.people })
+    }
+
+    fn draw(&mut self) -> Example {
+        self.people = People::default();
         let letter = self.letters.choose(&mut self.random).copied().unwrap_or_default();
         let (track, target) = match letter {
             J | Z => self.drawn_letter(letter),
@@ -83,17 +173,73 @@ impl<'a> Windows<'a> {
             _ => self.still_letter(letter),
         };
         let hands = distort(&track, &mut self.random);
-        Example { hands, target: target.to_vec() }
+        Example { hands, target: target.to_vec(), people: self.people }
+    }
+}
+
+impl<'a> Windows<'a> {
+    /// Whether these signers show a hand shape to draw J or Z with.
+    pub fn can_draw(&self, letter: usize) -> bool {
+        self.letters.contains(&letter)
+    }
+
+    /// A window that shows the movement of J or Z, or else its hand shape held still; never a real movement.
+    pub fn draw_path(&mut self, letter: usize, moves: bool) -> Vec<Option<HandPoints>> {
+        self.people = People::default();
+        let track = if moves {
+            self.synthesised(letter, true)
+        } else {
+            let shape = self.stroke_shape(letter);
+            vec![shape; FRAMES]
+        };
+        distort(&track, &mut self.random)
+    }
+
+    /// A hand in the second half of a movement, where J no longer looks like I.
+    fn moment(&mut self, letter: usize) -> Option<Hand> {
+        if self.random.random_bool(0.3)
+            && let Some((_, clip)) = self.pick(List::Moving, letter)
+        {
+            return some_hand(clip, &mut self.random);
+        }
+        let shape = self.stroke_shape(letter)?;
+        let stroke = if letter == J { Stroke::j(&mut self.random) } else { Stroke::z(&mut self.random) };
+        let pose = stroke.at(self.random.random_range(0.5..1.0));
+        Some(posed(&shape, pose, 0.0))
+    }
+
+    fn pick(&mut self, list: List, letter: usize) -> Option<Source<'a>> {
+        let list = match list {
+            List::Still => &self.still,
+            List::Moving => &self.moving,
+            List::Held => &self.held,
+        };
+        let source = list[letter].choose(&mut self.random).copied()?;
+        self.people = self.people.with(People::one(source.0));
+        Some(source)
+    }
+
+    /// Sometimes a hand of another signer of the letter, and how much of it to mix in.
+    fn second_person(&mut self, letter: usize) -> Option<(Hand, f32)> {
+        if !self.random.random_bool(0.35) {
+            return None;
+        }
+        let (_, other) = self.pick(List::Still, letter)?;
+        Some((some_hand(other, &mut self.random)?, self.random.random_range(0.0..0.5)))
+    }
+
+    /// Sideways and hanging hands are seen from either side; others seldom, as when a hand is taken for the other.
+    fn is_seen_from_the_other_side(&mut self, letter: usize) -> bool {
+        self.random.random_bool(if SIDEWAYS.contains(&letter) { 0.25 } else { 0.06 })
     }
 
     fn can_hold(&self) -> bool {
-        self.letters.contains(&J) && self.letters.contains(&Z)
+        self.can_draw(J) && self.can_draw(Z)
     }
 
     fn drawn_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
-        let real = self.moving[letter].choose(&mut self.random).copied();
-        if let Some((_, clip)) = real
-            && self.random.random_bool(0.2)
+        if self.random.random_bool(0.2)
+            && let Some((_, clip)) = self.pick(List::Moving, letter)
             && let Some(track) = self.moving_track(letter, clip)
         {
             return (track, sure(letter));
@@ -136,7 +282,7 @@ impl<'a> Windows<'a> {
         let pause = self.random.random_range(0.2..0.8) * rate;
         let repeats = whole && self.random.random_bool(0.4);
         let mirrored = self.random.random_bool(0.12);
-        let size = features::size(&flat(&shape));
+        let unit = size(&shape);
         (0..FRAMES)
             .map(|frame| {
                 let mut time = (frame as f32 - start) / frames;
@@ -152,18 +298,18 @@ impl<'a> Windows<'a> {
                 if mirrored {
                     pose.offset[0] = -pose.offset[0];
                 }
-                Some(posed(&shape, pose, size))
+                Some(posed(&shape, pose, unit))
             })
             .collect()
     }
 
     fn stroke_shape(&mut self, letter: usize) -> Option<Hand> {
-        let still = &self.still[if letter == J { I } else { D }];
-        let held = &self.held[letter];
-        let use_held = still.is_empty()
-            || (!held.is_empty() && self.random.random_bool(if letter == J { 0.3 } else { 0.75 }));
-        let list = if use_held { held } else { still };
-        list.choose(&mut self.random).and_then(|(_, clip)| some_hand(clip, &mut self.random))
+        let like = if letter == J { I } else { D };
+        let use_held = self.still[like].is_empty()
+            || (!self.held[letter].is_empty()
+                && self.random.random_bool(if letter == J { 0.3 } else { 0.75 }));
+        let (_, clip) = if use_held { self.pick(List::Held, letter) } else { self.pick(List::Still, like) }?;
+        some_hand(clip, &mut self.random)
     }
 
     /// A hand shape of J or Z that holds still, or a movement that has hardly begun: I, or most likely D, not J, not Z.
@@ -174,38 +320,30 @@ impl<'a> Windows<'a> {
         if target[like] > 0.9 || self.random.random_bool(0.3) {
             return (self.synthesised(letter, false), target);
         }
-        let clip = self.held[letter].choose(&mut self.random).map(|(_, clip)| *clip);
-        match clip {
-            Some(clip) => (self.still_track(clip), target),
+        match self.pick(List::Held, letter) {
+            Some((_, clip)) => (self.still_track(clip), target),
             None => (self.synthesised(letter, false), target),
         }
     }
 
     fn still_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
-        let Some((signer, clip)) = self.still[letter].choose(&mut self.random).copied() else {
+        let Some((signer, clip)) = self.pick(List::Still, letter) else {
             return (vec![None; FRAMES], sure(letter));
         };
         let mut track = self.still_track(clip);
-        // Somebody between two signers.
-        if self.random.random_bool(0.35)
-            && let Some((_, other)) = self.still[letter].choose(&mut self.random).copied()
-            && let Some(other) = some_hand(other, &mut self.random)
-        {
-            let part = self.random.random_range(0.0..0.5f32);
+        if let Some((other, part)) = self.second_person(letter) {
             for hand in track.iter_mut().flatten() {
                 *hand = blend(hand, &at_wrist(&other, hand), part);
             }
         }
-        // Sideways and hanging hands are seen from either side; others seldom, as when a hand is taken for the other.
-        let turned = if SIDEWAYS.contains(&letter) { 0.25 } else { 0.06 };
-        if self.random.random_bool(turned) {
+        if self.is_seen_from_the_other_side(letter) {
             for hand in track.iter_mut().flatten() {
                 *hand = hand.map(|[x, y, z]| [-x, y, z]);
             }
         }
         // A window may begin with the letter before, on the way to this one.
         if self.random.random_bool(0.25) {
-            let others: Vec<&Clip> = signer
+            let others: Vec<&Clip> = self.signers[signer]
                 .clips
                 .iter()
                 .filter(|other| other.letter != letter && other.kind == Kind::Still)
@@ -256,13 +394,24 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// Another hand, another camera, another place: see the fields of [`Distortion`]. Then frames get lost.
+/// Another hand before another camera.
+pub fn distort_hand(hand: &Hand, random: &mut Random) -> HandPoints {
+    Distortion::draw(hand, random).apply(hand, 0.5, [0.0; 2], random)
+}
+
+/// Another hand, another camera, another place. Then frames get lost.
 pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPoints>> {
-    let distortion = Distortion::draw(track, random);
+    let Some(first) = track.iter().flatten().next() else { return vec![None; FRAMES] };
+    let distortion = Distortion::draw(first, random);
+    let path = path(random);
     let mut hands: Vec<Option<HandPoints>> = track
         .iter()
+        .zip(path)
         .enumerate()
-        .map(|(frame, hand)| hand.as_ref().map(|hand| distortion.apply(hand, frame, random)))
+        .map(|(frame, (hand, offset))| {
+            let time = frame as f32 / FRAMES as f32;
+            hand.as_ref().map(|hand| distortion.apply(hand, time, offset, random))
+        })
         .collect();
     if random.random_bool(0.15) {
         let late = random.random_range(1..13);
@@ -283,105 +432,6 @@ pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPo
         }
     }
     hands
-}
-
-/// One draw of what makes a window look like somebody else's.
-struct Distortion {
-    size: f32,
-    /// Lengths of the bones relative to the source's, by child landmark.
-    bones: [f32; 21],
-    /// A constant error of each landmark, in hand sizes: every tracker and every hand has its own.
-    bias: [[f32; 3]; 21],
-    /// Standard deviation of the error that is new in every frame, in hand sizes.
-    jitter: f32,
-    /// Turns about x, y (only with z) and the camera's axis in radians, and their change over the window.
-    turn: [f32; 3],
-    turning: [f32; 3],
-    /// Linear map of the plane: lens, aspect, and the part of a tilt that a flat source can show.
-    plane: [[f32; 2]; 2],
-    /// How strongly near parts are magnified.
-    perspective: f32,
-    /// Offset in hand sizes of every frame.
-    path: Vec<[f32; 2]>,
-}
-
-impl Distortion {
-    fn draw(track: &[Option<Hand>], random: &mut Random) -> Self {
-        let present: Vec<&Hand> = track.iter().flatten().collect();
-        let size = present.first().map_or(1.0, |hand| features::size(&flat(hand)));
-        let flat_source = present.first().is_none_or(|hand| hand[9][2].is_nan());
-        let mut bones = [1.0; 21];
-        for finger in 0..5 {
-            let whole = 1.0 + 0.08 * normal(random);
-            for joint in 0..4 {
-                bones[1 + 4 * finger + joint] = (whole + 0.05 * normal(random)).clamp(0.7, 1.3);
-            }
-        }
-        let spread = random.random_range(0.0..0.045f32);
-        let bias = std::array::from_fn(|_| std::array::from_fn(|_| spread * normal(random)));
-        let tilt = if flat_source { 0.0 } else { 0.26 };
-        let turn = [
-            (tilt * normal(random)).clamp(-0.5, 0.5),
-            (tilt * normal(random)).clamp(-0.5, 0.5),
-            (0.15 * normal(random)).clamp(-0.35, 0.35),
-        ];
-        let turning = if random.random_bool(0.3) {
-            [tilt * 0.5 * normal(random), tilt * 0.5 * normal(random), 0.08 * normal(random)]
-        } else {
-            [0.0; 3]
-        };
-        let bend = if flat_source { 0.1 } else { 0.05 };
-        let plane = [
-            [1.0 + bend * normal(random), 0.7 * bend * normal(random)],
-            [0.7 * bend * normal(random), 1.0 + bend * normal(random)],
-        ];
-        Self {
-            size,
-            bones,
-            bias,
-            jitter: random.random_range(0.0..0.025),
-            turn,
-            turning,
-            plane,
-            perspective: random.random_range(-0.1..0.35),
-            path: path(random),
-        }
-    }
-
-    fn apply(&self, hand: &Hand, frame: usize, random: &mut Random) -> HandPoints {
-        let part = frame as f32 / FRAMES as f32 - 0.5;
-        let turn: [f32; 3] = std::array::from_fn(|axis| self.turn[axis] + part * self.turning[axis]);
-        let (sin, cos): (Vec<f32>, Vec<f32>) = turn.iter().map(|angle| angle.sin_cos()).unzip();
-        let wrist = hand[0];
-        let flat_source = hand[9][2].is_nan();
-        let mut chain = [[0.0f32; 3]; 21];
-        let mut placed: HandPoints = [[0.0; 2]; 21];
-        for index in 0..21 {
-            if index > 0 {
-                let parent = if index % 4 == 1 { 0 } else { index - 1 };
-                chain[index] = std::array::from_fn(|axis| {
-                    let step = hand[index][axis] - hand[parent][axis];
-                    let step = if axis == 2 && flat_source { 0.0 } else { step };
-                    chain[parent][axis] + self.bones[index] * step
-                });
-            }
-            let [x, y, z]: [f32; 3] =
-                std::array::from_fn(|axis| chain[index][axis] + self.size * self.bias[index][axis]);
-            let [y, z] = [y * cos[0] - z * sin[0], y * sin[0] + z * cos[0]];
-            let [x, z] = [x * cos[1] + z * sin[1], z * cos[1] - x * sin[1]];
-            let [x, y] = [x * cos[2] - y * sin[2], x * sin[2] + y * cos[2]];
-            let near = 1.0 / (1.0 + self.perspective * z / (2.0 * self.size)).clamp(0.6, 1.6);
-            let [x, y] = [x * near, y * near];
-            let [x, y] =
-                [x * self.plane[0][0] + y * self.plane[0][1], x * self.plane[1][0] + y * self.plane[1][1]];
-            let noise = self.size * self.jitter;
-            placed[index] = [
-                x + wrist[0] + self.size * self.path[frame][0] + noise * normal(random),
-                y + wrist[1] + self.size * self.path[frame][1] + noise * normal(random),
-            ];
-        }
-        placed
-    }
 }
 
 /// How a hand that holds a letter wanders, in hand sizes: it trembles, sometimes drifts, sometimes is on its way.
@@ -430,18 +480,19 @@ fn tip(letter: usize) -> usize {
 fn extent(track: &[Option<Hand>], landmark: usize) -> f32 {
     let mut low = [f32::INFINITY; 2];
     let mut high = [f32::NEG_INFINITY; 2];
-    let mut size = 0.0f32;
+    let mut largest = 0.0f32;
     for hand in track.iter().flatten() {
         for axis in 0..2 {
             low[axis] = low[axis].min(hand[landmark][axis]);
             high[axis] = high[axis].max(hand[landmark][axis]);
         }
-        size = size.max(features::size(&flat(hand)));
+        largest = largest.max(size(hand));
     }
-    if size > 0.0 { (high[0] - low[0]).hypot(high[1] - low[1]) / size } else { 0.0 }
+    if largest > 0.0 { (high[0] - low[0]).hypot(high[1] - low[1]) / largest } else { 0.0 }
 }
 
-fn some_hand(clip: &Clip, random: &mut Random) -> Option<Hand> {
+/// One of the clip's hands; `None` if it has none.
+pub fn some_hand(clip: &Clip, random: &mut Random) -> Option<Hand> {
     for _ in 0..20 {
         if let Some(Some(hand)) = clip.frames.choose(random) {
             return Some(*hand);
@@ -450,7 +501,7 @@ fn some_hand(clip: &Clip, random: &mut Random) -> Option<Hand> {
     clip.frames.iter().flatten().next().copied()
 }
 
-/// The clip at a time between two frames.
+/// The clip at a time between two frames, counted in frames.
 pub fn between(clip: &Clip, place: f32) -> Option<Hand> {
     let first = (place.floor().max(0.0) as usize).min(clip.frames.len() - 1);
     let second = (first + 1).min(clip.frames.len() - 1);
@@ -466,7 +517,7 @@ pub fn between(clip: &Clip, place: f32) -> Option<Hand> {
     }
 }
 
-fn blend(first: &Hand, second: &Hand, part: f32) -> Hand {
+pub fn blend(first: &Hand, second: &Hand, part: f32) -> Hand {
     std::array::from_fn(|index| {
         std::array::from_fn(|axis| first[index][axis] + part * (second[index][axis] - first[index][axis]))
     })
@@ -474,16 +525,6 @@ fn blend(first: &Hand, second: &Hand, part: f32) -> Hand {
 
 /// `hand` scaled and moved so that its size and wrist are those of `goal`.
 fn at_wrist(hand: &Hand, goal: &Hand) -> Hand {
-    let scale = features::size(&flat(goal)) / features::size(&flat(hand)).max(f32::MIN_POSITIVE);
+    let scale = size(goal) / size(hand).max(f32::MIN_POSITIVE);
     hand.map(|point| std::array::from_fn(|axis| (point[axis] - hand[0][axis]) * scale + goal[0][axis]))
-}
-
-fn flat(hand: &Hand) -> HandPoints {
-    hand.map(|point| [point[0], point[1]])
-}
-
-/// Standard normal, by Box and Muller.
-fn normal(random: &mut Random) -> f32 {
-    let radius = (-2.0 * (1.0 - random.random::<f32>()).ln()).sqrt();
-    radius * (std::f32::consts::TAU * random.random::<f32>()).cos()
 }

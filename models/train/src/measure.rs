@@ -1,0 +1,391 @@
+//! What a learner would be told by a model that has never seen them: letters counted, not frames.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use dactyl_config::Config;
+use dactyl_models::letters::features::hand_1_rows;
+use dactyl_models::letters::{Classifier, Feedback, MovingAverage, Throttle};
+use dactyl_models::runtime::Cancel;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{self, Clip, J, Kind, Signer, Z};
+use crate::evaluation::largest;
+use crate::stream::{AS_FILMED, View, WAY, stream, stream_change};
+use crate::windows::Windows;
+
+/// Frames per second that films are taken to have.
+pub const RATE: f32 = 30.0;
+/// Lengths of the smoother's history that are compared.
+pub const HISTORIES: [usize; 6] = [1, 3, 5, 8, 12, 16];
+/// Limits of the throttle that are compared.
+pub const MIN_CHANGES: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.05, 0.1];
+/// Intervals of the throttle that are compared, in milliseconds.
+pub const MIN_INTERVALS: [u64; 4] = [0, 50, 80, 150];
+/// Synthesised windows per letter and kind.
+const PATHS: usize = 40;
+/// Bins of the reliability diagram.
+pub const BINS: usize = 10;
+
+/// One signer before one model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Measured {
+    /// Name of the set.
+    pub signer: String,
+    /// Labels of the model.
+    #[serde(default = "data::alphabet")]
+    pub labels: Vec<String>,
+    /// With the shipped smoother, as filmed: every letter and every movement.
+    pub letters: Vec<Told>,
+    /// Held J and Z: shapes without movement.
+    pub held: Vec<Told>,
+    /// At 15 and at about 8 frames per second, if films have 30, and in a mirrored picture: letters right, and letters.
+    pub views: Vec<(String, usize, usize)>,
+    /// Per bin of probability: targets asked for, sum of their probabilities, how many of them were shown.
+    pub reliability: Vec<(usize, f64, usize)>,
+    /// One per entry of [`HISTORIES`].
+    pub histories: Vec<Steadiness>,
+    /// One per pair of [`MIN_INTERVALS`] and [`MIN_CHANGES`].
+    pub throttles: Vec<Thrift>,
+    /// Synthesised J: right and shown; Z: right and shown; held I that is not J and shown; held index that is not Z and shown.
+    pub paths: [(usize, usize); 4],
+}
+
+/// What the answers to one letter of a signer were.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Told {
+    /// Index of the label.
+    pub letter: usize,
+    /// Answers with each letter in front.
+    pub won: Vec<usize>,
+    /// Sum of the distributions.
+    pub sum: Vec<f64>,
+    /// Answers.
+    pub answers: usize,
+    /// Answers before the first right one, of each film that had one.
+    pub waited: Vec<usize>,
+}
+
+/// How steady and how quick answers are with one history of the smoother.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Steadiness {
+    /// Changes of the winning letter while a letter is held, and the seconds it was held.
+    pub changes: usize,
+    /// See `changes`.
+    pub seconds: f32,
+    /// Frames from the end of one letter until the next one wins, summed over changes that get there.
+    pub frames_to_win: usize,
+    /// Changes from one letter to the next, those that get there, and answers in them that name a third letter.
+    pub transitions: usize,
+    /// See `transitions`.
+    pub arrived: usize,
+    /// See `transitions`.
+    pub false_wins: usize,
+    /// Transitions with a third letter in front at any time.
+    pub false_transitions: usize,
+    /// Right letters, and letters.
+    pub right: usize,
+    /// See `right`.
+    pub letters: usize,
+}
+
+/// What one setting of the throttle saves and costs while a letter is held.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Thrift {
+    /// Least interval in milliseconds.
+    pub min_interval: u64,
+    /// Least change.
+    pub min_change: f32,
+    /// Payloads, and the seconds they were sent in.
+    pub payloads: usize,
+    /// See `payloads`.
+    pub seconds: f32,
+    /// Sum over frames of the difference between the probability last told and the present one.
+    pub error: f64,
+    /// Frames.
+    pub frames: usize,
+}
+
+impl Told {
+    fn new(letter: usize, labels: usize) -> Self {
+        Self { letter, won: vec![0; labels], sum: vec![0.0; labels], answers: 0, waited: Vec::new() }
+    }
+
+    fn add(&mut self, stretch: &[Vec<f32>]) {
+        let first = stretch.iter().position(|one| is_letter(one) && largest(one) == self.letter);
+        self.waited.extend(first);
+        for one in stretch {
+            self.answers += 1;
+            if is_letter(one) {
+                self.won[largest(one)] += 1;
+            }
+            for (sum, value) in self.sum.iter_mut().zip(one) {
+                *sum += f64::from(*value);
+            }
+        }
+    }
+
+    /// The letter that won most answers.
+    pub fn winner(&self) -> usize {
+        (0..self.won.len()).rev().max_by_key(|letter| self.won[*letter]).unwrap_or_default()
+    }
+
+    /// Whether the right one did.
+    pub fn is_right(&self) -> bool {
+        self.answers > 0 && self.won[self.letter] > 0 && self.winner() == self.letter
+    }
+
+    /// Share of answers that were right.
+    pub fn share(&self) -> f32 {
+        self.won[self.letter] as f32 / self.answers.max(1) as f32
+    }
+
+    /// Mean probability of the right letter.
+    pub fn probability(&self) -> f32 {
+        self.sum[self.letter] as f32 / self.answers.max(1) as f32
+    }
+
+    /// Whether it is a letter without movement.
+    pub fn is_still(&self) -> bool {
+        self.letter != J && self.letter != Z
+    }
+}
+
+impl Measured {
+    /// The letters without movement, or every label of another model.
+    pub fn counted(&self) -> Vec<&Told> {
+        let are_letters = self.labels == data::alphabet();
+        self.letters.iter().filter(|told| !are_letters || told.is_still()).collect()
+    }
+
+    /// Those of the counted labels that are right, and all of them.
+    pub fn right(&self) -> (usize, usize) {
+        let counted = self.counted();
+        (counted.iter().filter(|told| told.is_right()).count(), counted.len())
+    }
+
+    /// Pairs of a counted label shown and another one asked for, of which those in which the one asked for gets at most
+    /// 0.1 on average come first.
+    pub fn low_pairs(&self) -> (usize, usize) {
+        let counted = self.counted();
+        let labels = self.labels.len();
+        let low = |told: &&Told| {
+            let others = (0..labels).filter(|other| *other != told.letter);
+            others.filter(|other| told.sum[*other] <= 0.1 * told.answers as f64).count()
+        };
+        (counted.iter().map(low).sum(), counted.len() * (labels - 1))
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for told in self.letters.iter().chain(&self.held) {
+            writeln!(
+                formatter,
+                "{} wins {:5} ({:3.0} % of {} answers), probability {:.2}",
+                self.labels[told.letter],
+                if told.is_right() { String::new() } else { format!("NOT {}", self.labels[told.winner()]) },
+                100.0 * told.share(),
+                told.answers,
+                told.probability()
+            )?;
+        }
+        let ((right, counted), (low, pairs)) = (self.right(), self.low_pairs());
+        writeln!(
+            formatter,
+            "{right} of {counted} win most of their answers; another target gets at most 0.1 in {low} of {pairs} pairs"
+        )
+    }
+}
+
+/// Streams everything that a signer shows; a clip's `letter` is an index into the model's labels.
+///
+/// # Errors
+/// As the network gives them.
+pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Result<Measured> {
+    let labels = classifier.labels().len();
+    let history = usize::try_from(Config::builtin().smoothing.history)?;
+    let counted: Vec<&Clip> = signer.clips.iter().filter(|clip| clip.kind != Kind::HeldShape).collect();
+    let raw: Vec<(&Clip, Vec<Vec<Vec<f32>>>)> = counted
+        .iter()
+        .map(|clip| Ok((*clip, stream(classifier, clip, AS_FILMED)?)))
+        .collect::<Result<_>>()?;
+    let mut measured = Measured {
+        signer: signer.name.clone(),
+        labels: classifier.labels().to_vec(),
+        letters: tell(&raw, labels, history),
+        held: Vec::new(),
+        views: Vec::new(),
+        reliability: reliability(&raw, history),
+        histories: Vec::new(),
+        throttles: throttles(classifier, &raw, history),
+        paths: paths(classifier, signer, seed)?,
+    };
+    let held = signer.clips.iter().filter(|clip| clip.kind == Kind::HeldShape);
+    let held: Vec<_> =
+        held.map(|clip| Ok((clip, stream(classifier, clip, AS_FILMED)?))).collect::<Result<_>>()?;
+    measured.held = tell(&held, labels, history);
+    for (name, view) in [
+        ("half the frame rate", View { step: 2, mirrored: false }),
+        ("a quarter of it", View { step: 4, mirrored: false }),
+        ("mirrored", View { step: 1, mirrored: true }),
+    ] {
+        let still = counted.iter().filter(|clip| clip.kind == Kind::Still);
+        let answers: Vec<_> =
+            still.map(|clip| Ok((*clip, stream(classifier, clip, view)?))).collect::<Result<_>>()?;
+        let told = tell(&answers, labels, history);
+        let right = told.iter().filter(|told| told.is_right()).count();
+        measured.views.push((name.to_owned(), right, told.len()));
+    }
+    measured.histories = histories(classifier, &counted, &raw)?;
+    Ok(measured)
+}
+
+/// Probability is missing where nothing was seen.
+fn is_letter(distribution: &[f32]) -> bool {
+    distribution.iter().sum::<f32>() > 0.5
+}
+
+fn smooth(stretch: &[Vec<f32>], history: usize) -> Vec<Vec<f32>> {
+    let mut average = MovingAverage::new(history);
+    stretch.iter().map(|one| average.push(one)).collect()
+}
+
+fn tell(raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], labels: usize, history: usize) -> Vec<Told> {
+    let mut all: Vec<Told> = Vec::new();
+    for (clip, stretches) in raw {
+        let index = all.iter().position(|told| told.letter == clip.letter).unwrap_or_else(|| {
+            all.push(Told::new(clip.letter, labels));
+            all.len() - 1
+        });
+        for stretch in stretches {
+            all[index].add(&smooth(stretch, history));
+        }
+    }
+    all.retain(|told| told.answers > 0);
+    all.sort_by_key(|told| told.letter);
+    all
+}
+
+/// Every letter asked for while every letter is shown, weighted so that every shown letter counts the same in sum 100.
+fn reliability(raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], history: usize) -> Vec<(usize, f64, usize)> {
+    let mut bins = vec![(0, 0.0, 0); BINS];
+    for (clip, stretches) in raw {
+        let answers: Vec<Vec<f32>> = stretches
+            .iter()
+            .flat_map(|stretch| smooth(stretch, history))
+            .filter(|one| is_letter(one))
+            .collect();
+        for place in 0..100 {
+            let Some(one) = answers.get(place * answers.len() / 100) else { continue };
+            for (letter, probability) in one.iter().enumerate() {
+                let bin = ((probability * BINS as f32) as usize).min(BINS - 1);
+                bins[bin].0 += 1;
+                bins[bin].1 += f64::from(*probability);
+                bins[bin].2 += usize::from(letter == clip.letter);
+            }
+        }
+    }
+    bins
+}
+
+fn histories(
+    classifier: &Arc<Classifier>,
+    clips: &[&Clip],
+    raw: &[(&Clip, Vec<Vec<Vec<f32>>>)],
+) -> Result<Vec<Steadiness>> {
+    let still: Vec<&Clip> =
+        clips.iter().copied().filter(|clip| clip.kind == Kind::Still && clip.ordered).collect();
+    let labels = classifier.labels().len();
+    let mut changes = Vec::new();
+    let right: Vec<usize> =
+        tell(raw, labels, 1).iter().filter(|told| told.is_right()).map(|told| told.letter).collect();
+    // A letter that is not recognised while it is held is counted there.
+    let still = still.into_iter().filter(|clip| right.contains(&clip.letter)).collect::<Vec<_>>();
+    for pair in still.windows(2).filter(|pair| pair[0].letter != pair[1].letter) {
+        changes.push((pair[0].letter, pair[1].letter, stream_change(classifier, pair[0], pair[1])?));
+    }
+    let of_still: Vec<_> = raw.iter().filter(|(clip, _)| clip.kind == Kind::Still).cloned().collect();
+    let one = |history: usize| {
+        let mut steadiness = Steadiness::default();
+        let told = tell(&of_still, labels, history);
+        steadiness.letters = told.len();
+        steadiness.right = told.iter().filter(|told| told.is_right()).count();
+        for (_, stretches) in of_still.iter().filter(|(clip, _)| clip.ordered) {
+            for stretch in stretches {
+                let won: Vec<usize> = smooth(stretch, history).iter().map(|one| largest(one)).collect();
+                steadiness.changes += won.windows(2).filter(|pair| pair[0] != pair[1]).count();
+                steadiness.seconds += won.len() as f32 / RATE;
+            }
+        }
+        for (before, after, answers) in &changes {
+            let won: Vec<usize> = smooth(answers, history).iter().map(|one| largest(one)).collect();
+            let third = won.iter().filter(|letter| *letter != before && *letter != after).count();
+            steadiness.transitions += 1;
+            steadiness.false_wins += third;
+            steadiness.false_transitions += usize::from(third > 0);
+            if let Some(frame) = won.iter().position(|letter| letter == after) {
+                steadiness.arrived += 1;
+                steadiness.frames_to_win += frame.saturating_sub(WAY);
+            }
+        }
+        steadiness
+    };
+    Ok(HISTORIES.into_iter().map(one).collect())
+}
+
+fn throttles(classifier: &Classifier, raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], history: usize) -> Vec<Thrift> {
+    let settings =
+        MIN_INTERVALS.into_iter().flat_map(|interval| MIN_CHANGES.map(|change| (interval, change)));
+    let labels = classifier.labels();
+    let one = |(min_interval, min_change)| {
+        let mut thrift = Thrift { min_interval, min_change, ..Thrift::default() };
+        for (clip, stretches) in raw.iter().filter(|(clip, _)| clip.ordered) {
+            for stretch in stretches {
+                let mut throttle = Throttle::new(Duration::from_millis(min_interval), min_change);
+                let mut told = 0.0;
+                for (frame, distribution) in smooth(stretch, history).iter().enumerate() {
+                    let feedback = Feedback::read(distribution, labels, Some(clip.letter));
+                    let now = Duration::from_secs_f32(frame as f32 / RATE);
+                    if throttle.pass(now, &feedback) {
+                        thrift.payloads += 1;
+                        told = feedback.target_arg_prob;
+                    }
+                    thrift.error += f64::from((told - feedback.target_arg_prob).abs());
+                    thrift.frames += 1;
+                }
+                thrift.seconds += stretch.len() as f32 / RATE;
+            }
+        }
+        thrift
+    };
+    settings.map(one).collect()
+}
+
+/// Windows drawn with this signer's own hand shapes; none before a model of other labels than the alphabet's.
+fn paths(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Result<[(usize, usize); 4]> {
+    if classifier.labels() != data::alphabet() {
+        return Ok([(0, 0); 4]);
+    }
+    let everybody = std::slice::from_ref(signer);
+    // Not the stream of any training.
+    let mut windows = Windows::new(everybody, seed ^ 0x7a7a_0000);
+    let mut paths = [(0, 0); 4];
+    for (index, (letter, moves)) in [(J, true), (Z, true), (J, false), (Z, false)].into_iter().enumerate() {
+        if !windows.can_draw(letter) {
+            continue;
+        }
+        for _ in 0..PATHS {
+            let hands = windows.draw_path(letter, moves);
+            if hands.iter().flatten().count() * 2 < hands.len() {
+                continue;
+            }
+            let won = largest(&classifier.classify(&hand_1_rows(&hands), &Cancel::new())?);
+            paths[index].0 += usize::from((won == letter) == moves);
+            paths[index].1 += 1;
+        }
+    }
+    Ok(paths)
+}

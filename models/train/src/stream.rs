@@ -1,0 +1,129 @@
+//! A signer's clips streamed through a model as the server would: keypoints in, the recogniser, one distribution a frame.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_models::letters::{Classifier, Picture, Recognizer};
+use dactyl_models::runtime::Cancel;
+
+use crate::data::{Clip, Hand, Kind, size};
+use crate::windows::{between, blend};
+
+/// Share of frames without a hand that is nothing, as shipped.
+const NOTHING_SHARE: f32 = 0.5;
+/// Frames of a clip that are streamed, at most: four seconds at 30 frames per second.
+const LONGEST: usize = 128;
+/// Single pictures of a letter that are held, at most.
+const PICTURES: usize = 16;
+
+/// Hands in one frame: the signing one, which is a right hand, and the other.
+type Hands = [Option<Hand>; 2];
+
+/// How a clip is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Every how many frames one is shown: 1 for the frame rate of the source (10 to 30 per second), 4 for a quarter of it.
+    pub step: usize,
+    /// The picture is mirrored, so that the tracker takes the right hand for a left one.
+    pub mirrored: bool,
+}
+
+/// As it was filmed.
+pub const AS_FILMED: View = View { step: 1, mirrored: false };
+
+/// The distributions that the frames of a clip get, each stretch from an empty window: one stretch for a film, one per
+/// picture for single pictures. A film that is too short for the window goes back and forth if it shows a still letter,
+/// and is stretched if it moves.
+///
+/// # Errors
+/// As the network gives them.
+pub fn stream(classifier: &Arc<Classifier>, clip: &Clip, view: View) -> Result<Vec<Vec<Vec<f32>>>> {
+    let window = classifier.window();
+    if !clip.ordered {
+        let step = clip.frames.len().div_ceil(PICTURES).max(1);
+        let pictures = clip.frames.iter().step_by(step);
+        return pictures.map(|hand| push(classifier, &vec![[*hand, None]; window], view)).collect();
+    }
+    let length = clip.frames.len();
+    let at = |place: usize| -> Hands { [clip.frames[place], clip.other.get(place).copied().flatten()] };
+    let frames: Vec<Hands> = if clip.kind == Kind::Moving {
+        let shown = length.div_ceil(view.step);
+        if shown > window {
+            (0..length).step_by(view.step).map(at).collect()
+        } else {
+            let scale = (length - 1) as f32 / (window + 3) as f32;
+            (0..window + 4).map(|frame| [between(clip, scale * frame as f32), None]).collect()
+        }
+    } else {
+        let count = length.div_ceil(view.step).clamp(window + 16, LONGEST);
+        (0..count).map(|frame| at(back_and_forth(frame * view.step, length))).collect()
+    };
+    Ok(vec![push(classifier, &frames, view)?])
+}
+
+/// `before` held, six frames on the way, `after` held; the distributions from the first frame on the way.
+///
+/// # Errors
+/// As the network gives them.
+pub fn stream_change(classifier: &Arc<Classifier>, before: &Clip, after: &Clip) -> Result<Vec<Vec<f32>>> {
+    let hold = |clip: &Clip, count: usize| -> Vec<Hands> {
+        let start = clip.frames.iter().position(Option::is_some).unwrap_or(0);
+        (0..count)
+            .map(|frame| [clip.frames[back_and_forth(start + frame, clip.frames.len())], None])
+            .collect()
+    };
+    let window = classifier.window();
+    let mut frames = hold(before, window + HISTORY_MAX);
+    let mut last = hold(after, window + HISTORY_MAX);
+    let (from, to) = (frames.iter().rev().find_map(|hands| hands[0]), last.iter().find_map(|hands| hands[0]));
+    if let (Some(from), Some(to)) = (from, to) {
+        // The second letter is shown where the first one was.
+        let aside: [f32; 3] = std::array::from_fn(|axis| from[0][axis] - to[0][axis]);
+        let scale = size(&from) / size(&to).max(f32::MIN_POSITIVE);
+        for hand in last.iter_mut().filter_map(|hands| hands[0].as_mut()) {
+            *hand = hand.map(|point| {
+                std::array::from_fn(|axis| {
+                    (point[axis] + aside[axis] - from[0][axis]) * scale + from[0][axis]
+                })
+            });
+        }
+        let to = last.iter().find_map(|hands| hands[0]).unwrap_or(to);
+        let way = (1..=WAY).map(|step| [Some(blend(&from, &to, step as f32 / (WAY + 1) as f32)), None]);
+        frames.extend(way);
+    }
+    frames.extend(last);
+    let mut answers = push(classifier, &frames, AS_FILMED)?;
+    Ok(answers.split_off(HISTORY_MAX + 1))
+}
+
+/// Frames on the way from one letter to the next.
+pub const WAY: usize = 6;
+/// Answers that are given to the first letter before it ends: the longest history of a smoother that is looked at.
+const HISTORY_MAX: usize = 16;
+
+fn push(classifier: &Arc<Classifier>, frames: &[Hands], view: View) -> Result<Vec<Vec<f32>>> {
+    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
+    let cancel = Cancel::new();
+    // The hands are in pixels already.
+    let picture = Picture { width: 1, height: 1 };
+    let mut answers = Vec::new();
+    for [signing, other] in frames {
+        let mut keypoints = Keypoints::absent();
+        let parts = if view.mirrored { [LEFT_HAND, RIGHT_HAND] } else { [RIGHT_HAND, LEFT_HAND] };
+        for (hand, part) in [signing, other].into_iter().zip(parts) {
+            let Some(hand) = hand else { continue };
+            for (to, [x, y, z]) in keypoints.part_mut(part).iter_mut().zip(hand) {
+                *to = [if view.mirrored { -x } else { *x }, *y, *z, 0.0];
+            }
+        }
+        answers.extend(recognizer.push(&keypoints, picture, &cancel)?);
+    }
+    Ok(answers)
+}
+
+fn back_and_forth(frame: usize, length: usize) -> usize {
+    let period = (2 * (length - 1)).max(1);
+    let place = frame % period;
+    if place < length { place } else { period - place }
+}
