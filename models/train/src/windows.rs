@@ -165,11 +165,16 @@ impl Examples for Windows<'_> {
 
     fn draw(&mut self) -> Example {
         self.people = People::default();
-        let letter = self.letters.choose(&mut self.random).copied().unwrap_or_default();
+        // What only the window can tell needs more practice than letters that every frame shows.
+        let letter = if self.can_hold() && self.random.random_bool(0.15) {
+            if self.random.random_bool(0.5) { J } else { Z }
+        } else {
+            self.letters.choose(&mut self.random).copied().unwrap_or_default()
+        };
         let (track, target) = match letter {
             J | Z => self.drawn_letter(letter),
             // Held shapes of J and Z, and letters begun with their movement, are told apart here.
-            _ if self.can_hold() && self.random.random_bool(0.04) => self.held_shape(),
+            _ if self.can_hold() && self.random.random_bool(0.12) => self.held_shape(),
             _ => self.still_letter(letter),
         };
         let hands = distort(&track, &mut self.random);
