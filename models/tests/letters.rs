@@ -251,7 +251,7 @@ fn deep(layers: usize) -> Vec<u8> {
         ModelProto::decode(&*constant(&shape(&contract), &[0.5, 0.25, 0.125], &contract.properties()))
             .expect("a model");
     let graph = model.graph.as_mut().expect("a graph");
-    let widths = [4 * 180, WIDTH, WIDTH, 3];
+    let widths = [4 * Layout::Hand1.width() as i64, WIDTH, WIDTH, 3];
     let zeros = |index: usize| vec![0.01; (widths[index] * widths[index + 1]) as usize];
     graph.initializer = vec![
         TensorProto::floats("first", &widths[..2], &zeros(0)),
