@@ -205,7 +205,7 @@ fn eval(options: &Eval) -> Result<()> {
         let measured = measure::measure(&classifier, signer, 0)?;
         say(&format!("{name}\n{measured}"));
         if labels == data::alphabet() {
-            say(&report::markdown(&[vec![measured]])?);
+            say(&format!("\n{}", report::markdown(&[vec![measured]])?));
         }
     }
     Ok(())

@@ -193,7 +193,7 @@ impl fmt::Display for Measured {
             )?;
         }
         let ((right, counted), (low, pairs)) = (self.right(), self.low_pairs());
-        writeln!(
+        write!(
             formatter,
             "{right} of {counted} win most of their answers; another target gets at most 0.1 in {low} of {pairs} pairs"
         )
