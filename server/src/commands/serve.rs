@@ -12,6 +12,7 @@ use dactyl::Server;
 use dactyl_config::Config;
 use dactyl_models::holistic::{Networks, Parts};
 use dactyl_models::letters::Classifier;
+use dactyl_models::runtime::release_freed;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,6 +72,7 @@ impl Models {
         )?;
         let classifier = Classifier::shared(&config.letters)?;
         networks.warm()?;
+        release_freed();
         Ok(Self { _networks: networks, _classifier: classifier })
     }
 }
