@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::data::{self, Clip, Hand, Kind, Signer};
-use crate::evaluation;
 
 /// Signers whose shape is further from the mean than this many times the median are left out of it: some show
 /// another form of a letter, or see the hand from another side.
@@ -42,7 +41,7 @@ pub fn shapes(signers: &[Signer]) -> Result<BTreeMap<char, Shape>> {
             let shown = if letter == data::J { data::I } else { letter };
             let hands: Vec<Hand> =
                 signers.iter().filter_map(|signer| mean_of_signer(signer, shown)).collect();
-            consensus(&hands).with_context(|| format!("nobody shows {}", evaluation::name(letter)))
+            consensus(&hands).with_context(|| format!("nobody shows {}", name(letter)))
         })
         .collect::<Result<Vec<_>>>()?;
     // B is held upright, palm to the camera: its bones are the longest that they can be.
@@ -55,9 +54,14 @@ pub fn shapes(signers: &[Signer]) -> Result<BTreeMap<char, Shape>> {
         ratios.sort_by(f32::total_cmp);
         let scale = 1.0 / (ratios[ratios.len() - 3] * unit);
         let hand = mean.iter().map(|point| point.map(|value| rounded(value * scale))).collect();
-        (evaluation::name(letter), Shape { hand, path: path(signers, letter) })
+        (name(letter), Shape { hand, path: path(signers, letter) })
     };
     Ok(means.iter().enumerate().map(shape).collect())
+}
+
+/// `letter` counted from A.
+fn name(letter: usize) -> char {
+    ('A'..='Z').nth(letter).unwrap_or_default()
 }
 
 /// Index of wrist to middle knuckle in [`BONES`].
