@@ -35,6 +35,7 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     tracing::info!("loading and warming the models");
     let _models = Models::load(&config)?;
     let server = Server::prepare(Arc::clone(&config))?;
+    release_freed();
     tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(server, &config.server.listen, !config.tls.certificate.is_empty()));
@@ -72,7 +73,6 @@ impl Models {
         )?;
         let classifier = Classifier::shared(&config.letters)?;
         networks.warm()?;
-        release_freed();
         Ok(Self { _networks: networks, _classifier: classifier })
     }
 }
