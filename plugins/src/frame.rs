@@ -14,6 +14,9 @@ const META: &str = "DactylFrameMeta";
 const EPOCH: &str = "epoch";
 const RECORD: &str = "record";
 
+/// Name under which [`FrameRecord::stages`] holds how long a run in flight took to end after the flush that ended it.
+pub const CANCEL_STAGE: &str = "cancel";
+
 /// How far a frame has come. A record only ever moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

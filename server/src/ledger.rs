@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use gstdactyl::frame::{FrameRecord, Progress};
+use gstdactyl::frame::{CANCEL_STAGE, FrameRecord, Progress};
 
 use crate::{metrics::Metrics, protocol::Outcome};
 
@@ -63,6 +63,9 @@ impl Ledger {
                 Outcome::Analysed
             }
             _ if over => {
+                for (_, time) in record.stages().iter().filter(|(stage, _)| *stage == CANCEL_STAGE) {
+                    self.metrics.cancel_time.record(time.as_secs_f64());
+                }
                 self.metrics.count_frames(|frames| frames.cancelled += 1);
                 Outcome::Cancelled
             }
@@ -122,6 +125,17 @@ mod tests {
         assert_eq!(*ends.lock().unwrap(), told);
         drop(waiting);
         assert_eq!(metrics.frames().in_flight(), 0);
+    }
+
+    #[test]
+    fn the_time_that_a_run_took_to_end_is_measured() {
+        let Fixture { metrics, ledger, .. } = fixture();
+        let record = ledger.accept(1);
+        record.mark(Progress::Decoded);
+        record.add_stage(CANCEL_STAGE, std::time::Duration::from_micros(300));
+        ledger.begin_epoch();
+        drop(record);
+        assert!(metrics.render().contains("dactyl_cancel_seconds_count 1\n"));
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct Metrics {
     pub frame_age: Histogram,
     /// From a new letter's arrival to its 0 % payload on the wire.
     pub reset_time: Histogram,
+    /// From a flush to the end of the run that it found in flight.
+    pub cancel_time: Histogram,
     bad_messages: [Counter; ErrorCode::ALL.len()],
     stages: BTreeMap<&'static str, Histogram>,
 }
@@ -171,6 +173,11 @@ impl Metrics {
                 vec![],
                 "From a new letter's arrival to its 0 % payload on the wire",
             ),
+            cancel_time: histogram(
+                "dactyl_cancel_seconds",
+                vec![],
+                "From a flush to the end of the analysis that it found under way",
+            ),
             bad_messages,
             stages: stages.into(),
         })
@@ -251,6 +258,7 @@ mod tests {
             "dactyl_stage_seconds_count{stage=\"decode\"}",
             "dactyl_frame_age_seconds_count",
             "dactyl_reset_seconds_count",
+            "dactyl_cancel_seconds_count",
         ] {
             assert_eq!(value(&text, series), 0.0, "{series}");
         }

@@ -11,7 +11,7 @@
 //! 3. `face`: a region round the head of the smoothed body, searched by the face detector, or the region of the last
 //!    frame's face if it is near enough; then the face network. Not smoothed.
 //!
-//! The fast [`Profile`] looks for a body at rest in every third frame only; in between it follows the hands and the face
+//! The fast [`Profile`] looks for a body at rest in every second frame only; in between it follows the hands and the face
 //! that it has by their own landmarks, without re-crop and face detector.
 //!
 //! A hand whose region lies wholly beside the picture is absent without a run: the network would see nothing but the rim's

@@ -154,22 +154,25 @@ fn landmarks(
     let mut presence = [0.0];
     let mut raw_world = [0.0; ROWS * 3];
     let mut all = [[0.0; 4]; ROWS];
-    scratch::with(|Scratch { tensor, large, .. }| {
+    let is_there = scratch::with(|Scratch { tensor, large, .. }| {
         let heatmaps = &mut large[..HEATMAP_SIDE * HEATMAP_SIDE * ROWS];
         cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
         let outputs = &mut [raw.as_mut_slice(), &mut presence, heatmaps, &mut raw_world];
         input.networks.pose_landmark.run(&[tensor], outputs, input.cancel)?;
+        if presence[0] <= input.options.min_tracking_confidence || presence[0].is_nan() {
+            return Ok(false);
+        }
         let side = SIDE as f32;
         let (rows, _) = raw.as_chunks::<5>();
         for (landmark, [x, y, z, visibility, _]) in all.iter_mut().zip(rows) {
             *landmark = [x / side, y / side, z / side, sigmoid(*visibility)];
         }
         refine(&mut all, heatmaps, ROWS);
-        Ok::<_, RunError>(())
+        Ok::<_, RunError>(true)
     })?;
     trace.region = Some(*region);
     trace.presence = Some(presence[0]);
-    if presence[0] <= input.options.min_tracking_confidence || presence[0].is_nan() {
+    if !is_there {
         return Ok(None);
     }
     for landmark in &mut all {

@@ -20,7 +20,7 @@ pub enum Profile {
     /// Every step of MediaPipe in every frame.
     #[default]
     Exact,
-    /// A body at rest is held for two frames of three; see the module's documentation.
+    /// A body at rest is held in every second frame; see the module's documentation.
     Fast,
 }
 

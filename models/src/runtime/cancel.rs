@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use ort::session::RunOptions;
 
@@ -24,6 +25,7 @@ struct Inner {
     options: OnceLock<RunOptions>,
     // Its lock also keeps the flag and the options' own flag alike.
     waiters: Mutex<Vec<Weak<Waiter>>>,
+    since: Mutex<Option<Instant>>,
 }
 
 impl Cancel {
@@ -36,6 +38,7 @@ impl Cancel {
     /// everything started before [`Cancel::rearm`].
     pub fn cancel(&self) {
         let mut waiters = self.waiters();
+        self.since().get_or_insert_with(Instant::now);
         self.0.cancelled.store(true, Ordering::SeqCst);
         if let Some(options) = self.0.options.get()
             && let Err(error) = options.terminate()
@@ -56,11 +59,21 @@ impl Cancel {
             tracing::error!(%error, "runs can't be allowed again");
         }
         self.0.cancelled.store(false, Ordering::SeqCst);
+        *self.since() = None;
     }
 
     /// Whether the handle is cancelled now.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// How long the handle has been cancelled; `None` if it is not.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.since().map(|since| since.elapsed())
+    }
+
+    fn since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The options under which runs of this handle go.

@@ -269,6 +269,7 @@ fn export(options: &Export) -> Result<()> {
 
 fn write_shapes(options: &Shapes) -> Result<()> {
     let data = data::read(&options.data, &[])?;
+    ensure!(data.labels == data::alphabet(), "{} holds other signs than A to Z", options.data.display());
     let shapes = shapes::shapes(&data.signers)?;
     let mut text = serde_json::to_string(&shapes)?.replace("}},", "},\n").replace("},\"", "},\n\"");
     text.push('\n');

@@ -184,7 +184,12 @@ impl HolisticKeypoints {
                 }
                 Ok(Some(frame.keypoints))
             }
-            Err(RunError::Cancelled(_)) => Err(gst::FlowError::Flushing),
+            Err(RunError::Cancelled(_)) => {
+                if let Some((record, elapsed)) = frame::of(buffer).zip(self.cancel.elapsed()) {
+                    record.add_stage(frame::CANCEL_STAGE, elapsed);
+                }
+                Err(gst::FlowError::Flushing)
+            }
             Err(error) => {
                 gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)

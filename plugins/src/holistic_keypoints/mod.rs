@@ -42,7 +42,7 @@ pub enum Profile {
     #[enum_value(name = "MediaPipe's landmarks", nick = "exact")]
     Exact,
     /// Time.
-    #[enum_value(name = "Nearly the same landmarks in about half the time", nick = "fast")]
+    #[enum_value(name = "Nearly the same landmarks in about two thirds of the time", nick = "fast")]
     Fast,
 }
 

@@ -12,6 +12,7 @@ use dactyl::Server;
 use dactyl_config::Config;
 use dactyl_models::holistic::{Networks, Parts};
 use dactyl_models::letters::Classifier;
+use dactyl_models::runtime::release_freed;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     tracing::info!("loading and warming the models");
     let _models = Models::load(&config)?;
     let server = Server::prepare(Arc::clone(&config))?;
+    release_freed();
     tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(server, &config.server.listen, !config.tls.certificate.is_empty()));

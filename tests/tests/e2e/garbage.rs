@@ -112,7 +112,13 @@ async fn undecodable_jpegs_are_refused_by_name_and_cost_no_memory() {
 /// else is analysed; nothing ends the session or its pipeline.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_jpegs_are_analysed_or_answered_with_an_error() {
-    let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
+    let server = Server::start_with(|config| {
+        config.server.max_bad_messages = 1_000_000;
+        // The client reads, and answers pings, only at the end.
+        config.server.ping_timeout_s = 3600;
+        config.server.slow_client_timeout_s = 3600;
+    })
+    .await;
     let mut client = Client::connect(&server).await;
     let wholes = [good(|_| ()), good(|encoder| encoder.set_progressive(true))];
     let mut random: u32 = 1;
