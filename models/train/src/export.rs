@@ -1,7 +1,8 @@
 //! Weights to ONNX: opset 17, metadata as `dactyl_models::letters::metadata` defines it.
 //!
-//! `[1, window, features]` -> shape of the hand, presence and movement apart -> three dense layers on the shape of every
-//! frame -> softmax -> by presence -> presence and movement again -> LSTM -> last state -> dense -> softmax -> `[1, labels]`.
+//! `[1, window, features]` -> shape of the hand, presence and movement apart -> for each reader, side by side, three dense
+//! layers on the shape of every frame -> softmax -> mean over the readers -> by presence -> presence and movement again ->
+//! LSTM -> last state -> dense -> plus the logarithm of the window's mean distribution -> softmax -> `[1, labels]`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use dactyl_models::letters::features::{HAND_1, MOVEMENT, SHAPE};
 use dactyl_models::letters::{Contract, Layout, Meaning};
 use prost::Message;
 
-use crate::network::Network;
+use crate::network::{LEAST, Network};
 use crate::windows::FRAMES;
 
 /// ONNX operator set of exported models.
@@ -33,8 +34,9 @@ pub fn onnx(
     notes: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     let sizes = network.sizes;
-    let [wide, narrow, hidden, classes, reading] =
-        [sizes.wide, sizes.narrow, sizes.hidden, sizes.classes, sizes.reading()].map(|size| size as i64);
+    let [readers, wide, narrow, hidden, classes, reading] =
+        [sizes.readers, sizes.wide, sizes.narrow, sizes.hidden, sizes.classes, sizes.reading()]
+            .map(|size| size as i64);
     let [features, shape, movement] = [HAND_1, SHAPE, MOVEMENT].map(|size| size as i64);
     let cooled = |name: &str| -> Result<Vec<f32>> {
         Ok(network.values(name)?.into_iter().map(|value| value / temperature as f32).collect())
@@ -47,16 +49,19 @@ pub fn onnx(
     let (wide_weight, wide_bias) = scaled_input(network)?;
     let initializer = vec![
         TensorProto::ints("parts", &[1, shape - 1, movement]),
-        TensorProto::floats("wide.weight", &[shape - 1, wide], &wide_weight),
-        TensorProto::floats("wide.bias", &[wide], &wide_bias),
-        TensorProto::floats("narrow.weight", &[wide, narrow], &network.values("narrow.weight")?),
-        TensorProto::floats("narrow.bias", &[narrow], &network.values("narrow.bias")?),
-        TensorProto::floats("letter.weight", &[narrow, classes], &network.values("letter.weight")?),
-        TensorProto::floats("letter.bias", &[classes], &network.values("letter.bias")?),
+        TensorProto::floats("wide.weight", &[readers, shape - 1, wide], &wide_weight),
+        TensorProto::floats("wide.bias", &[readers, 1, wide], &wide_bias),
+        TensorProto::floats("narrow.weight", &[readers, wide, narrow], &network.values("narrow.weight")?),
+        TensorProto::floats("narrow.bias", &[readers, 1, narrow], &network.values("narrow.bias")?),
+        TensorProto::floats("letter.weight", &[readers, narrow, classes], &network.values("letter.weight")?),
+        TensorProto::floats("letter.bias", &[readers, 1, classes], &network.values("letter.bias")?),
         TensorProto::floats("lstm.input", &[1, 4 * hidden, reading], &input),
         TensorProto::floats("lstm.recurrent", &[1, 4 * hidden, hidden], &recurrent),
         TensorProto::floats("lstm.bias", &[1, 8 * hidden], &bias),
         TensorProto::ints("state.shape", &[1, hidden]),
+        TensorProto::ints("time", &[1]),
+        TensorProto::floats("least", &[1], &[LEAST as f32]),
+        TensorProto::floats("coolness", &[1], &[1.0 / temperature as f32]),
         TensorProto::floats("output.weight", &[hidden, classes], &cooled("output.weight")?),
         TensorProto::floats("output.bias", &[classes], &cooled("output.bias")?),
     ];
@@ -69,10 +74,9 @@ pub fn onnx(
         ]
     };
     let mut nodes = vec![
-        node("Transpose", &["features"], &["frames"], vec![AttributeProto::ints("perm", &[1, 0, 2])]),
         node(
             "Split",
-            &["frames", "parts"],
+            &["features", "parts"],
             &["presence", "shape", "movement"],
             vec![AttributeProto::int("axis", 2)],
         ),
@@ -84,16 +88,31 @@ pub fn onnx(
     nodes.extend(dense("letter", "narrow"));
     nodes.extend([
         node("Softmax", &["letter.sum"], &["letter"], vec![AttributeProto::int("axis", 2)]),
-        node("Mul", &["letter", "presence"], &["seen"], vec![]),
+        node(
+            "ReduceMean",
+            &["letter"],
+            &["letters"],
+            vec![AttributeProto::ints("axes", &[0]), AttributeProto::int("keepdims", 1)],
+        ),
+        node("Mul", &["letters", "presence"], &["seen"], vec![]),
         node("Concat", &["seen", "presence", "movement"], &["reading"], vec![AttributeProto::int("axis", 2)]),
+        node("Transpose", &["reading"], &["frames"], vec![AttributeProto::ints("perm", &[1, 0, 2])]),
         node(
             "LSTM",
-            &["reading", "lstm.input", "lstm.recurrent", "lstm.bias"],
+            &["frames", "lstm.input", "lstm.recurrent", "lstm.bias"],
             &["", "last"],
             vec![AttributeProto::int("hidden_size", hidden)],
         ),
         node("Reshape", &["last", "state.shape"], &["state"], vec![]),
-        node("Gemm", &["state", "output.weight", "output.bias"], &["logits"], vec![]),
+        node("Gemm", &["state", "output.weight", "output.bias"], &["correction"], vec![]),
+        node("ReduceSum", &["seen", "time"], &["seen.sum"], vec![AttributeProto::int("keepdims", 0)]),
+        node("ReduceSum", &["presence", "time"], &["presence.sum"], vec![AttributeProto::int("keepdims", 0)]),
+        node("Add", &["presence.sum", "least"], &["presence.most"], vec![]),
+        node("Div", &["seen.sum", "presence.most"], &["mean"], vec![]),
+        node("Add", &["mean", "least"], &["mean.most"], vec![]),
+        node("Log", &["mean.most"], &["mean.log"], vec![]),
+        node("Mul", &["mean.log", "coolness"], &["mean.logits"], vec![]),
+        node("Add", &["mean.logits", "correction"], &["logits"], vec![]),
         node("Softmax", &["logits"], &["probabilities"], vec![AttributeProto::int("axis", 1)]),
     ]);
     let graph = GraphProto {
@@ -128,15 +147,19 @@ pub fn contract(labels: Vec<String>) -> Contract {
 fn scaled_input(network: &Network) -> Result<(Vec<f32>, Vec<f32>)> {
     let (mean, deviation) = (network.values("shape.mean")?, network.values("shape.deviation")?);
     let (mut weight, mut bias) = (network.values("wide.weight")?, network.values("wide.bias")?);
-    let wide = bias.len();
-    for (index, row) in weight.chunks_exact_mut(wide).enumerate() {
-        let presence = if index == 0 { 1.0 } else { 0.0 };
-        for (value, bias) in row.iter_mut().zip(&mut bias) {
-            *value /= deviation[index];
-            *bias += (presence - mean[index]) * *value;
+    let wide = network.sizes.wide;
+    let mut rest = Vec::with_capacity(weight.len());
+    for (weight, bias) in weight.chunks_exact_mut(SHAPE * wide).zip(bias.chunks_exact_mut(wide)) {
+        for (index, row) in weight.chunks_exact_mut(wide).enumerate() {
+            let presence = if index == 0 { 1.0 } else { 0.0 };
+            for (value, bias) in row.iter_mut().zip(&mut *bias) {
+                *value /= deviation[index];
+                *bias += (presence - mean[index]) * *value;
+            }
         }
+        rest.extend_from_slice(&weight[wide..]);
     }
-    Ok((weight.split_off(wide), bias))
+    Ok((rest, bias))
 }
 
 fn node(operator: &str, input: &[&str], output: &[&str], attribute: Vec<AttributeProto>) -> NodeProto {

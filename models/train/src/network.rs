@@ -1,5 +1,6 @@
-//! The classifier. Dense layers read the shape of the hand in every frame and give a distribution over the letters; an
-//! LSTM reads those distributions with presence and movement over the window; a dense layer reads its last state.
+//! The classifier. Several small networks of dense layers read the shape of the hand in every frame; the mean of what they
+//! say is a distribution over the letters. An LSTM reads those distributions with presence and movement over the window,
+//! and what a dense layer makes of its last state corrects the window's mean distribution.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -13,6 +14,8 @@ use rand_chacha::ChaCha8Rng as Random;
 /// Widths of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sizes {
+    /// Networks that read a frame: they differ in their first weights and in dropout.
+    pub readers: usize,
     /// First dense layer.
     pub wide: usize,
     /// Second dense layer.
@@ -30,7 +33,7 @@ impl Sizes {
     }
 }
 
-/// The weights. Matrices are `[in, out]`; the gates of the LSTM stand in ONNX's order: input, output, forget, cell.
+/// The weights. Matrices are `[in, out]`, those that read a frame `[readers, in, out]`; the gates of the LSTM stand in ONNX's order: input, output, forget, cell.
 #[derive(Debug, Clone)]
 pub struct Network {
     /// Widths of the layers.
@@ -45,6 +48,9 @@ const FRAME: [&str; 6] =
     ["wide.weight", "wide.bias", "narrow.weight", "narrow.bias", "letter.weight", "letter.bias"];
 /// What reads the window.
 const WINDOW: [&str; 5] = ["lstm.input", "lstm.recurrent", "lstm.bias", "output.weight", "output.bias"];
+
+/// Added to a probability before its logarithm is taken.
+pub const LEAST: f64 = 1e-3;
 
 /// A half of the network: the frame half is trained first, then the window half on what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,15 +74,16 @@ impl Network {
         let mut variables = BTreeMap::new();
         for name in names() {
             let shape = shape(name, sizes);
+            let count = shape.iter().product();
             let values: Vec<f32> = match shape[..] {
-                [from, to] => {
+                [.., from, to] if from > 1 => {
                     // The four gates are four matrices of their own.
                     let gates = if name.starts_with("lstm") { 4 } else { 1 };
                     let limit = (6.0 / (from + to / gates) as f32).sqrt();
-                    (0..from * to).map(|_| random.random_range(-limit..limit)).collect()
+                    (0..count).map(|_| random.random_range(-limit..limit)).collect()
                 }
-                _ if name == "shape.deviation" => vec![1.0; shape.iter().product()],
-                _ => vec![0.0; shape.iter().product()],
+                _ if name == "shape.deviation" => vec![1.0; count],
+                _ => vec![0.0; count],
             };
             variables.insert(name, Var::from_vec(values, shape, &Device::Cpu)?);
         }
@@ -167,7 +174,7 @@ impl Network {
         Ok(())
     }
 
-    /// Logits `[count, classes]` of single frames' shapes `[count, SHAPE]`.
+    /// Logits `[readers, count, classes]` of single frames' shapes `[count, SHAPE]`.
     ///
     /// With `dropout`, that share of the dense layers' outputs is zeroed, the rest scaled up.
     ///
@@ -176,7 +183,8 @@ impl Network {
     pub fn frame_logits(&self, shapes: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
         let scaled =
             shapes.broadcast_sub(self.tensor("shape.mean"))?.broadcast_div(self.tensor("shape.deviation"))?;
-        let wide = dropped(self.dense("wide", &scaled)?.relu()?, dropout)?;
+        let everybody = scaled.broadcast_left(self.sizes.readers)?.contiguous()?;
+        let wide = dropped(self.dense("wide", &everybody)?.relu()?, dropout)?;
         let narrow = dropped(self.dense("narrow", &wide)?.relu()?, dropout)?;
         self.dense("letter", &narrow)
     }
@@ -199,7 +207,7 @@ impl Network {
         }
         let shapes = Tensor::from_vec(shapes, (frames * count, SHAPE), &Device::Cpu)?;
         let motion = Tensor::from_vec(motion, (frames * count, 1 + MOVEMENT), &Device::Cpu)?;
-        let letters = candle_nn::ops::softmax(&self.frame_logits(&shapes, dropout)?, D::Minus1)?;
+        let letters = candle_nn::ops::softmax(&self.frame_logits(&shapes, dropout)?, D::Minus1)?.mean(0)?;
         // Where no hand is, no letter is.
         let letters = letters.broadcast_mul(&motion.narrow(1, 0, 1)?)?;
         let readings = Tensor::cat(&[letters, motion], 1)?.detach();
@@ -227,7 +235,12 @@ impl Network {
             cell = ((forget * &cell)? + (input * new)?)?;
             state = (output * cell.tanh()?)?;
         }
-        self.dense("output", &dropped(state, dropout)?)
+        let correction = self.dense("output", &dropped(state, dropout)?)?;
+        let classes = self.sizes.classes;
+        let sum = readings.iter().skip(1).try_fold(readings[0].clone(), |sum, reading| sum + reading)?;
+        let seen = (sum.narrow(1, classes, 1)? + LEAST)?;
+        let mean = (sum.narrow(1, 0, classes)?.broadcast_div(&seen)? + LEAST)?;
+        Ok((correction + mean.log()?)?)
     }
 
     /// Probabilities `[windows, classes]` of windows of rows, row-major `[windows, frames, HAND_1]`.
@@ -280,14 +293,15 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn shape(name: &str, sizes: Sizes) -> Vec<usize> {
-    let Sizes { wide, narrow, hidden, classes } = sizes;
+    let Sizes { readers, wide, narrow, hidden, classes } = sizes;
     match name {
-        "wide.weight" => vec![SHAPE, wide],
-        "wide.bias" => vec![wide],
-        "narrow.weight" => vec![wide, narrow],
-        "narrow.bias" => vec![narrow],
-        "letter.weight" => vec![narrow, classes],
-        "letter.bias" | "output.bias" => vec![classes],
+        "wide.weight" => vec![readers, SHAPE, wide],
+        "wide.bias" => vec![readers, 1, wide],
+        "narrow.weight" => vec![readers, wide, narrow],
+        "narrow.bias" => vec![readers, 1, narrow],
+        "letter.weight" => vec![readers, narrow, classes],
+        "letter.bias" => vec![readers, 1, classes],
+        "output.bias" => vec![classes],
         "lstm.input" => vec![sizes.reading(), 4 * hidden],
         "lstm.recurrent" => vec![hidden, 4 * hidden],
         "lstm.bias" => vec![4 * hidden],

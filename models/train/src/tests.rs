@@ -109,7 +109,7 @@ fn small() -> Recipe {
         frame: Schedule { steps: 40, batch: 32, learning_rate: 8e-3 },
         window: Schedule { steps: 40, batch: 16, learning_rate: 2e-2 },
         look_every: 20,
-        sizes: Sizes { wide: 32, narrow: 24, hidden: 16, classes: LETTERS },
+        sizes: Sizes { readers: 2, wide: 32, narrow: 24, hidden: 16, classes: LETTERS },
         ..Recipe::default()
     }
 }
@@ -193,7 +193,7 @@ fn a_left_out_signer_is_a_stranger_to_the_network_that_is_measured_on_them() {
 
 #[test]
 fn an_exported_model_answers_as_the_trainer_does() {
-    let sizes = Sizes { wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
+    let sizes = Sizes { readers: 3, wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
     let mut network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
     let everybody = match shared() {
