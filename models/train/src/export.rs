@@ -73,14 +73,12 @@ pub fn onnx(
             node("Add", &[&product, &bias], &[&sum], vec![]),
         ]
     };
-    let mut nodes = vec![
-        node(
-            "Split",
-            &["features", "parts"],
-            &["presence", "shape", "movement"],
-            vec![AttributeProto::int("axis", 2)],
-        ),
-    ];
+    let mut nodes = vec![node(
+        "Split",
+        &["features", "parts"],
+        &["presence", "shape", "movement"],
+        vec![AttributeProto::int("axis", 2)],
+    )];
     nodes.extend(dense("wide", "shape"));
     nodes.push(node("Relu", &["wide.sum"], &["wide"], vec![]));
     nodes.extend(dense("narrow", "wide"));

@@ -51,7 +51,7 @@ impl Stroke {
     /// Z: to the signer's right (the picture's left), down across, and to the right again.
     pub fn z(random: &mut Random) -> Self {
         let width = random.random_range(0.5..2.6f32);
-        let height = width * random.random_range(0.15..1.5f32);
+        let height = width * random.random_range(0.05..1.5f32);
         let tilt = random.random_range(-0.25..0.25f32);
         let back = random.random_range(0.7..1.2f32);
         let last = random.random_range(0.6..1.2f32);

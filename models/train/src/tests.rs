@@ -96,6 +96,8 @@ fn drawn_letters_move_and_held_shapes_are_neither_j_nor_z() {
         let is_drawn = example.target[J] == 1.0 || example.target[Z] == 1.0;
         assert!(is_drawn || (example.target[J] == 0.0 && example.target[Z] == 0.0));
         if is_drawn {
+            // Nobody shows the other letters whose hands Z is drawn with.
+            assert!(example.hands.iter().flatten().count() > 8);
             moved += 1;
         } else {
             held += 1;
@@ -322,6 +324,15 @@ fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
             })
             .count();
         assert!(right * 5 >= hands.len() * 4, "{}: {right} of {}", signer.name, hands.len());
+        // Equal units in x and y: a palm is somewhat longer than wide.
+        let across = |hand: &Hand, from: usize, to: usize| {
+            (hand[to][0] - hand[from][0]).hypot(hand[to][1] - hand[from][1])
+        };
+        let mut widths: Vec<f32> =
+            hands.iter().map(|hand| across(hand, 5, 17) / across(hand, 0, 9)).collect();
+        widths.sort_by(f32::total_cmp);
+        let width = widths[widths.len() / 2];
+        assert!((0.48..0.72).contains(&width), "{}: {width}", signer.name);
     }
 }
 

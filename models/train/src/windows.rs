@@ -94,6 +94,9 @@ enum List {
 /// G, H, P and Q, which some show pointing to their left and some to their right.
 const SIDEWAYS: [usize; 4] = [6, 7, 15, 16];
 
+/// G, L, P, Q and X, which hold the index finger as somebody's Z may.
+const POINTING: [usize; 5] = [6, 11, 15, 16, 23];
+
 /// Photographs of several people: worth more than one person's film.
 const SEVERAL_PEOPLE: [(&str, usize); 2] = [("DavidLee", 4), ("SigNN", 2)];
 
@@ -166,7 +169,7 @@ impl Examples for Windows<'_> {
     fn draw(&mut self) -> Example {
         self.people = People::default();
         // What only the window can tell needs more practice than letters that every frame shows.
-        let letter = if self.can_hold() && self.random.random_bool(0.15) {
+        let letter = if self.can_hold() && self.random.random_bool(0.3) {
             if self.random.random_bool(0.5) { J } else { Z }
         } else {
             self.letters.choose(&mut self.random).copied().unwrap_or_default()
@@ -174,7 +177,7 @@ impl Examples for Windows<'_> {
         let (track, target) = match letter {
             J | Z => self.drawn_letter(letter),
             // Held shapes of J and Z, and letters begun with their movement, are told apart here.
-            _ if self.can_hold() && self.random.random_bool(0.12) => self.held_shape(),
+            _ if self.can_hold() && self.random.random_bool(0.2) => self.held_shape(),
             _ => self.still_letter(letter),
         };
         let hands = distort(&track, &mut self.random);
@@ -191,12 +194,8 @@ impl<'a> Windows<'a> {
     /// A window that shows the movement of J or Z, or else its hand shape held still; never a real movement.
     pub fn draw_path(&mut self, letter: usize, moves: bool) -> Vec<Option<HandPoints>> {
         self.people = People::default();
-        let track = if moves {
-            self.synthesised(letter, true)
-        } else {
-            let shape = self.stroke_shape(letter);
-            vec![shape; FRAMES]
-        };
+        let shape = self.stroke_shape(letter);
+        let track = if moves { self.synthesised(letter, shape, true) } else { vec![shape; FRAMES] };
         distort(&track, &mut self.random)
     }
 
@@ -249,7 +248,17 @@ impl<'a> Windows<'a> {
         {
             return (track, sure(letter));
         }
-        (self.synthesised(letter, true), sure(letter))
+        // A finger that draws may point anywhere, as in letters that only hold it so.
+        let pointing = if letter == Z && self.random.random_bool(0.4) { self.pointing_hand() } else { None };
+        let shape = pointing.or_else(|| self.stroke_shape(letter));
+        (self.synthesised(letter, shape, true), sure(letter))
+    }
+
+    /// A hand that holds G, L, P, Q or X; `None` if nobody shows the one that is drawn.
+    fn pointing_hand(&mut self) -> Option<Hand> {
+        let letter = POINTING.choose(&mut self.random).copied()?;
+        let (_, clip) = self.pick(List::Still, letter)?;
+        some_hand(clip, &mut self.random)
     }
 
     /// A stretch of a clip that really moves, in its own direction of time.
@@ -269,9 +278,9 @@ impl<'a> Windows<'a> {
         None
     }
 
-    /// A movement drawn with a still hand shape: whole (at least two thirds of it in the window), or only begun.
-    fn synthesised(&mut self, letter: usize, whole: bool) -> Vec<Option<Hand>> {
-        let Some(shape) = self.stroke_shape(letter) else { return vec![None; FRAMES] };
+    /// A movement drawn with a still hand: whole (at least two thirds of it in the window), or only begun.
+    fn synthesised(&mut self, letter: usize, shape: Option<Hand>, whole: bool) -> Vec<Option<Hand>> {
+        let Some(shape) = shape else { return vec![None; FRAMES] };
         let stroke = if letter == J { Stroke::j(&mut self.random) } else { Stroke::z(&mut self.random) };
         let rate = self.random.random_range(8.0..30.0f32);
         let frames = (rate * self.random.random_range(0.5..1.7f32)).clamp(4.0, 44.0);
@@ -322,13 +331,12 @@ impl<'a> Windows<'a> {
         let letter = if self.random.random_bool(0.5) { J } else { Z };
         let like = if letter == J { I } else { D };
         let target = if letter == J && self.random.random_bool(0.5) { sure(like) } else { unsure(like) };
-        if target[like] > 0.9 || self.random.random_bool(0.3) {
-            return (self.synthesised(letter, false), target);
+        let begins = target[like] > 0.9 || self.random.random_bool(0.3);
+        if !begins && let Some((_, clip)) = self.pick(List::Held, letter) {
+            return (self.still_track(clip), target);
         }
-        match self.pick(List::Held, letter) {
-            Some((_, clip)) => (self.still_track(clip), target),
-            None => (self.synthesised(letter, false), target),
-        }
+        let shape = self.stroke_shape(letter);
+        (self.synthesised(letter, shape, false), target)
     }
 
     fn still_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
