@@ -42,14 +42,22 @@ impl Slots {
         Self { state, total, workers: workers.ok() }
     }
 
-    /// The process's slots: `inference.slots` of the configuration, 0 = the cores this process may use.
+    /// The process's slots: `inference.slots` of the configuration, at most one for each core that this process may use;
+    /// 0 = one for each.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Slots> = OnceLock::new();
         SHARED.get_or_init(|| {
             let config = &dactyl_config::process().inference;
-            let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-            let total = if config.slots == 0 { cores() } else { config.slots as usize };
-            Self::new(total, i32::try_from(config.niceness).unwrap_or(0))
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let wanted = if config.slots == 0 { cores } else { config.slots as usize };
+            if wanted > cores {
+                tracing::warn!(
+                    wanted,
+                    cores,
+                    "inference.slots: more than cores only take memory; one a core it is"
+                );
+            }
+            Self::new(wanted.min(cores), i32::try_from(config.niceness).unwrap_or(0))
         })
     }
 
