@@ -44,6 +44,8 @@ export class Overlay {
   /** @param {string} selector @param {string|undefined} line @param {number} width */
   #set(selector, line, width) {
     const path = this.#svg.querySelector(selector);
+    // Setting what is there already would have the browser paint it again.
+    if (!line && !path?.getAttribute("d")) return;
     path?.setAttribute("d", line ?? "");
     path?.setAttribute("stroke-width", width.toFixed(1));
   }

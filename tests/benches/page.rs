@@ -38,9 +38,10 @@ async fn main() {
 }
 
 async fn measure(clip: &Path) {
-    // Without the face, so that few cores analyse as many frames as are sent.
+    // As cheap as it gets, so that few cores analyse as many frames as are sent: the page sends no more.
     let server = Server::start_with(|config| {
         config.holistic.parts = vec![dactyl_config::Part::Pose, dactyl_config::Part::Hands];
+        config.holistic.profile = dactyl_config::Profile::Fast;
     })
     .await;
     let url = format!("http://{}/", server.address);

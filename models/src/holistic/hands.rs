@@ -64,6 +64,13 @@ pub struct HandTrace {
     pub presence: Option<f32>,
 }
 
+impl HandTrace {
+    /// Whether the hand was looked for where the last frame had it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.region.is_some() && self.region == self.region_from_previous
+    }
+}
+
 /// One frame, with what a hand needs of it.
 pub(super) struct HandInput<'a> {
     pub frame: &'a RgbFrame<'a>,
@@ -76,17 +83,42 @@ pub(super) struct HandInput<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// Finds or follows one hand. Without a body there is nowhere to find it, and it is followed where it was.
+impl HandInput<'_> {
+    /// Where the last frame's landmarks say that the hand is now, and these landmarks.
+    fn expected(&self) -> Option<(Region, [Point; HAND])> {
+        self.previous.map(|landmarks| {
+            let points = landmarks.each_ref().map(flat);
+            let region = Region::from_hand(&points, self.picture);
+            (region.transformed(FROM_LANDMARKS, self.picture), points)
+        })
+    }
+}
+
+/// A hand that was looked for where the last frame's landmarks say, before the body was known.
+pub(super) struct Guess {
+    region: Region,
+    presence: Option<f32>,
+    landmarks: Option<[Landmark; HAND]>,
+}
+
+/// Looks for the hand where it is expected; nothing without one in the last frame. The body of `input` is not read.
+pub(super) fn guess(input: &HandInput<'_>) -> Result<Option<Guess>, RunError> {
+    let Some((region, _)) = input.expected() else { return Ok(None) };
+    let mut trace = HandTrace::default();
+    let landmarks = landmarks(input, &region, &mut trace)?;
+    Ok(Some(Guess { region, presence: trace.presence, landmarks }))
+}
+
+/// Finds or follows one hand. Without a body there is nowhere to find it, and it is followed where it was. `guess` saves
+/// the last step if it looked at the right place.
 pub(super) fn track(
     input: &HandInput<'_>,
     side: Side,
+    guess: Option<&Guess>,
     trace: &mut HandTrace,
 ) -> Result<Option<[Landmark; HAND]>, RunError> {
     let picture = input.picture;
-    let previous = input.previous.map(|landmarks| {
-        let points = landmarks.each_ref().map(flat);
-        (Region::from_hand(&points, picture).transformed(FROM_LANDMARKS, picture), points)
-    });
+    let previous = input.expected();
     let found = match input.body {
         Some(body) => find(input, side, body, trace)?,
         None => None,
@@ -103,7 +135,13 @@ pub(super) fn track(
     };
     trace.region_from_previous = previous.map(|(region, _)| region);
     trace.region = Some(region);
-    landmarks(input, &region, trace)
+    match guess {
+        Some(guess) if guess.region == region => {
+            trace.presence = guess.presence;
+            Ok(guess.landmarks)
+        }
+        _ => landmarks(input, &region, trace),
+    }
 }
 
 /// The hand's region, found from the body; `None` if the wrist is hidden or the hand out of the picture.

@@ -1,6 +1,6 @@
 //! Follows one person through one stream.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::keypoints::{self, Keypoints, Landmark};
@@ -9,10 +9,14 @@ use crate::runtime::{Cancel, RunError, Slot};
 use super::RgbFrame;
 use super::cadence::{Cadence, Wrists, is_at_rest};
 use super::face::{self, FACE, FaceInput, FaceTrace};
-use super::hands::{self, HAND, HandInput, HandTrace, Side};
+use super::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
 use super::pose::{self, BODY, Pose, PoseInput, PoseState, PoseTrace};
 use super::region::Picture;
+
+/// Frames for which a hand must have kept its place before it is looked for there without waiting for the body: of a hand
+/// that moves fast, every second such look would be for nothing.
+const STEADY: u32 = 3;
 
 /// What matters more: MediaPipe's landmarks, or time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +87,16 @@ pub(super) struct State {
     left_hand: Option<[Landmark; HAND]>,
     right_hand: Option<[Landmark; HAND]>,
     face: Option<Box<[Landmark; FACE]>>,
+    /// For how many frames the left and the right hand have been where the frame before had them.
+    followed: [u32; 2],
+}
+
+/// A frame to analyse, and what may be used for it.
+struct Task<'a> {
+    slot: Option<&'a Slot<'a>>,
+    frame: &'a RgbFrame<'a>,
+    picture: Picture,
+    cancel: &'a Cancel,
 }
 
 /// Follows one person through the frames of one stream.
@@ -119,7 +133,7 @@ impl Tracker {
     }
 
     /// As [`Self::process`], called by the work of `slot`: hands and face are analysed at the same time as far as other
-    /// slots are idle.
+    /// slots are idle, and a hand that keeps its place already while the body is looked for. The landmarks are the same.
     ///
     /// # Errors
     /// As [`Self::process`].
@@ -131,22 +145,38 @@ impl Tracker {
         cancel: &Cancel,
     ) -> Result<Frame, RunError> {
         let picture = Picture::new(frame.width, frame.height);
+        let task = Task { slot, frame, picture, cancel };
         let mut trace = Trace::default();
         let mut next =
             State { pose: self.state.pose.clone(), cadence: self.state.cadence.clone(), ..State::default() };
         let size = self.state.pose.region().map(|region| region.pixel_size(picture));
         let hold = self.options.profile == Profile::Fast
             && size.is_some_and(|size| self.state.cadence.may_hold(self.state.wrists(picture), size));
+        let mut guesses = [None, None];
         if hold {
             next.body.clone_from(&self.state.body);
         } else {
             let input =
                 PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
-            next.body = pose::track(&input, &mut next.pose, &mut trace.pose)?;
+            let is_posed = AtomicBool::new(false);
+            let mut pose = || {
+                let body = pose::track(&input, &mut next.pose, &mut trace.pose);
+                is_posed.store(true, Ordering::Relaxed);
+                body
+            };
+            match slot {
+                Some(slot) if self.state.followed.iter().any(|&frames| frames >= STEADY) => {
+                    let guess = || self.guess_hands(&task, &is_posed);
+                    let (body, found) = slot.join_if_idle(pose, guess);
+                    next.body = body?;
+                    guesses = found.transpose()?.unwrap_or(guesses);
+                }
+                _ => next.body = pose()?,
+            }
         }
         if let Some(pose) = next.body.clone() {
             let body = (!hold).then_some(&pose.body);
-            self.track_parts(slot, frame, body, cancel, &mut next, &mut trace)?;
+            self.track_parts(&task, body, &guesses, &mut next, &mut trace)?;
             if hold {
                 next.cadence.held();
             } else {
@@ -169,24 +199,38 @@ impl Tracker {
         })
     }
 
+    /// Looks for the hands that kept their place so far, until the body is known: that needs it to be sure of the place.
+    fn guess_hands(&self, task: &Task<'_>, is_posed: &AtomicBool) -> Result<[Option<Guess>; 2], RunError> {
+        let &Task { frame, picture, cancel, .. } = task;
+        let mut guesses = [None, None];
+        let Some(networks) = &self.networks.hands else { return Ok(guesses) };
+        let hands = [&self.state.left_hand, &self.state.right_hand];
+        for (index, guess) in guesses.iter_mut().enumerate() {
+            if self.state.followed[index] >= STEADY && !is_posed.load(Ordering::Relaxed) {
+                let previous = hands[index].as_ref();
+                *guess = hands::guess(&HandInput { frame, picture, body: None, previous, networks, cancel })?;
+            }
+        }
+        Ok(guesses)
+    }
+
     /// Hands and face of the person with that `body`; `None` if the body was held.
     fn track_parts(
         &self,
-        slot: Option<&Slot<'_>>,
-        frame: &RgbFrame<'_>,
+        task: &Task<'_>,
         body: Option<&[Landmark; BODY]>,
-        cancel: &Cancel,
+        guesses: &[Option<Guess>; 2],
         next: &mut State,
         trace: &mut Trace,
     ) -> Result<(), RunError> {
-        let picture = Picture::new(frame.width, frame.height);
+        let &Task { slot, frame, picture, cancel } = task;
         let found = Mutex::new((next, trace));
-        let hand = |side, previous: &Option<_>| {
+        let hand = |side, previous: &Option<_>, guess: &Option<_>| {
             let mut trace = HandTrace::default();
             let Some(networks) = &self.networks.hands else { return Ok((None, trace)) };
             let previous = previous.as_ref();
             let input = HandInput { frame, picture, body, previous, networks, cancel };
-            hands::track(&input, side, &mut trace).map(|landmarks| (landmarks, trace))
+            hands::track(&input, side, guess.as_ref(), &mut trace).map(|landmarks| (landmarks, trace))
         };
         let face = || {
             let mut trace = FaceTrace::default();
@@ -203,13 +247,15 @@ impl Tracker {
             loop {
                 match next_part.fetch_add(1, Ordering::Relaxed) {
                     0 => {
-                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand)?;
+                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand, &guesses[0])?;
                         let (next, trace) = &mut *found();
+                        next.followed[0] = self.state.followed_since(0, &hand_trace);
                         (next.left_hand, trace.left_hand) = (hand, hand_trace);
                     }
                     1 => {
-                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand)?;
+                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand, &guesses[1])?;
                         let (next, trace) = &mut *found();
+                        next.followed[1] = self.state.followed_since(1, &hand_trace);
                         (next.right_hand, trace.right_hand) = (hand, hand_trace);
                     }
                     2 => {
@@ -232,6 +278,11 @@ impl Tracker {
 }
 
 impl State {
+    /// For how many frames a hand has kept its place, with the frame of that `trace`.
+    fn followed_since(&self, hand: usize, trace: &HandTrace) -> u32 {
+        if trace.is_followed() { self.followed[hand].saturating_add(1) } else { 0 }
+    }
+
     /// Where the hands' wrists are.
     fn wrists(&self, picture: Picture) -> Wrists {
         [&self.left_hand, &self.right_hand].map(|hand| {

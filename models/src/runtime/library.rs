@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dactyl_config::Kind;
+use ort::AsPointer;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 /// Name of ONNX Runtime's library in the folder of fetched models.
 pub const LIBRARY_NAME: &str = "libonnxruntime.so";
@@ -21,6 +23,10 @@ pub struct LibraryError {
     /// What the loader said.
     pub cause: String,
 }
+
+/// Bytes by which the pool of buffers grows: what a run of the pose network takes, the most of all (6.2 MB), or several
+/// smaller ones.
+const STEP: usize = 13 << 19;
 
 // Kept for the life of the process: unloading ONNX Runtime while its threads end is not safe.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
@@ -73,8 +79,30 @@ fn environment_or(library: impl FnOnce() -> PathBuf) -> Result<Environment, Libr
         .build()
         .map_err(|error| failed(error.to_string()))?;
     built.set_log_level(LogLevel::Warning);
+    share_buffers(&built).map_err(|error| failed(error.to_string()))?;
     *environment = Some(built.clone());
     Ok(built)
+}
+
+/// Gives all networks one pool of buffers for what lies between their layers, instead of one for each that grows to its
+/// greatest need and keeps it.
+fn share_buffers(environment: &Environment) -> ort::Result<()> {
+    let info = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Arena, MemoryType::Default)?;
+    let keys = [c"initial_chunk_size_bytes".as_ptr(), c"max_power_of_two_extend_bytes".as_ptr()];
+    let values = [STEP; 2];
+    let api = ort::api();
+    let mut arena = std::ptr::null_mut();
+    // SAFETY: keys and values outlive the call and are as many as it is told.
+    unsafe {
+        let status = (api.CreateArenaCfgV2)(keys.as_ptr(), values.as_ptr(), keys.len(), &raw mut arena);
+        ort::Error::result_from_status(status)?;
+    }
+    // SAFETY: environment, description and settings are alive; the settings are copied and then released once.
+    unsafe {
+        let status = (api.CreateAndRegisterAllocator)(environment.ptr().cast_mut(), info.ptr(), arena);
+        (api.ReleaseArenaCfg)(arena);
+        ort::Error::result_from_status(status)
+    }
 }
 
 /// ONNX Runtime's messages as `tracing` events. It reports a run that was ended on purpose as an error.

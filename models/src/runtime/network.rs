@@ -273,7 +273,10 @@ fn builder(environment: &ort::environment::Environment) -> ort::Result<SessionBu
         .with_optimization_level(GraphOptimizationLevel::All)?
         // One thread a run: throughput comes from running several frames, see `Slots`.
         .with_intra_threads(1)?
-        .with_inter_threads(1)?)
+        .with_inter_threads(1)?
+        .with_env_allocators()?
+        // Weights stay for good: in the shared pool they would lie between buffers that come and go.
+        .with_device_allocated_initializers()?)
 }
 
 fn tensors(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadError> {

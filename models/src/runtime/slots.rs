@@ -42,14 +42,22 @@ impl Slots {
         Self { state, total, workers: workers.ok() }
     }
 
-    /// The process's slots: `inference.slots` of the configuration, 0 = the cores this process may use.
+    /// The process's slots: `inference.slots` of the configuration, at most one for each core that this process may use;
+    /// 0 = one for each.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Slots> = OnceLock::new();
         SHARED.get_or_init(|| {
             let config = &dactyl_config::process().inference;
-            let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-            let total = if config.slots == 0 { cores() } else { config.slots as usize };
-            Self::new(total, i32::try_from(config.niceness).unwrap_or(0))
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let wanted = if config.slots == 0 { cores } else { config.slots as usize };
+            if wanted > cores {
+                tracing::warn!(
+                    wanted,
+                    cores,
+                    "inference.slots: more than cores only take memory; one a core it is"
+                );
+            }
+            Self::new(wanted.min(cores), i32::try_from(config.niceness).unwrap_or(0))
         })
     }
 
@@ -121,15 +129,52 @@ impl Slot<'_> {
         one: impl FnOnce() -> A + Send,
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
-        let spare = self.0.workers.as_ref().and_then(|workers| Some((workers, self.0.try_acquire()?)));
-        match spare {
-            Some((workers, spare)) => workers.join(one, || {
-                let done = other();
-                drop(spare);
-                done
-            }),
+        match self.spare() {
+            Some(spare) => spare.join(one, other),
             None => (one(), other()),
         }
+    }
+
+    /// Does `one`, and `extra` at the same time if another slot is idle, else not at all. To be called by the slot's own
+    /// work.
+    pub fn join_if_idle<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        extra: impl FnOnce() -> B + Send,
+    ) -> (A, Option<B>) {
+        match self.spare() {
+            Some(spare) => {
+                let (one, extra) = spare.join(one, extra);
+                (one, Some(extra))
+            }
+            None => (one(), None),
+        }
+    }
+
+    fn spare(&self) -> Option<Spare<'_>> {
+        let workers = self.0.workers.as_ref()?;
+        Some(Spare { workers, slot: self.0.try_acquire()? })
+    }
+}
+
+/// An idle slot that helps another one's work.
+struct Spare<'a> {
+    workers: &'a rayon::ThreadPool,
+    slot: Slot<'a>,
+}
+
+impl Spare<'_> {
+    fn join<A: Send, B: Send>(
+        self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let Self { workers, slot } = self;
+        workers.join(one, || {
+            let done = other();
+            drop(slot);
+            done
+        })
     }
 }
 

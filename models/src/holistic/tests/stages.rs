@@ -278,7 +278,7 @@ fn hands_in_given_regions_agree_with_mediapipe() {
             let (previous, cancel) = (previous.as_ref(), &Cancel::new());
             let input = HandInput { frame, picture, body: Some(&body), previous, networks, cancel };
             let mut trace = HandTrace::default();
-            hands::track(&input, side, &mut trace).expect("not cancelled");
+            hands::track(&input, side, None, &mut trace).expect("not cancelled");
 
             let Some(given) = region(stage("roi_from_pose")) else {
                 assert_eq!(trace.region_from_pose, None, "{place}: no region was expected");
