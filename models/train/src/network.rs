@@ -207,7 +207,14 @@ impl Network {
         }
         let shapes = Tensor::from_vec(shapes, (frames * count, SHAPE), &Device::Cpu)?;
         let motion = Tensor::from_vec(motion, (frames * count, 1 + MOVEMENT), &Device::Cpu)?;
-        let letters = candle_nn::ops::softmax(&self.frame_logits(&shapes, dropout)?, D::Minus1)?.mean(0)?;
+        let mut logits = self.frame_logits(&shapes, dropout)?;
+        if let Some((_, random)) = dropout {
+            // A stranger's hand is read with less certainty than one of the training's.
+            let certainty: Vec<f32> = (0..count).map(|_| random.random_range(0.25..1.0)).collect();
+            let certainty = Tensor::from_vec(certainty, (1, count, 1), &Device::Cpu)?;
+            logits = logits.broadcast_mul(&certainty.repeat((1, frames, 1))?)?;
+        }
+        let letters = candle_nn::ops::softmax(&logits, D::Minus1)?.mean(0)?;
         // Where no hand is, no letter is.
         let letters = letters.broadcast_mul(&motion.narrow(1, 0, 1)?)?;
         let readings = Tensor::cat(&[letters, motion], 1)?.detach();

@@ -60,7 +60,7 @@ impl Default for Recipe {
         Self {
             seed: 1,
             frame: Schedule { steps: 600, batch: 512, learning_rate: 2e-3 },
-            window: Schedule { steps: 1000, batch: 64, learning_rate: 5e-3 },
+            window: Schedule { steps: 600, batch: 64, learning_rate: 5e-3 },
             weight_decay: 0.02,
             dropout: 0.25,
             label_smoothing: 0.05,

@@ -172,7 +172,13 @@ impl Examples for Windows<'_> {
         let letter = if self.can_hold() && self.random.random_bool(0.3) {
             if self.random.random_bool(0.5) { J } else { Z }
         } else {
-            self.letters.choose(&mut self.random).copied().unwrap_or_default()
+            // A pointing hand draws Z only where it moves.
+            let pointing = self.can_hold() && self.random.random_bool(0.12);
+            let pointing = if pointing { POINTING.choose(&mut self.random).copied() } else { None };
+            pointing
+                .filter(|letter| self.letters.contains(letter))
+                .or_else(|| self.letters.choose(&mut self.random).copied())
+                .unwrap_or_default()
         };
         let (track, target) = match letter {
             J | Z => self.drawn_letter(letter),
@@ -249,7 +255,7 @@ impl<'a> Windows<'a> {
             return (track, sure(letter));
         }
         // A finger that draws may point anywhere, as in letters that only hold it so.
-        let pointing = if letter == Z && self.random.random_bool(0.4) { self.pointing_hand() } else { None };
+        let pointing = if letter == Z && self.random.random_bool(0.3) { self.pointing_hand() } else { None };
         let shape = pointing.or_else(|| self.stroke_shape(letter));
         (self.synthesised(letter, shape, true), sure(letter))
     }
