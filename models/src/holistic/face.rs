@@ -62,7 +62,7 @@ static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &
 pub(super) struct FaceInput<'a> {
     pub frame: &'a RgbFrame<'a>,
     pub picture: Picture,
-    /// The body, if it was looked for in this frame.
+    /// The body, unless the face is followed without it.
     pub body: Option<&'a [Landmark; BODY]>,
     /// The face in the last frame.
     pub previous: Option<&'a [Landmark; FACE]>,
@@ -70,7 +70,7 @@ pub(super) struct FaceInput<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// Finds or follows the face. Without a body there is nowhere to find it, and it is followed where it was.
+/// Finds or follows the face; without a body it is followed where it was.
 pub(super) fn track(
     input: &FaceInput<'_>,
     trace: &mut FaceTrace,

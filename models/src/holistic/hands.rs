@@ -64,18 +64,11 @@ pub struct HandTrace {
     pub presence: Option<f32>,
 }
 
-impl HandTrace {
-    /// Whether the hand was looked for where the last frame had it.
-    pub(super) fn is_followed(&self) -> bool {
-        self.region.is_some() && self.region == self.region_from_previous
-    }
-}
-
 /// One frame, with what a hand needs of it.
 pub(super) struct HandInput<'a> {
     pub frame: &'a RgbFrame<'a>,
     pub picture: Picture,
-    /// The body, if it was looked for in this frame.
+    /// The body, unless the hand is followed without it.
     pub body: Option<&'a [Landmark; BODY]>,
     /// The hand in the last frame.
     pub previous: Option<&'a [Landmark; HAND]>,
@@ -109,8 +102,8 @@ pub(super) fn guess(input: &HandInput<'_>) -> Result<Option<Guess>, RunError> {
     Ok(Some(Guess { region, presence: trace.presence, landmarks }))
 }
 
-/// Finds or follows one hand. Without a body there is nowhere to find it, and it is followed where it was. `guess` saves
-/// the last step if it looked at the right place.
+/// Finds or follows one hand; without a body it is followed where it was. `guess` saves the last step if it looked at the
+/// right place.
 pub(super) fn track(
     input: &HandInput<'_>,
     side: Side,

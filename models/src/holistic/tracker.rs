@@ -14,9 +14,16 @@ use super::networks::Networks;
 use super::pose::{self, BODY, Pose, PoseInput, PoseState, PoseTrace};
 use super::region::Picture;
 
-/// Frames for which a hand must have kept its place before it is looked for there without waiting for the body: of a hand
+/// Frames for which a part must have kept its place before it is looked for there without waiting for the body: of a hand
 /// that moves fast, every second such look would be for nothing.
 const STEADY: u32 = 3;
+/// In one of so many frames the fast profile has the body confirm the place of a part that is steady.
+const CONFIRMED: u32 = 4;
+
+/// Indices of the parts that have a place of their own.
+const LEFT: usize = 0;
+const RIGHT: usize = 1;
+const FACE_PART: usize = 2;
 
 /// What matters more: MediaPipe's landmarks, or time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +31,8 @@ pub enum Profile {
     /// Every step of MediaPipe in every frame.
     #[default]
     Exact,
-    /// A body at rest is held in every second frame; see the module's documentation.
+    /// A body at rest is held in every second frame, hands and face that keep their place are followed; see the module's
+    /// documentation.
     Fast,
 }
 
@@ -87,8 +95,8 @@ pub(super) struct State {
     left_hand: Option<[Landmark; HAND]>,
     right_hand: Option<[Landmark; HAND]>,
     face: Option<Box<[Landmark; FACE]>>,
-    /// For how many frames the left and the right hand have been where the frame before had them.
-    followed: [u32; 2],
+    /// For how many frames the left hand, the right hand and the face have been where the frame before had them.
+    followed: [u32; 3],
 }
 
 /// A frame to analyse, and what may be used for it.
@@ -165,7 +173,7 @@ impl Tracker {
                 body
             };
             match slot {
-                Some(slot) if self.state.followed.iter().any(|&frames| frames >= STEADY) => {
+                Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.state.is_steady(hand)) => {
                     let guess = || self.guess_hands(&task, &is_posed);
                     let (body, found) = slot.join_if_idle(pose, guess);
                     next.body = body?;
@@ -199,15 +207,22 @@ impl Tracker {
         })
     }
 
+    /// Whether a part is looked for where the last frame had it, whatever the body says.
+    fn is_followed(&self, part: usize) -> bool {
+        self.options.profile == Profile::Fast
+            && self.state.is_steady(part)
+            && !self.state.followed[part].is_multiple_of(CONFIRMED)
+    }
+
     /// Looks for the hands that kept their place so far, until the body is known: that needs it to be sure of the place.
     fn guess_hands(&self, task: &Task<'_>, is_posed: &AtomicBool) -> Result<[Option<Guess>; 2], RunError> {
         let &Task { frame, picture, cancel, .. } = task;
         let mut guesses = [None, None];
         let Some(networks) = &self.networks.hands else { return Ok(guesses) };
         let hands = [&self.state.left_hand, &self.state.right_hand];
-        for (index, guess) in guesses.iter_mut().enumerate() {
-            if self.state.followed[index] >= STEADY && !is_posed.load(Ordering::Relaxed) {
-                let previous = hands[index].as_ref();
+        for (hand, guess) in guesses.iter_mut().enumerate() {
+            if self.state.is_steady(hand) && !is_posed.load(Ordering::Relaxed) {
+                let previous = hands[hand].as_ref();
                 *guess = hands::guess(&HandInput { frame, picture, body: None, previous, networks, cancel })?;
             }
         }
@@ -225,17 +240,19 @@ impl Tracker {
     ) -> Result<(), RunError> {
         let &Task { slot, frame, picture, cancel } = task;
         let found = Mutex::new((next, trace));
-        let hand = |side, previous: &Option<_>, guess: &Option<_>| {
+        // The place of what is followed needs no confirmation.
+        let body = |part| body.filter(|_| !self.is_followed(part));
+        let hand = |side, previous: &Option<_>, part: usize| {
             let mut trace = HandTrace::default();
             let Some(networks) = &self.networks.hands else { return Ok((None, trace)) };
-            let previous = previous.as_ref();
+            let (previous, body, guess) = (previous.as_ref(), body(part), &guesses[part]);
             let input = HandInput { frame, picture, body, previous, networks, cancel };
             hands::track(&input, side, guess.as_ref(), &mut trace).map(|landmarks| (landmarks, trace))
         };
         let face = || {
             let mut trace = FaceTrace::default();
             let Some(networks) = &self.networks.face else { return Ok((None, trace)) };
-            let previous = self.state.face.as_deref();
+            let (previous, body) = (self.state.face.as_deref(), body(FACE_PART));
             let input = FaceInput { frame, picture, body, previous, networks, cancel };
             face::track(&input, &mut trace).map(|landmarks| (landmarks.map(Box::new), trace))
         };
@@ -247,20 +264,24 @@ impl Tracker {
             loop {
                 match next_part.fetch_add(1, Ordering::Relaxed) {
                     0 => {
-                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand, &guesses[0])?;
+                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand, LEFT)?;
                         let (next, trace) = &mut *found();
-                        next.followed[0] = self.state.followed_since(0, &hand_trace);
+                        let kept = hand.is_some() && hand_trace.region == hand_trace.region_from_previous;
+                        next.followed[LEFT] = self.state.followed_with(LEFT, kept);
                         (next.left_hand, trace.left_hand) = (hand, hand_trace);
                     }
                     1 => {
-                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand, &guesses[1])?;
+                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand, RIGHT)?;
                         let (next, trace) = &mut *found();
-                        next.followed[1] = self.state.followed_since(1, &hand_trace);
+                        let kept = hand.is_some() && hand_trace.region == hand_trace.region_from_previous;
+                        next.followed[RIGHT] = self.state.followed_with(RIGHT, kept);
                         (next.right_hand, trace.right_hand) = (hand, hand_trace);
                     }
                     2 => {
                         let (face, face_trace) = face()?;
                         let (next, trace) = &mut *found();
+                        let kept = face.is_some() && face_trace.region == face_trace.region_from_previous;
+                        next.followed[FACE_PART] = self.state.followed_with(FACE_PART, kept);
                         (next.face, trace.face) = (face, face_trace);
                     }
                     _ => return Ok(()),
@@ -278,9 +299,14 @@ impl Tracker {
 }
 
 impl State {
-    /// For how many frames a hand has kept its place, with the frame of that `trace`.
-    fn followed_since(&self, hand: usize, trace: &HandTrace) -> u32 {
-        if trace.is_followed() { self.followed[hand].saturating_add(1) } else { 0 }
+    /// Whether a part has kept its place for long enough to be looked for there.
+    fn is_steady(&self, part: usize) -> bool {
+        self.followed[part] >= STEADY
+    }
+
+    /// For how many frames a part has kept its place, with one more in which it did or did not.
+    fn followed_with(&self, part: usize, kept: bool) -> u32 {
+        if kept { self.followed[part].saturating_add(1) } else { 0 }
     }
 
     /// Where the hands' wrists are.
