@@ -32,6 +32,9 @@ pub struct Ratio {
 impl Ratio {
     /// Of values in the order of their rounds.
     pub fn of(ours: &[f64], rival: &[f64]) -> Option<Self> {
+        if rival.contains(&0.0) {
+            return None;
+        }
         let ratios: Vec<f64> = ours.iter().zip(rival).map(|(ours, rival)| ours / rival).collect();
         Some(Self {
             median: median(&ratios)?,
@@ -60,6 +63,7 @@ mod tests {
     fn a_ratio_pairs_values_of_the_same_round() {
         let ratio = Ratio::of(&[20.0, 60.0, 30.0], &[10.0, 20.0, 30.0]).unwrap();
         assert_eq!(ratio, Ratio { median: 2.0, least: 1.0, greatest: 3.0 });
+        assert_eq!(Ratio::of(&[0.0], &[0.0]), None);
         assert_eq!(Ratio::of(&[], &[1.0]), None);
     }
 }

@@ -13,6 +13,8 @@ use crate::table::{Comparison, Markdown};
 
 /// Without the face; the rival can't leave it out.
 const WITHOUT_FACE: (&str, &str) = ("holistic.parts", r#"["pose", "hands"]"#);
+/// As under load, when no slot is idle and helps with a frame.
+const ALONE: (&str, &str) = ("inference.slots", "1");
 
 pub(super) fn run(bench: &Bench) -> Result<String> {
     let contenders = bench.analysers();
@@ -22,15 +24,20 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
     for clip in &bench.clips {
         let all_parts = format!("{}, all parts", clip.name);
         let without_face = format!("{}, `parts = [\"pose\", \"hands\"]`", clip.name);
+        let helped = format!("{}, all parts, an idle slot helps", clip.name);
         let mut of_clip: Vec<Vec<String>> = Vec::new();
         bench.rounds(&contenders, |contender| {
-            let all = measure(bench, contender, clip, frames, &[])?;
-            let less = match contender {
-                Contender::Rival => all,
-                Contender::Ours { .. } => measure(bench, contender, clip, frames, &[WITHOUT_FACE])?,
+            let all = measure(bench, contender, clip, frames, &[ALONE])?;
+            let (less, more) = match contender {
+                Contender::Rival => (all, all),
+                Contender::Ours { .. } => (
+                    measure(bench, contender, clip, frames, &[ALONE, WITHOUT_FACE])?,
+                    measure(bench, contender, clip, frames, &[])?,
+                ),
             };
             speeds.enter(&all_parts, 1, contender, all.frames_per_cpu_second);
             speeds.enter(&without_face, 1, contender, less.frames_per_cpu_second);
+            speeds.enter(&helped, 1, contender, more.frames_per_cpu_second);
             let row = row(clip, contender, &all);
             if !of_clip.contains(&row) {
                 of_clip.push(row);
