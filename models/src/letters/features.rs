@@ -410,6 +410,14 @@ mod tests {
             .prop_map(|points| std::array::from_fn(|index| points[index]))
     }
 
+    /// A hand whose bones are long enough to have a direction: between two landmarks that nearly coincide it is rounding
+    /// that gives one, and differs with the place in the picture.
+    fn outstretched_hand() -> impl Strategy<Value = HandPoints> {
+        hand().prop_filter("a bone without a direction", |hand| {
+            BONES.iter().chain(&[[0, 9]]).all(|&[from, to]| distance(hand[from], hand[to]) > 0.02)
+        })
+    }
+
     fn close(a: &[f32], b: &[f32]) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-3)
     }
@@ -417,7 +425,7 @@ mod tests {
     proptest! {
         #[test]
         fn place_and_size_in_the_picture_do_not_matter(
-            window in prop::collection::vec(prop::option::weighted(0.8, hand()), 1..8),
+            window in prop::collection::vec(prop::option::weighted(0.8, outstretched_hand()), 1..8),
             offset in prop::array::uniform2(-50.0f32..50.0),
             scale in 0.1f32..10.0,
         ) {
@@ -429,7 +437,7 @@ mod tests {
         }
 
         #[test]
-        fn a_mirrored_left_hand_is_a_right_hand(hands in prop::collection::vec(hand(), 1..8)) {
+        fn a_mirrored_left_hand_is_a_right_hand(hands in prop::collection::vec(outstretched_hand(), 1..8)) {
             let right: Vec<_> =
                 hands.iter().map(|hand| Observation { left: None, right: Some(*hand) }).collect();
             let left: Vec<_> = hands
