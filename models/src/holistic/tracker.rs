@@ -244,10 +244,12 @@ impl Tracker {
         let body = |part| body.filter(|_| !self.is_followed(part));
         let hand = |side, previous: &Option<_>, part: usize| {
             let mut trace = HandTrace::default();
-            let Some(networks) = &self.networks.hands else { return Ok((None, trace)) };
+            let Some(networks) = &self.networks.hands else { return Ok((None, 0, trace)) };
             let (previous, body, guess) = (previous.as_ref(), body(part), &guesses[part]);
             let input = HandInput { frame, picture, body, previous, networks, cancel };
-            hands::track(&input, side, guess.as_ref(), &mut trace).map(|landmarks| (landmarks, trace))
+            let landmarks = hands::track(&input, side, guess.as_ref(), &mut trace)?;
+            let kept = landmarks.is_some() && trace.region == trace.region_from_previous;
+            Ok::<_, RunError>((landmarks, self.state.followed_with(part, kept), trace))
         };
         let face = || {
             let mut trace = FaceTrace::default();
@@ -264,18 +266,15 @@ impl Tracker {
             loop {
                 match next_part.fetch_add(1, Ordering::Relaxed) {
                     0 => {
-                        let (hand, hand_trace) = hand(Side::Left, &self.state.left_hand, LEFT)?;
+                        let (hand, followed, hand_trace) = hand(Side::Left, &self.state.left_hand, LEFT)?;
                         let (next, trace) = &mut *found();
-                        let kept = hand.is_some() && hand_trace.region == hand_trace.region_from_previous;
-                        next.followed[LEFT] = self.state.followed_with(LEFT, kept);
-                        (next.left_hand, trace.left_hand) = (hand, hand_trace);
+                        (next.left_hand, next.followed[LEFT], trace.left_hand) = (hand, followed, hand_trace);
                     }
                     1 => {
-                        let (hand, hand_trace) = hand(Side::Right, &self.state.right_hand, RIGHT)?;
+                        let (hand, followed, hand_trace) = hand(Side::Right, &self.state.right_hand, RIGHT)?;
                         let (next, trace) = &mut *found();
-                        let kept = hand.is_some() && hand_trace.region == hand_trace.region_from_previous;
-                        next.followed[RIGHT] = self.state.followed_with(RIGHT, kept);
-                        (next.right_hand, trace.right_hand) = (hand, hand_trace);
+                        (next.right_hand, next.followed[RIGHT], trace.right_hand) =
+                            (hand, followed, hand_trace);
                     }
                     2 => {
                         let (face, face_trace) = face()?;
