@@ -40,17 +40,14 @@ fn lines(seeds: &[Vec<Measured>]) -> Vec<Line> {
         .map(|index| {
             let of: Vec<&Measured> = seeds.iter().map(|seed| &seed[index]).collect();
             let runs = of.len() as f32;
-            let still = |one: &Measured| -> Vec<Told> {
-                one.letters.iter().filter(|told| told.is_still()).cloned().collect()
-            };
-            let right = |one: &&Measured| still(one).iter().filter(|told| told.is_right()).count();
-            let letters = still(of[0]).len();
+            let right = |one: &&Measured| one.right().0;
+            let letters = of[0].counted().len();
             let mean = |value: fn(&Told) -> f32| {
-                let sum: f32 = of.iter().map(|one| still(one).iter().map(value).sum::<f32>()).sum();
+                let sum: f32 = of.iter().flat_map(|one| one.counted()).map(value).sum();
                 sum / (runs * letters as f32)
             };
             let mut wrong: Vec<(String, f32)> = Vec::new();
-            for told in of.iter().flat_map(|one| still(one)).filter(|told| !told.is_right()) {
+            for told in of.iter().flat_map(|one| one.counted()).filter(|told| !told.is_right()) {
                 let pair = format!("{} as {}", name(told.letter), name(told.winner()));
                 match wrong.iter_mut().find(|(known, _)| *known == pair) {
                     Some((_, share)) => *share += 1.0 / runs,
@@ -238,8 +235,8 @@ fn views(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
         seeds.iter().flatten().map(of).sum::<f32>() / seeds.iter().map(Vec::len).sum::<usize>().max(1) as f32
     };
     let filmed = mean(&|one| {
-        let still: Vec<&Told> = one.letters.iter().filter(|told| told.is_still()).collect();
-        still.iter().filter(|told| told.is_right()).count() as f32 / still.len().max(1) as f32
+        let (right, letters) = one.right();
+        right as f32 / letters.max(1) as f32
     });
     writeln!(text, "| as filmed | {:.1} % |", 100.0 * filmed)?;
     for index in 0..seeds.first().and_then(|seed| seed.first()).map_or(0, |one| one.views.len()) {
@@ -249,7 +246,7 @@ fn views(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
     let mut waited: Vec<usize> = seeds
         .iter()
         .flatten()
-        .flat_map(|one| one.letters.iter().filter(|told| told.is_still()))
+        .flat_map(Measured::counted)
         .flat_map(|told| told.waited.iter().copied())
         .collect();
     waited.sort_unstable();
