@@ -1,55 +1,125 @@
-//! The same crops with AVX2 and FMA: one pixel's three channels at a time, in integer lanes.
+//! The same crops with AVX2 and FMA: weights of eight pixels at a time, then the channels of two.
 
 use std::arch::x86_64::{
-    _mm_add_epi32, _mm_cvtepi32_ps, _mm_fmadd_ps, _mm_madd_epi16, _mm_maddubs_epi16, _mm_set_epi64x,
-    _mm_set1_epi16, _mm_set1_epi32, _mm_set1_ps, _mm_setr_epi8, _mm_shuffle_epi8, _mm_srli_epi32,
-    _mm_storeu_ps,
+    __m256i, _mm_set_epi64x, _mm256_abs_epi32, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_min_epi32,
+    _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_permutevar8x32_ps,
+    _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_setr_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_srli_epi32,
+    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
-use super::{Sampler, split};
+use super::sampler::{FRACTION_BITS, ONE, Sampler, positions};
+use super::{Border, MAX_SIDE, RgbFrame};
 
-/// Whether this processor has the instructions.
-pub(super) fn is_available() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+/// Pixels whose weights are computed together.
+const LANES: usize = 8;
+
+/// Whether this processor has the instructions, and the crop the size for them.
+pub(super) fn can_cut(frame: &RgbFrame<'_>, side: usize) -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && side.is_multiple_of(LANES)
+        && frame.width > 1
+        && frame.height > 1
+        && i32::try_from(frame.data.len()).is_ok()
 }
 
-/// As [`Sampler::cut`].
+/// As [`Sampler::cut`], for crops that [`can_cut`] accepts.
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn cut(sampler: &Sampler<'_>, map: &[f64; 9], side: usize, tensor: &mut [f32]) {
-    sampler.cut(map, side, tensor, |sampler, xs, ys, row| interior(sampler, xs, ys, row));
+    let mut xs = [0_i32; MAX_SIDE];
+    let mut ys = [0_i32; MAX_SIDE];
+    let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
+    for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
+        positions(map, v, xs, ys);
+        let (groups, _) = row.as_chunks_mut::<{ LANES * 3 }>();
+        let (xs, _) = xs.as_chunks::<LANES>();
+        let (ys, _) = ys.as_chunks::<LANES>();
+        for ((pixels, xs), ys) in groups.iter_mut().zip(xs).zip(ys) {
+            interpolate(sampler, xs, ys, pixels);
+        }
+    }
 }
 
-/// As [`Sampler::interior`].
+/// The pixels at eight positions.
+#[inline]
 #[target_feature(enable = "avx2,fma")]
-fn interior(sampler: &Sampler<'_>, xs: &[i32], ys: &[i32], row: &mut [f32]) {
+fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixels: &mut [f32; LANES * 3]) {
+    let frame = sampler.frame;
+    let (columns, left, right) = taps(xs, frame.width, sampler.border);
+    let (rows, upper, lower) = taps(ys, frame.height, sampler.border);
+    // Weights alternate in each channel: 8-bit ones of left and right, then 16-bit ones of the upper and the lower row.
+    let across = _mm256_or_si256(left, _mm256_slli_epi32::<8>(right));
+    let across = _mm256_or_si256(across, _mm256_slli_epi32::<16>(across));
+    let down = _mm256_or_si256(upper, _mm256_slli_epi32::<16>(lower));
+    let offsets = _mm256_add_epi32(
+        _mm256_mullo_epi32(rows, _mm256_set1_epi32(frame.stride as i32)),
+        _mm256_mullo_epi32(columns, _mm256_set1_epi32(3)),
+    );
+    let mut upper_left = [0_i32; LANES];
+    // SAFETY: the array holds eight numbers.
+    unsafe { _mm256_storeu_si256(upper_left.as_mut_ptr().cast(), offsets) };
+
     let (low, step) = sampler.range.low_and_step();
-    let (low, step) = (_mm_set1_ps(low), _mm_set1_ps(step));
-    let half = _mm_set1_epi32(512);
-    // Of 8 bytes of the upper row and 8 of the lower one: left and right of one channel, upper row, then lower row.
-    let by_channel = _mm_setr_epi8(0, 3, 8, 11, 1, 4, 9, 12, 2, 5, 10, 13, -1, -1, -1, -1);
-    let stride = sampler.frame.stride;
-    let pair = |offset: usize| match sampler.frame.data.get(offset..).and_then(<[u8]>::first_chunk::<8>) {
-        Some(bytes) => i64::from_le_bytes(*bytes),
-        // Unreachable for interior positions of a checked frame.
-        None => 0,
+    let (low, step) = (_mm256_set1_ps(low), _mm256_set1_ps(step));
+    let half = _mm256_set1_epi32(512);
+    // Of 8 bytes from the upper row and 8 from the lower one, which begin two bytes before the pixels so as not to end
+    // behind the picture: left and right of one channel, upper row, then lower row.
+    let by_channel = _mm256_setr_epi8(
+        0, 3, 10, 13, 1, 4, 11, 14, 2, 5, 12, 15, -1, -1, -1, -1, //
+        0, 3, 10, 13, 1, 4, 11, 14, 2, 5, 12, 15, -1, -1, -1, -1,
+    );
+    let without_fourth = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
+    let both_rows = |offset: i32| {
+        let upper = offset as usize;
+        let lower = upper + frame.stride - 2;
+        _mm_set_epi64x(eight_bytes(frame, lower), eight_bytes(frame, upper))
     };
-    // Each store writes a fourth value, which the next pixel overwrites; the last one has no next.
-    let count = xs.len().saturating_sub(1);
-    for ((index, x), y) in (0..count).zip(xs).zip(ys) {
-        let ((x, a), (y, b)) = (split(*x), split(*y));
-        let offset = y as usize * stride + x as usize * 3;
-        let taps = _mm_set_epi64x(pair(offset + stride), pair(offset));
-        // Weights of left and right, and of upper and lower, alternating in each channel.
-        let across = _mm_set1_epi16(((32 - a) | a << 8) as i16);
-        let down = _mm_set1_epi32(((32 - b) | b << 16) as i32);
-        let rows = _mm_maddubs_epi16(_mm_shuffle_epi8(taps, by_channel), across);
-        let levels = _mm_srli_epi32::<10>(_mm_add_epi32(_mm_madd_epi16(rows, down), half));
-        let values = _mm_fmadd_ps(_mm_cvtepi32_ps(levels), step, low);
-        let pixel = &mut row[index * 3..index * 3 + 4];
-        // SAFETY: the slice holds four values.
-        unsafe { _mm_storeu_ps(pixel.as_mut_ptr(), values) };
+    for pair in 0..LANES / 2 {
+        let (first, second) = (2 * pair, 2 * pair + 1);
+        let bytes = _mm256_set_m128i(both_rows(upper_left[second]), both_rows(upper_left[first]));
+        let (a, b) = (first as i32, second as i32);
+        let lanes = _mm256_setr_epi32(a, a, a, a, b, b, b, b);
+        let across = _mm256_permutevar8x32_epi32(across, lanes);
+        let down = _mm256_permutevar8x32_epi32(down, lanes);
+        let rows = _mm256_maddubs_epi16(_mm256_shuffle_epi8(bytes, by_channel), across);
+        let sums = _mm256_add_epi32(_mm256_madd_epi16(rows, down), half);
+        let levels = _mm256_cvtepi32_ps(_mm256_srli_epi32::<10>(sums));
+        let values = _mm256_permutevar8x32_ps(_mm256_fmadd_ps(levels, step, low), without_fourth);
+        let mut six_and_two = [0.0_f32; LANES];
+        // SAFETY: the array holds eight numbers.
+        unsafe { _mm256_storeu_ps(six_and_two.as_mut_ptr(), values) };
+        pixels[6 * pair..6 * pair + 6].copy_from_slice(&six_and_two[..6]);
     }
-    if let (Some(x), Some(y)) = (xs.last(), ys.last()) {
-        row[count * 3..count * 3 + 3].copy_from_slice(&sampler.pixel(*x, *y));
+}
+
+/// As [`Sampler::taps`] for eight positions: the first pixel, and the weights of it and the next.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn taps(positions: &[i32; LANES], length: u32, border: Border) -> (__m256i, __m256i, __m256i) {
+    let zero = _mm256_setzero_si256();
+    let one = _mm256_set1_epi32(ONE);
+    let last = length as i32 - 1;
+    // SAFETY: the array holds eight numbers.
+    let mut positions = unsafe { _mm256_loadu_si256(positions.as_ptr().cast()) };
+    if border == Border::Replicate {
+        positions = _mm256_min_epi32(_mm256_max_epi32(positions, zero), _mm256_set1_epi32(last * ONE));
+    }
+    let first = _mm256_srai_epi32::<{ FRACTION_BITS as i32 }>(positions);
+    let first = _mm256_min_epi32(_mm256_max_epi32(first, zero), _mm256_set1_epi32(last - 1));
+    let from_first = _mm256_sub_epi32(positions, _mm256_slli_epi32::<{ FRACTION_BITS as i32 }>(first));
+    let from_second = _mm256_sub_epi32(from_first, one);
+    let weight = |distance| _mm256_max_epi32(_mm256_sub_epi32(one, _mm256_abs_epi32(distance)), zero);
+    (first, weight(from_first), weight(from_second))
+}
+
+/// Eight bytes of the picture.
+#[inline(always)]
+fn eight_bytes(frame: &RgbFrame<'_>, offset: usize) -> i64 {
+    match frame.data.get(offset..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(bytes) => i64::from_le_bytes(*bytes),
+        // Unreachable: the first pixel of two is never in the last column, nor the upper one in the last row.
+        None => 0,
     }
 }

@@ -6,6 +6,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod sampler;
+
+use sampler::Sampler;
 
 use super::RgbFrame;
 use super::region::{Picture, Region};
@@ -213,10 +216,6 @@ fn invert(m: [f64; 9]) -> [f64; 9] {
     ]
 }
 
-/// Positions are in 1/32 pixel.
-const FRACTION_BITS: u32 = 5;
-/// Pixels that share one start value of the coordinates, as in OpenCV's blocks.
-const BLOCK: usize = 64;
 /// Largest side of a tensor.
 const MAX_SIDE: usize = 256;
 
@@ -232,158 +231,14 @@ pub fn cut(
     tensor: &mut [f32],
 ) {
     let map = window.map_from_tensor(side);
-    let sampler = Sampler { frame, border, range, levels: range.levels() };
+    let sampler = Sampler { frame, border, range };
     #[cfg(target_arch = "x86_64")]
-    if avx2::is_available() {
+    if avx2::can_cut(frame, side) {
         // SAFETY: the processor has the instructions.
         unsafe { avx2::cut(&sampler, &map, side, tensor) };
         return;
     }
-    sampler.cut(&map, side, tensor, Sampler::interior);
-}
-
-/// Picture positions of the tensor's row `v`, in 1/32 pixel.
-#[inline(always)]
-fn positions(map: &[f64; 9], v: usize, xs: &mut [i32], ys: &mut [i32]) {
-    /// Adding this to a float64 leaves the nearest integer (ties to even) in the low bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    /// Far outside every picture, and small enough for the rounding above.
-    const FAR: f64 = (1_u32 << 30) as f64;
-    let round = |value: f64| (value.clamp(-FAR, FAR) + ROUND).to_bits() as i32;
-
-    let v = v as f64;
-    let blocks = xs.chunks_mut(BLOCK).zip(ys.chunks_mut(BLOCK));
-    for (block, (xs, ys)) in blocks.enumerate() {
-        let u0 = (block * BLOCK) as f64;
-        let x0 = map[0] * u0 + map[1] * v + map[2];
-        let y0 = map[3] * u0 + map[4] * v + map[5];
-        let w0 = map[6] * u0 + map[7] * v + map[8];
-        for (u, (x, y)) in xs.iter_mut().zip(ys).enumerate() {
-            let u = f64::from(u as u32);
-            let w = w0 + map[6] * u;
-            let factor = if w == 0.0 { 0.0 } else { f64::from(1_u32 << FRACTION_BITS) / w };
-            *x = round((x0 + map[0] * u) * factor);
-            *y = round((y0 + map[3] * u) * factor);
-        }
-    }
-}
-
-/// Reads interpolated pixels of one picture.
-struct Sampler<'a> {
-    frame: &'a RgbFrame<'a>,
-    border: Border,
-    range: Range,
-    levels: [f32; 256],
-}
-
-/// Splits a position into pixel and fraction.
-fn split(position: i32) -> (i32, u32) {
-    (position >> FRACTION_BITS, (position & ((1 << FRACTION_BITS) - 1)) as u32)
-}
-
-impl Sampler<'_> {
-    /// Fills `tensor`. `interior` fills the part of a row whose positions, given in x and y, are all interior.
-    ///
-    /// Inlined, so that a caller for which more instructions are allowed gets a copy made with them.
-    #[inline(always)]
-    fn cut(
-        &self,
-        map: &[f64; 9],
-        side: usize,
-        tensor: &mut [f32],
-        interior: impl Fn(&Self, &[i32], &[i32], &mut [f32]),
-    ) {
-        let mut xs = [0_i32; MAX_SIDE];
-        let mut ys = [0_i32; MAX_SIDE];
-        let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
-        for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
-            positions(map, v, xs, ys);
-            // A straight line enters and leaves the picture's interior at most once.
-            let inside = |index: &usize| self.is_interior(xs[*index], ys[*index]);
-            let start = (0..side).find(inside).unwrap_or(side);
-            let end = (start..side).rev().find(inside).map_or(start, |last| last + 1);
-            for index in (0..start).chain(end..side) {
-                let pixel = self.pixel_at_border(xs[index], ys[index]);
-                row[index * 3..index * 3 + 3].copy_from_slice(&pixel);
-            }
-            interior(self, &xs[start..end], &ys[start..end], &mut row[start * 3..end * 3]);
-        }
-    }
-
-    /// Fills a part of a row inside the picture.
-    fn interior(&self, xs: &[i32], ys: &[i32], row: &mut [f32]) {
-        let (pixels, _) = row.as_chunks_mut::<3>();
-        for ((pixel, x), y) in pixels.iter_mut().zip(xs).zip(ys) {
-            *pixel = self.pixel(*x, *y);
-        }
-    }
-
-    /// Whether all four taps, and the two bytes that are read beyond them, lie in the picture.
-    fn is_interior(&self, x: i32, y: i32) -> bool {
-        let (x, y) = (i64::from(x >> FRACTION_BITS), i64::from(y >> FRACTION_BITS));
-        (0..i64::from(self.frame.width) - 2).contains(&x)
-            && (0..i64::from(self.frame.height) - 1).contains(&y)
-    }
-
-    /// An interior pixel. All three channels are interpolated at once, in 21-bit lanes of a 64-bit number.
-    fn pixel(&self, x: i32, y: i32) -> [f32; 3] {
-        let (x, a) = split(x);
-        let (y, b) = split(y);
-        let offset = y as usize * self.frame.stride + x as usize * 3;
-        let [top_left, top_right] = self.pair(offset);
-        let [bottom_left, bottom_right] = self.pair(offset + self.frame.stride);
-        let (a, b) = (u64::from(a), u64::from(b));
-        let top = top_left * (32 - a) + top_right * a;
-        let bottom = bottom_left * (32 - a) + bottom_right * a;
-        let sum = top * (32 - b) + bottom * b + (512 | 512 << 21 | 512 << 42);
-        [10, 31, 52].map(|shift| self.levels[(sum >> shift) as usize & 0xff])
-    }
-
-    /// Two neighbouring pixels, spread over 21-bit lanes.
-    fn pair(&self, offset: usize) -> [u64; 2] {
-        let spread = |rgb: u64| rgb & 0xff | (rgb & 0xff00) << 13 | (rgb & 0xff_0000) << 26;
-        match self.frame.data.get(offset..).and_then(<[u8]>::first_chunk::<8>) {
-            Some(bytes) => {
-                let bytes = u64::from_le_bytes(*bytes);
-                [spread(bytes), spread(bytes >> 24)]
-            }
-            // Unreachable for interior positions of a checked frame.
-            None => [0, 0],
-        }
-    }
-
-    /// A pixel with taps outside the picture, or near its right side.
-    fn pixel_at_border(&self, x: i32, y: i32) -> [f32; 3] {
-        let (x, a) = split(x);
-        let (y, b) = split(y);
-        let taps = [
-            (x, y, (32 - a) * (32 - b)),
-            (x + 1, y, a * (32 - b)),
-            (x, y + 1, (32 - a) * b),
-            (x + 1, y + 1, a * b),
-        ];
-        let mut sum = [512_u32; 3];
-        for (x, y, weight) in taps {
-            let pixel = self.tap(x, y);
-            for (sum, value) in sum.iter_mut().zip(pixel) {
-                *sum += weight * u32::from(value);
-            }
-        }
-        sum.map(|sum| self.levels[(sum >> 10) as usize])
-    }
-
-    /// The pixel at integer coordinates, anywhere.
-    fn tap(&self, x: i32, y: i32) -> [u8; 3] {
-        let frame = self.frame;
-        let (right, bottom) = (i64::from(frame.width) - 1, i64::from(frame.height) - 1);
-        let (x, y) = (i64::from(x), i64::from(y));
-        let nearest = (x.clamp(0, right), y.clamp(0, bottom));
-        if self.border == Border::Zero && nearest != (x, y) {
-            return [0; 3];
-        }
-        let offset = nearest.1 as usize * frame.stride + nearest.0 as usize * 3;
-        [frame.data[offset], frame.data[offset + 1], frame.data[offset + 2]]
-    }
+    sampler.cut(&map, side, tensor);
 }
 
 #[cfg(test)]
@@ -410,6 +265,24 @@ mod tests {
         cut(frame, window, SIDE, Range::Unit, border, &mut tensor);
         let (pixels, _) = tensor.as_chunks::<3>();
         pixels.iter().map(|pixel| pixel.map(|value| (value * 255.0).round() as u8)).collect()
+    }
+
+    /// OpenCV's formula for one pixel: four taps, each looked up on its own.
+    fn interpolated(frame: &RgbFrame<'_>, border: Border, range: Range, x: i32, y: i32) -> [f32; 3] {
+        let tap = |column: i32, row: i32, channel: usize| {
+            let nearest = (column.clamp(0, frame.width as i32 - 1), row.clamp(0, frame.height as i32 - 1));
+            if border == Border::Zero && nearest != (column, row) {
+                return 0;
+            }
+            i32::from(frame.data[nearest.1 as usize * frame.stride + nearest.0 as usize * 3 + channel])
+        };
+        let (column, row, a, b) = (x >> 5, y >> 5, x & 31, y & 31);
+        let levels = range.levels();
+        std::array::from_fn(|channel| {
+            let above = tap(column, row, channel) * (32 - a) + tap(column + 1, row, channel) * a;
+            let below = tap(column, row + 1, channel) * (32 - a) + tap(column + 1, row + 1, channel) * a;
+            levels[((above * (32 - b) + below * b + 512) >> 10) as usize]
+        })
     }
 
     #[test]
@@ -472,31 +345,30 @@ mod tests {
     }
 
     proptest! {
-        /// The fast paths inside the picture and the careful one at its border give the same, whatever the window.
+        /// Every pixel is what its four neighbours make of it, whatever the window and the processor's instructions.
         #[test]
-        fn interior_and_border_pixels_are_interpolated_alike(
+        fn pixels_are_interpolated_between_their_four_neighbours(
             x in -20.0_f32..60.0, y in -20.0_f32..60.0, size in 0.1_f32..120.0, rotation in -3.2_f32..3.2,
             width in 1_u32..48, height in 1_u32..48, padding in 0_usize..5,
         ) {
             let stride = width as usize * 3 + padding;
-            let pixels = picture(width, height, stride);
-            let frame = RgbFrame::new(&pixels, width, height, stride).expect("consistent");
+            // The last row ends with its pixels.
+            let pixels = &picture(width, height, stride)[padding..];
+            let frame = RgbFrame::new(pixels, width, height, stride).expect("consistent");
             let window = Window { center: [x, y], size: [size, size], rotation, pad_x: 0.0, pad_y: 0.0 };
-            for range in [Range::Unit, Range::Symmetric] {
-                let levels = range.levels();
-                let sampler = Sampler { frame: &frame, border: Border::Replicate, range, levels };
-                let map = window.map_from_tensor(SIDE);
-                // With the instructions that this processor has, and without.
+            let map = window.map_from_tensor(SIDE);
+            let ranges = [Range::Unit, Range::Symmetric];
+            for (range, border) in ranges.into_iter().zip([Border::Replicate, Border::Zero]) {
                 let mut tensors = [[0.0; SIDE * SIDE * 3]; 2];
-                cut(&frame, &window, SIDE, range, Border::Replicate, &mut tensors[0]);
-                sampler.cut(&map, SIDE, &mut tensors[1], Sampler::interior);
+                cut(&frame, &window, SIDE, range, border, &mut tensors[0]);
+                Sampler { frame: &frame, border, range }.cut(&map, SIDE, &mut tensors[1]);
                 let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
                 for tensor in tensors {
                     for (v, row) in tensor.chunks_exact(SIDE * 3).enumerate() {
-                        positions(&map, v, &mut xs, &mut ys);
+                        sampler::positions(&map, v, &mut xs, &mut ys);
                         let (row, _) = row.as_chunks::<3>();
                         for ((pixel, x), y) in row.iter().zip(xs).zip(ys) {
-                            prop_assert_eq!(*pixel, sampler.pixel_at_border(x, y));
+                            prop_assert_eq!(*pixel, interpolated(&frame, border, range, x, y));
                         }
                     }
                 }
