@@ -2,8 +2,9 @@
 """Draws a person and records what MediaPipe sees. A developer's tool: nothing else needs it.
 
 Writes models/tests/drawn_person: pictures of a person who waves, drawn of discs and polygons, as no photograph of a person
-belongs into the repository; MediaPipe Holistic's landmarks for them; and, for given regions of the first picture, the
-checksum of OpenCV's crop and what the TFLite runtime makes of it.
+belongs into the repository; MediaPipe Holistic's landmarks for them; for given regions of the first picture, the
+checksum of OpenCV's crop and what the TFLite runtime makes of it; and a JPEG with the checksum of what libjpeg-turbo, which
+OpenCV uses, decodes it to.
 
     python3 -m venv VENV
     VENV/bin/pip install mediapipe==0.10.21 opencv-contrib-python==4.10.0.84 ai-edge-litert==2.3.0
@@ -219,12 +220,22 @@ def looks(pictures, found):
             }
 
 
+def record_jpeg(picture):
+    """A JPEG of odd width and height, with one colour for 2 x 2 pixels."""
+    odd = cv2.cvtColor(picture[: HEIGHT - 1, : WIDTH - 1], cv2.COLOR_RGB2BGR)
+    file = cv2.imencode(".jpg", odd, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
+    (FOLDER / "odd.jpg").write_bytes(file.tobytes())
+    decoded = cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    (FOLDER / "odd.sha256").write_text(hashlib.sha256(decoded.tobytes()).hexdigest() + "\n")
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     pictures = [person(time) for time in range(FRAMES)]
     for index, picture in enumerate(pictures):
         file = FOLDER / f"{index:03}.png"
         cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    record_jpeg(pictures[0])
     found, world = landmarks(pictures)
     for part, start in {"pose": 0, "face": 33, "left hand": 501, "right hand": 522}.items():
         print(f"{part} in {int((~numpy.isnan(found[:, start, 0])).sum())} of {FRAMES} frames")

@@ -15,7 +15,7 @@ const SINK: &str = "appsink name=end sync=false enable-last-sample=false";
 /// Where the pipeline ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Before the tracker: decoded RGB pictures.
+    /// Before the tracker: decoded pictures as the tracker takes them.
     Pictures,
     /// Behind the tracker: keypoints.
     Keypoints,
@@ -55,6 +55,9 @@ impl Frames {
         let sink = (pipeline.by_name("end"))
             .and_then(|element| element.downcast::<gst_app::AppSink>().ok())
             .context("the end that was added is not there")?;
+        if end == End::Pictures {
+            sink.set_caps(Some(&gstdactyl::caps::video()));
+        }
         source.set_caps(Some(&gst::Caps::new_empty_simple("image/jpeg")));
         let frames = Self { pipeline, source, sink };
         if let Err(error) = frames.pipeline.set_state(gst::State::Playing) {
@@ -113,16 +116,14 @@ mod tests {
 
     #[test]
     fn a_launch_line_is_cut_at_the_tracker() {
-        let launch = "appsrc name=frames\n  ! jpegdec ! video/x-raw,format=RGB\n ! holistic-keypoints parts=pose ! lstm-classifier";
+        let launch = "appsrc name=frames\n  ! jpegdec ! videoconvert\n ! holistic-keypoints parts=pose ! lstm-classifier";
         assert_eq!(
             cut(launch, End::Pictures).unwrap(),
-            format!("appsrc name=frames ! jpegdec ! video/x-raw,format=RGB ! {SINK}")
+            format!("appsrc name=frames ! jpegdec ! videoconvert ! {SINK}")
         );
         assert_eq!(
             cut(launch, End::Keypoints).unwrap(),
-            format!(
-                "appsrc name=frames ! jpegdec ! video/x-raw,format=RGB ! holistic-keypoints parts=pose ! {SINK}"
-            )
+            format!("appsrc name=frames ! jpegdec ! videoconvert ! holistic-keypoints parts=pose ! {SINK}")
         );
         assert_eq!(cut("appsrc ! fakesink", End::Keypoints), None);
     }

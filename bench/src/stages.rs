@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dactyl_models::holistic::{Networks, Options, Parts, Profile, RgbFrame, Trace, Tracker};
+use dactyl_models::holistic::{Networks, Options, Parts, Profile, Trace, Tracker};
 use dactyl_models::runtime::{Cancel, Network, has_vnni};
-use gst_video::prelude::*;
+use gstdactyl::picture;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{WARM_UP, cpu_time};
@@ -54,16 +54,16 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     let pipeline = Frames::start(End::Pictures)?;
     let (mut decode, mut track, mut traces) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pixels = Vec::new();
     for (number, jpeg) in jpegs.iter().cycle().take(WARM_UP + frames).enumerate() {
         let begin = cpu_time();
         let sample = pipeline.pass(jpeg)?;
-        let decoded = cpu_time();
         let caps = sample.caps().context("a picture without caps")?;
         let info = gst_video::VideoInfo::from_caps(caps)?;
         let buffer = sample.buffer().context("a sample without a buffer")?;
-        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info)?;
-        let stride = usize::try_from(frame.plane_stride()[0]).context("a picture upside down")?;
-        let picture = RgbFrame::new(frame.plane_data(0)?, frame.width(), frame.height(), stride)?;
+        let frame = picture::map(buffer, &info).context("a buffer without a picture")?;
+        let picture = picture::rgb(&frame, &mut pixels).context("a picture upside down")?;
+        let decoded = cpu_time();
         let analysed = tracker.process(&picture, number as i64 * FRAME_TIME, &Cancel::new())?;
         let ended = cpu_time();
         if number >= WARM_UP && analysed.world.is_some() {

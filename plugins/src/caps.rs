@@ -3,6 +3,7 @@
 //! | caps | one buffer holds |
 //! |---|---|
 //! | `video/x-raw, format=RGB` | a picture |
+//! | `video/x-raw, format=I420, colorimetry=1:4:0:0` | a picture as JPEG decoders give it |
 //! | `application/x-keypoints` | 543 x (x, y, z, visibility), float32 little-endian, in the order of [`dactyl_models::keypoints`] |
 //! | `application/x-class-probabilities` | one float32 little-endian per label; what is missing to 1 is "nothing" |
 //! | `text/x-raw, format=utf8` | one payload |
@@ -12,9 +13,12 @@ const LAYOUT: &str = "holistic-543";
 const CLASS_PROBABILITIES: &str = "application/x-class-probabilities";
 const SAMPLE_FORMAT: &str = "F32LE";
 
-/// Pictures that can be analysed: RGB of any size and rate.
+/// Pictures that can be analysed, of any size and rate: RGB, or Y'CbCr of full range by the matrix of BT.601.
 pub fn video() -> gst::Caps {
-    gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::Rgb).build()
+    let of = |format| gst_video::VideoCapsBuilder::new().format(format);
+    let mut caps = of(gst_video::VideoFormat::Rgb).build();
+    caps.merge(of(gst_video::VideoFormat::I420).field("colorimetry", "1:4:0:0").build());
+    caps
 }
 
 /// Keypoints of pictures of any size and rate.

@@ -11,6 +11,7 @@ pub mod holistic_keypoints;
 pub mod letter_target;
 pub mod lstm_classifier;
 mod message;
+pub mod picture;
 mod plugin;
 mod start;
 pub mod temporal_smoother;

@@ -25,6 +25,7 @@ mod detection;
 mod face;
 mod filters;
 mod hands;
+mod i420;
 mod landmarks;
 mod networks;
 mod pose;
@@ -34,6 +35,7 @@ mod tracker;
 
 pub use face::FaceTrace;
 pub use hands::{HandTrace, hand_crop};
+pub use i420::{I420Frame, Plane};
 pub use networks::{FaceNetworks, HandNetworks, Networks, Parts};
 pub use pose::PoseTrace;
 pub use region::{Point, Region};
@@ -50,8 +52,9 @@ pub struct RgbFrame<'a> {
 
 /// Width, height, stride and length of a picture contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{length} bytes are no {width} x {height} RGB picture with rows of {stride} bytes")]
+#[error("{length} bytes are no {width} x {height} {format} picture with rows of {stride} bytes")]
 pub struct FrameError {
+    format: &'static str,
     width: u32,
     height: u32,
     stride: usize,
@@ -76,7 +79,7 @@ impl<'a> RgbFrame<'a> {
         if sides.contains(&width) && sides.contains(&height) && stride >= row && fits {
             Ok(Self { data, width, height, stride })
         } else {
-            Err(FrameError { width, height, stride, length: data.len() })
+            Err(FrameError { format: "RGB", width, height, stride, length: data.len() })
         }
     }
 }

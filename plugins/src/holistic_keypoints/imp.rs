@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
-use dactyl_models::holistic::{self, Networks, RgbFrame, Tracker};
+use dactyl_models::holistic::{self, Networks, Tracker};
 use dactyl_models::keypoints::{self, Keypoints};
 use dactyl_models::runtime::{Cancel, RunError, Slots};
 use gst::glib;
@@ -16,7 +16,7 @@ use super::time::FrameTime;
 use super::{Clock, Parts, Profile};
 use crate::caps::{self, KeypointsInfo};
 use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
-use crate::{frame, message, start};
+use crate::{frame, message, picture, start};
 
 const STAGE: &str = "holistic-keypoints";
 /// Waiting for the other streams is no work of this element, and is measured apart.
@@ -68,6 +68,8 @@ impl Settings {
 
 struct State {
     tracker: Tracker,
+    /// Pixels of a picture that comes in another form.
+    rgb: Vec<u8>,
     info: Option<gst_video::VideoInfo>,
     /// Size of the last picture that was analysed. Caps alone do not count: a decoder makes some up for a GAP before
     /// its first picture.
@@ -109,6 +111,7 @@ impl HolisticKeypoints {
         })?;
         *lock(&self.state) = Some(State {
             tracker: Tracker::new(networks, settings.options()),
+            rgb: Vec::new(),
             info: None,
             size: None,
             time: FrameTime::default(),
@@ -120,8 +123,8 @@ impl HolisticKeypoints {
     fn set_caps(&self, caps: &gst::CapsRef) -> Result<gst::Caps, gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(caps)
             .map_err(|error| gst::loggable_error!(CAT, "unusable caps {caps}: {error}"))?;
-        if info.format() != gst_video::VideoFormat::Rgb {
-            return Err(gst::loggable_error!(CAT, "{} instead of RGB", info.format()));
+        if !caps::video().can_intersect(caps) {
+            return Err(gst::loggable_error!(CAT, "{caps} instead of {}", caps::video()));
         }
         let keypoints = KeypointsInfo::of_video(&info).to_caps();
         let mut state = lock(&self.state);
@@ -152,17 +155,18 @@ impl HolisticKeypoints {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
         let info = state.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-        let Some(frame) = map(buffer, info) else {
-            return Ok(None);
-        };
-        let Some(picture) = rgb(&frame) else {
+        let Some(frame) = picture::map(buffer, info) else {
             return Ok(None);
         };
         let begin = Instant::now();
+        let Some(picture) = picture::rgb(&frame, &mut state.rgb) else {
+            return Ok(None);
+        };
+        let converted = begin.elapsed();
         let Ok(slot) = Slots::shared().acquire(&self.cancel) else {
             return Err(gst::FlowError::Flushing);
         };
-        let waited = begin.elapsed();
+        let waited = begin.elapsed() - converted;
         let size = Some((frame.width(), frame.height()));
         if state.size != size {
             state.tracker.reset();
@@ -207,29 +211,6 @@ impl HolisticKeypoints {
             .build();
         message::post(&*self.obj(), message);
     }
-}
-
-/// Maps a picture, unless the buffer is smaller than the picture that it is said to hold.
-fn map<'a>(
-    buffer: &'a gst::BufferRef,
-    info: &gst_video::VideoInfo,
-) -> Option<gst_video::VideoFrameRef<&'a gst::BufferRef>> {
-    // GStreamer checks the size against caps, but not against the strides of a video meta.
-    if let Some(meta) = buffer.meta::<gst_video::VideoMeta>() {
-        let stride = usize::try_from(*meta.stride().first()?).ok()?;
-        let rows = usize::try_from(meta.height()).ok()?;
-        let end = stride.checked_mul(rows)?.checked_add(*meta.offset().first()?)?;
-        // A picture in several memories is refused: only the first of them would be mapped.
-        if meta.format() != gst_video::VideoFormat::Rgb || end > buffer.size() || buffer.n_memory() != 1 {
-            return None;
-        }
-    }
-    gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).ok()
-}
-
-fn rgb<'a>(frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<RgbFrame<'a>> {
-    let stride = usize::try_from(*frame.plane_stride().first()?).ok()?;
-    RgbFrame::new(frame.plane_data(0).ok()?, frame.width(), frame.height(), stride).ok()
 }
 
 #[glib::object_subclass]

@@ -164,6 +164,39 @@ fn a_buffer_smaller_than_its_picture_is_counted_and_warned_of_and_becomes_a_gap(
 }
 
 #[test]
+fn a_plane_that_reaches_beyond_its_buffer_is_counted() {
+    init();
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("colorimetry", "1:4:0:0")
+        .field("width", 64)
+        .field("height", 48)
+        .field("framerate", gst::Fraction::new(25, 1))
+        .build();
+    let mut stream = Stream::begun("holistic-keypoints parts=pose", &caps);
+    stream.output.lines();
+    let (brightness, colour) = (64 * 48, 32 * 24);
+    let mut picture = gst::Buffer::from_mut_slice(vec![128; brightness + 2 * colour]);
+    picture.make_mut().set_pts(gst::ClockTime::from_mseconds(40));
+    for (offset, line) in [(brightness + colour, "buffer 40"), (brightness + colour + 1, "gap 40")] {
+        let mut picture = picture.copy();
+        gst_video::VideoMeta::add_full(
+            picture.make_mut(),
+            gst_video::VideoFrameFlags::empty(),
+            gst_video::VideoFormat::I420,
+            64,
+            48,
+            &[0, brightness, offset],
+            &[64, 32, 32],
+        )
+        .unwrap();
+        push(&mut stream, &[picture]);
+        assert_eq!(stream.output.lines(), [line]);
+    }
+    assert_eq!(stream.counter("bad-buffers"), 1);
+}
+
+#[test]
 fn an_emergency_reset_keeps_the_tracker_and_a_seek_clears_it() {
     let Some(pictures) = person(6, SIDE) else { return };
     let uninterrupted = last_of(&pictures);
@@ -406,6 +439,7 @@ fn other_formats_do_not_link() {
     init();
     for launch in [
         "videotestsrc ! video/x-raw,format=BGR ! holistic-keypoints ! fakesink",
+        "videotestsrc ! video/x-raw,format=I420,colorimetry=bt709 ! holistic-keypoints ! fakesink",
         "audiotestsrc ! holistic-keypoints ! fakesink",
         "holistic-keypoints ! temporal-smoother ! fakesink",
     ] {

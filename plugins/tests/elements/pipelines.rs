@@ -31,7 +31,7 @@ impl Session {
             "appsrc name=frames is-live=true format=time do-timestamp=true leaky-type=downstream max-buffers=1 max-bytes=0
                caps=image/jpeg
              ! queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0
-             ! jpegdec idct-method=islow ! videoconvert ! video/x-raw,format=RGB
+             ! jpegdec idct-method=islow ! videoconvert
              ! holistic-keypoints parts=pose {extra} ! lstm-classifier model={} window={} nothing-share=1
              ! temporal-smoother ! feedback-throttle min-interval=0 min-change=0
              ! appsink name=feedback sync=false",

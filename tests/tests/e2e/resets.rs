@@ -80,7 +80,7 @@ description = "Results that are late"
 launch = """
 appsrc name=frames is-live=true format=time do-timestamp=true leaky-type=downstream max-buffers=1 max-bytes=0
   ! queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0
-  ! jpegdec ! videoconvert ! video/x-raw,format=RGB
+  ! jpegdec ! videoconvert
   ! holistic-keypoints ! lstm-classifier ! temporal-smoother
   ! queue ! identity sleep-time=50000
   ! feedback-throttle format=json ! queue
