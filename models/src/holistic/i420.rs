@@ -88,7 +88,7 @@ impl<'a> I420Frame<'a> {
         for (y, pixels) in pixels.chunks_exact_mut(self.width * 3).enumerate() {
             // The row of colours that covers this one, and the next one on the other side of this one.
             let near = y / 2;
-            let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(rows - 1) };
+            let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows - 1) };
             for (plane, row) in self.planes[1..].iter().zip(&mut colours) {
                 upsample(plane.row(near, columns), plane.row(far, columns), &mut sums, row);
             }
@@ -152,7 +152,7 @@ mod tests {
                 let row = row.clamp(0, rows as isize - 1) as usize;
                 f64::from(plane[row * columns + column]) - 128.0
             };
-            let other = |position: usize| if position % 2 == 0 { -1 } else { 1 };
+            let other = |position: usize| if position.is_multiple_of(2) { -1 } else { 1 };
             let (column, row) = ((x / 2) as isize, (y / 2) as isize);
             let (beside, below) = (column + other(x), row + other(y));
             let near = 0.75 * at(column, row) + 0.25 * at(column, below);

@@ -82,6 +82,12 @@ impl<'a> RgbFrame<'a> {
             Err(FrameError { format: "RGB", width, height, stride, length: data.len() })
         }
     }
+
+    /// The pixels, row by row.
+    pub fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+        let row = self.width as usize * 3;
+        self.data.chunks(self.stride).take(self.height as usize).map(move |pixels| &pixels[..row])
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use gst::prelude::*;
-use gst_video::prelude::*;
 use gstdactyl::{caps, picture};
 use sha2::{Digest, Sha256};
 
@@ -23,7 +22,7 @@ fn decoders() -> Vec<String> {
         .collect()
 }
 
-/// The RGB pixels, row after row without gaps if the width is a multiple of 4, that the tracker sees of what these elements give.
+/// The RGB pixels, row after row without gaps, that the tracker sees of what these elements give.
 fn pixels(elements: &str) -> Vec<u8> {
     init();
     let launch = format!("{elements} ! appsink name=out sync=false");
@@ -35,12 +34,9 @@ fn pixels(elements: &str) -> Vec<u8> {
     pipeline.set_state(gst::State::Null).unwrap();
     let info = gst_video::VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
     let frame = picture::map(sample.buffer().unwrap(), &info).unwrap();
-    if info.format() == gst_video::VideoFormat::Rgb {
-        return frame.plane_data(0).unwrap().to_vec();
-    }
-    let mut pixels = Vec::new();
-    picture::rgb(&frame, &mut pixels).unwrap();
-    pixels
+    let mut converted = Vec::new();
+    let picture = picture::rgb(&frame, &mut converted).unwrap();
+    picture.rows().collect::<Vec<_>>().concat()
 }
 
 #[test]

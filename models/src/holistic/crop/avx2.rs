@@ -1,12 +1,12 @@
 //! The same crops with AVX2 and FMA: weights of eight pixels at a time, then the channels of two.
 
 use std::arch::x86_64::{
-    __m256i, _mm_set_epi64x, _mm256_abs_epi32, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_min_epi32,
-    _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_permutevar8x32_ps,
-    _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_setr_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_srli_epi32,
-    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
+    __m256i, _MM_HINT_T0, _mm_prefetch, _mm_set_epi64x, _mm256_abs_epi32, _mm256_add_epi32,
+    _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_epi32, _mm256_min_epi32, _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
+    _mm256_permutevar8x32_ps, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8,
+    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32,
+    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
 use super::sampler::{FRACTION_BITS, ONE, Sampler, positions};
@@ -28,18 +28,34 @@ pub(super) fn can_cut(frame: &RgbFrame<'_>, side: usize) -> bool {
 /// As [`Sampler::cut`], for crops that [`can_cut`] accepts.
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn cut(sampler: &Sampler<'_>, map: &[f64; 9], side: usize, tensor: &mut [f32]) {
-    let mut xs = [0_i32; MAX_SIDE];
-    let mut ys = [0_i32; MAX_SIDE];
-    let (xs, ys) = (&mut xs[..side], &mut ys[..side]);
+    // The positions of this row and of the next.
+    let mut rows = [([0_i32; MAX_SIDE], [0_i32; MAX_SIDE]); 2];
+    let [this, next] = &mut rows;
+    let (mut this, mut next) = (this, next);
+    positions(map, 0, &mut next.0[..side], &mut next.1[..side]);
     for (v, row) in tensor.chunks_exact_mut(side * 3).take(side).enumerate() {
-        positions(map, v, xs, ys);
+        std::mem::swap(&mut this, &mut next);
+        positions(map, v + 1, &mut next.0[..side], &mut next.1[..side]);
         let (groups, _) = row.as_chunks_mut::<{ LANES * 3 }>();
-        let (xs, _) = xs.as_chunks::<LANES>();
-        let (ys, _) = ys.as_chunks::<LANES>();
-        for ((pixels, xs), ys) in groups.iter_mut().zip(xs).zip(ys) {
-            interpolate(sampler, xs, ys, pixels);
+        let [xs, ys, next_xs, next_ys] =
+            [&this.0, &this.1, &next.0, &next.1].map(|positions| positions.as_chunks::<LANES>().0);
+        for (index, pixels) in groups.iter_mut().enumerate() {
+            prefetch(sampler.frame, next_xs[index][0], next_ys[index][0]);
+            interpolate(sampler, &xs[index], &ys[index], pixels);
         }
     }
+}
+
+/// Has the picture's bytes at a position and below it brought near, as they are read soon: the picture was written by
+/// another core, and networks ran since.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn prefetch(frame: &RgbFrame<'_>, x: i32, y: i32) {
+    let x = (x >> FRACTION_BITS).clamp(0, frame.width as i32 - 1) as usize;
+    let y = (y >> FRACTION_BITS).clamp(0, frame.height as i32 - 2) as usize;
+    let above = frame.data.as_ptr().wrapping_add(y * frame.stride + x * 3);
+    _mm_prefetch::<_MM_HINT_T0>(above.cast());
+    _mm_prefetch::<_MM_HINT_T0>(above.wrapping_add(frame.stride).cast());
 }
 
 /// The pixels at eight positions.

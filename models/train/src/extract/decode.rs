@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use dactyl_models::holistic::RgbFrame;
 use gst::prelude::*;
-use gst_video::prelude::*;
+use gstdactyl::{caps, picture};
 
 /// How a file is decoded, by the end of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,10 @@ pub struct Pictures {
 
 /// One decoded picture.
 pub struct Picture {
-    frame: gst_video::VideoFrame<gst_video::video_frame::Readable>,
+    /// RGB, row after row without gaps.
+    pixels: Vec<u8>,
+    width: u32,
+    height: u32,
     /// Place in the video, in microseconds, where it is known.
     pub time: Option<i64>,
 }
@@ -79,7 +82,7 @@ impl Pictures {
         STARTED.get_or_init(gst::init).clone().context("GStreamer can't be started")?;
 
         let launch = format!(
-            "filesrc name=file ! {} ! videoconvert ! video/x-raw,format=RGB ! appsink name=pictures sync=false max-buffers=4",
+            "filesrc name=file ! {} ! videoconvert ! appsink name=pictures sync=false max-buffers=4",
             format.elements()
         );
         let built = gst::parse::launch(&launch).with_context(|| {
@@ -94,6 +97,7 @@ impl Pictures {
         file.set_property("location", path);
         let sink = pipeline.by_name("pictures").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok());
         let sink = sink.context("the pipeline has no sink")?;
+        sink.set_caps(Some(&caps::video()));
         if let (Some(decoder), Some(converter)) = (pipeline.by_name("decoder"), pipeline.by_name("picture")) {
             // Sound alone would never come to an end.
             decoder.connect_no_more_pads(move |decoder| {
@@ -136,12 +140,19 @@ impl Pictures {
         let undecoded = || format!("{} gave no picture", self.path.display());
         let info = gst_video::VideoInfo::from_caps(sample.caps().with_context(undecoded)?)
             .with_context(undecoded)?;
-        let buffer = sample.buffer_owned().with_context(undecoded)?;
+        let buffer = sample.buffer().with_context(undecoded)?;
         let time = buffer.pts().and_then(|time| i64::try_from(time.useconds()).ok());
-        match gst_video::VideoFrame::from_buffer_readable(buffer, &info) {
-            Ok(frame) => Ok(Picture { frame, time }),
-            Err(_) => bail!(undecoded()),
-        }
+        let frame = picture::map(buffer, &info).with_context(undecoded)?;
+        let mut converted = Vec::new();
+        let rgb = picture::rgb(&frame, &mut converted).with_context(|| {
+            format!("{} has a side of more than {} pixels", self.path.display(), RgbFrame::MAX_SIDE)
+        })?;
+        Ok(Picture {
+            pixels: rgb.rows().collect::<Vec<_>>().concat(),
+            width: info.width(),
+            height: info.height(),
+            time,
+        })
     }
 
     /// What an element has complained about.
@@ -171,40 +182,19 @@ impl Drop for Pictures {
 impl Picture {
     /// Width and height in pixels.
     pub fn size(&self) -> [u32; 2] {
-        [self.frame.width(), self.frame.height()]
+        [self.width, self.height]
     }
 
     /// The pixels as the tracker takes them.
     ///
     /// # Errors
-    /// A picture with a side of more than [`RgbFrame::MAX_SIDE`] pixels.
+    /// As [`RgbFrame::new`]; a picture that has been decoded gives none.
     pub fn rgb(&self) -> Result<RgbFrame<'_>> {
-        let (pixels, stride) = self.plane()?;
-        Ok(RgbFrame::new(pixels, self.frame.width(), self.frame.height(), stride)?)
+        Ok(RgbFrame::new(&self.pixels, self.width, self.height, self.width as usize * 3)?)
     }
 
     /// Whether every pixel is the same as the other picture's.
-    ///
-    /// # Errors
-    /// As [`Self::rgb`].
-    pub fn is_same(&self, other: &Self) -> Result<bool> {
-        if self.size() != other.size() {
-            return Ok(false);
-        }
-        let ((ours, our_stride), (theirs, their_stride)) = (self.plane()?, other.plane()?);
-        // What fills a row up to its stride is no pixel.
-        let row = self.frame.width() as usize * 3;
-        let ends = |bytes: usize| bytes.min(row);
-        Ok(ours
-            .chunks(our_stride)
-            .zip(theirs.chunks(their_stride))
-            .all(|(ours, theirs)| ours[..ends(ours.len())] == theirs[..ends(theirs.len())]))
-    }
-
-    fn plane(&self) -> Result<(&[u8], usize)> {
-        let pixels = self.frame.plane_data(0)?;
-        let stride = usize::try_from(self.frame.plane_stride()[0])?;
-        ensure!(stride > 0, "the picture has no pixels");
-        Ok((pixels, stride))
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.size() == other.size() && self.pixels == other.pixels
     }
 }

@@ -164,7 +164,7 @@ fn track(recording: &Recording, networks: &Networks, progress: &Progress<'_>) ->
                 .process(&rgb, time, &Cancel::new())
                 .with_context(|| format!("{} can't be tracked", path.display()))?;
             let is_duplicate = match &last {
-                Some(last) => picture.is_same(last)?,
+                Some(last) => picture.is_same(last),
                 None => false,
             };
             clip.push(&frame.keypoints, is_duplicate);
