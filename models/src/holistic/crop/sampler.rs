@@ -72,14 +72,22 @@ impl Sampler<'_> {
         // Half of the weights' sum, for rounding.
         let mut sum = 512 | 512 << 21 | 512 << 42;
         for (row, down) in rows.indices.into_iter().zip(rows.weights) {
-            for (column, across) in columns.indices.into_iter().zip(columns.weights) {
-                let offset = row * self.frame.stride + column * 3;
-                let [red, green, blue] =
-                    [0, 1, 2].map(|channel| u64::from(self.frame.data[offset + channel]));
-                sum += u64::from(down * across) * (red | green << 21 | blue << 42);
-            }
+            let [left, right] = self.pair(row * self.frame.stride + columns.indices[0] * 3);
+            let [left_weight, right_weight] = columns.weights.map(u64::from);
+            sum += u64::from(down) * (left * left_weight + right * right_weight);
         }
         [10, 31, 52].map(|shift| (sum >> shift) as u8)
+    }
+
+    /// Two neighbouring pixels, spread over 21-bit lanes. The second is any where there is none.
+    fn pair(&self, offset: usize) -> [u64; 2] {
+        let spread = |rgb: u64| rgb & 0xff | (rgb & 0xff00) << 13 | (rgb & 0xff_0000) << 26;
+        let bytes = &self.frame.data[offset..];
+        let bytes = match bytes.first_chunk::<8>() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+        };
+        [spread(bytes), spread(bytes >> 24)]
     }
 
     /// The pixels that count at a position of an axis with `length` pixels. A pixel's weight falls to 0 over the distance
@@ -90,7 +98,15 @@ impl Sampler<'_> {
             Border::Replicate => position.clamp(0, last * ONE),
             Border::Zero => position,
         };
-        let first = (position >> FRACTION_BITS).clamp(0, (last - 1).max(0));
+        let first = position >> FRACTION_BITS;
+        if (0..last).contains(&first) {
+            let second = position - first * ONE;
+            return Taps {
+                indices: [first as usize, first as usize + 1],
+                weights: [ONE - second, second].map(i32::cast_unsigned),
+            };
+        }
+        let first = first.clamp(0, (last - 1).max(0));
         let second = first + 1;
         let weight = |pixel: i32| {
             if pixel <= last { (ONE - (position - pixel * ONE).abs()).max(0) as u32 } else { 0 }
