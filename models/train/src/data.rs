@@ -1,7 +1,7 @@
 //! The keypoint sets as clips of one signer's hand, and every place where their labels are not taken at their word.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use dactyl_models::letters::features::{self, HandPoints, Observation, Side};
@@ -61,6 +61,8 @@ pub struct Signer {
     pub name: String,
     /// The clips.
     pub clips: Vec<Clip>,
+    /// Whether it came from the second folder: trained on, but counted by itself.
+    pub is_further: bool,
 }
 
 /// Labels that are not what they say, by set and letter, and why. These frames are left out.
@@ -79,7 +81,7 @@ const PICTURES: [&str; 6] = ["DavidLee", "prestonglee", "SigNN", "13lack13lood",
 /// the other explains both.
 const ASPECT: [(&str, f32); 2] = [("SigNN", 3.0 / 4.0), ("asl-ai", 4.0 / 3.0)];
 
-/// The clips in which J and Z are really moved; J and Z of every other set are held shapes.
+/// The clips in which J and Z are really moved, beside the films of [`crate::hands_file`]; J and Z of every other set are held shapes.
 const MOVING: [(&str, u8); 5] = [
     ("Meyyappan-Dm", b'J'),
     ("Meyyappan-Dm", b'Z'),
@@ -122,35 +124,43 @@ pub fn name(letter: usize) -> char {
     char::from(b'A' + letter as u8)
 }
 
-/// Reads every set of the folder's `full/` and `hands/`, less those named in `without`. `hands/` may be missing.
+/// Reads every set of the folder's `full/` and `hands/`, less those named in `without`, and further people's from the `hands/`
+/// of a second folder. One of the first two may be missing.
 ///
 /// # Errors
 /// A file that is missing or not as its README says.
-pub fn read(directory: &Path, without: &[String]) -> Result<Data> {
+pub fn read(directory: &Path, further: Option<&Path>, without: &[String]) -> Result<Data> {
+    let full = directory.join("full");
+    let folders: Vec<_> =
+        [full.clone(), directory.join("hands")].into_iter().filter(|folder| folder.exists()).collect();
+    ensure!(
+        !folders.is_empty(),
+        "{} has neither `full/` nor `hands/`: `dactyl-train extract` makes one",
+        directory.display()
+    );
     let mut sets = Vec::new();
-    for (folder, full) in [("full", true), ("hands", false)] {
-        let folder = directory.join(folder);
-        if !full && !folder.exists() {
-            continue;
-        }
-        let entries = std::fs::read_dir(&folder).with_context(|| {
-            format!("{} can't be listed: `dactyl-train extract` makes it", folder.display())
-        })?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "npz"));
-        paths.sort();
-        for path in paths {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if !without.contains(&name) {
-                sets.push((path, name, full));
-            }
+    for folder in folders {
+        sets.extend(
+            sets_in(&folder, false).with_context(|| format!("{} can't be listed", folder.display()))?,
+        );
+    }
+    if let Some(further) = further {
+        let hands = further.join("hands");
+        sets.extend(sets_in(&hands, true).with_context(|| {
+            format!("{} can't be listed: `dactyl-train people` makes it", hands.display())
+        })?);
+    }
+    sets.retain(|set| !without.contains(&set.name));
+    ensure!(!sets.is_empty(), "{} holds no sets", directory.display());
+    for (index, set) in sets.iter().enumerate() {
+        if let Some(same) = sets[..index].iter().find(|other| other.name == set.name) {
+            bail!("{} and {} have one name: rename one", same.path.display(), set.path.display());
         }
     }
-    ensure!(!sets.is_empty(), "{} holds no sets", directory.display());
 
     let unexpected = |path: &Path| format!("{} is not as expected", path.display());
     let mut labels = Vec::new();
-    for (path, ..) in &sets {
+    for Set { path, .. } in &sets {
         labels.extend(
             open(path)
                 .and_then(|mut npz| keypoint_file::labels(&mut npz))
@@ -160,12 +170,33 @@ pub fn read(directory: &Path, without: &[String]) -> Result<Data> {
     labels.sort_by(|a, b| natural_order::compare(a, b));
     labels.dedup();
     let mut signers = Vec::new();
-    for (path, name, full) in sets {
-        let clips = if full { read_full(&path, &name, &labels) } else { read_hands(&path, &name, &labels) };
+    for Set { path, name, is_further } in sets {
+        let is_full = path.parent() == Some(&full);
+        let clips =
+            if is_full { read_full(&path, &name, &labels) } else { read_hands(&path, &name, &labels) };
         let clips = clips.with_context(|| unexpected(&path))?;
-        signers.push(Signer { name, clips });
+        signers.push(Signer { name, clips, is_further });
     }
     Ok(Data { labels, signers })
+}
+
+/// A file of one signer.
+struct Set {
+    path: PathBuf,
+    name: String,
+    is_further: bool,
+}
+
+fn sets_in(folder: &Path, is_further: bool) -> std::io::Result<Vec<Set>> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = entries.collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "npz"));
+    paths.sort();
+    let set = |path: PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Set { path, name, is_further }
+    };
+    Ok(paths.into_iter().map(set).collect())
 }
 
 type Npz = NpzReader<File>;
@@ -277,7 +308,7 @@ fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     Ok(clips)
 }
 
-/// Single hands, wrist at the origin. Their letters make one clip each.
+/// Single hands, wrist at the origin. Their letters make one clip each, and so does every film.
 fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     let mut npz = open(path)?;
     let hands = landmarks(&mut npz, "hand.npy")?;
@@ -286,18 +317,21 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     if hands.shape() != [rows, 21, 3] {
         bail!("hands have the shape {:?}", hands.shape());
     }
-    // Only one set tells where the wrist was.
-    let path = match npz.by_name::<OwnedRepr<f32>, ndarray::Ix2>("wrist.npy") {
-        Ok(path) => {
-            ensure!(path.len_of(Axis(0)) == rows && path.len_of(Axis(1)) == 2, "wrist has the wrong shape");
-            Some(path)
-        }
-        Err(_) => None,
+    let names = npz.names()?;
+    let has = |column: &str| names.iter().any(|name| name == column);
+    // Few sets tell where the wrist was.
+    let path = if has("wrist") {
+        let path = npz.by_name::<OwnedRepr<f32>, ndarray::Ix2>("wrist.npy").context("column wrist")?;
+        ensure!(path.len_of(Axis(0)) == rows && path.len_of(Axis(1)) == 2, "wrist has the wrong shape");
+        Some(path)
+    } else {
+        None
     };
+    let films = if has("sequence") { Some(column::<i32>(&mut npz, "sequence.npy")?) } else { None };
+    ensure!(films.as_ref().is_none_or(|films| films.len() == rows), "sequence has the wrong length");
     let wider = ASPECT.iter().find(|(set, _)| *set == name).map_or(1.0, |(_, factor)| *factor);
-    let ordered = !PICTURES.contains(&name);
 
-    let mut clips: Vec<Clip> = Vec::new();
+    let mut clips: Vec<(Option<i32>, Clip)> = Vec::new();
     for (row, label) in labels.iter().enumerate() {
         let letter = index_of(known, label)?;
         let Some(mut hand) = hand(&hands, row, [wider, 1.0, 1.0]) else { continue };
@@ -307,16 +341,21 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
                 point[1] += path[[row, 1]];
             }
         }
-        match clips.iter_mut().find(|clip| clip.letter == letter) {
-            Some(clip) => clip.frames.push(Some(hand)),
-            None => clips.push(Clip {
-                letter,
-                kind: kind(name, known, letter),
-                frames: vec![Some(hand)],
-                other: Vec::new(),
-                ordered,
-            }),
+        let film = films.as_ref().map(|films| films[row]).filter(|film| *film >= 0);
+        match clips.iter_mut().find(|(known, clip)| clip.letter == letter && *known == film) {
+            Some((_, clip)) => clip.frames.push(Some(hand)),
+            None => {
+                let kind = match kind(name, known, letter) {
+                    Kind::HeldShape if film.is_some() => Kind::Moving,
+                    kind => kind,
+                };
+                let ordered = if films.is_some() { film.is_some() } else { !PICTURES.contains(&name) };
+                clips.push((
+                    film,
+                    Clip { letter, kind, frames: vec![Some(hand)], other: Vec::new(), ordered },
+                ));
+            }
         }
     }
-    Ok(clips)
+    Ok(clips.into_iter().map(|(_, clip)| clip).collect())
 }

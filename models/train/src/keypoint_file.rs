@@ -20,7 +20,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dactyl_models::keypoints::{FACE, Keypoints, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
 use ndarray::{Array1, ArrayD, Ix1, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, NpzWriter, ReadDataError, ReadableElement, WritableElement, WriteDataError};
@@ -102,21 +102,16 @@ impl Clip {
 pub fn write(path: &Path, clips: &[Clip]) -> Result<()> {
     let size = clips.first().context("there are no clips to write")?.size;
     let clips: Vec<Clip> = clips.iter().map(|clip| clip.measured_in(size)).collect();
-    let are_letters = clips.iter().all(|clip| letter_of(&clip.label).is_some());
     write_arrays(path, |npz| {
         for (index, (name, shape)) in WIDTHS.into_iter().enumerate() {
             let values = clips.iter().flat_map(|clip| &clip.landmarks[index]).copied().collect();
             npz.add_array(name, &table(shape, values)?)?;
         }
-        let by_frame = || clips.iter().flat_map(|clip| clip.duplicates.iter().map(move |_| clip));
-        if are_letters {
-            npz.add_array(
-                "letter",
-                &by_frame().filter_map(|clip| letter_of(&clip.label)).collect::<Array1<_>>(),
-            )?;
-        } else {
-            npz.add_array("label", &by_frame().map(|clip| Label::new(&clip.label)).collect::<Array1<_>>())?;
-        }
+        let by_frame = clips
+            .iter()
+            .flat_map(|clip| clip.duplicates.iter().map(|_| clip.label.as_str()))
+            .collect::<Vec<_>>();
+        add_labels(npz, &by_frame)?;
         let numbered =
             |values: Vec<usize>| values.into_iter().map(|value| value as i32).collect::<Array1<_>>();
         let frames = clips.iter().flat_map(|clip| 0..clip.duplicates.len()).collect();
@@ -194,6 +189,23 @@ pub fn labels<R: Read + io::Seek>(npz: &mut NpzReader<R>) -> Result<Vec<String>>
     npz.by_name::<OwnedRepr<Label>, Ix1>("label").context("label")?.into_iter().map(Label::text).collect()
 }
 
+/// Adds the label of every row: `letter` if all are letters, else `label`.
+///
+/// # Errors
+/// A label of more than [`LONGEST_LABEL`] bytes, or what the system says.
+pub fn add_labels(npz: &mut NpzWriter<BufWriter<File>>, labels: &[&str]) -> Result<()> {
+    let letters: Option<Array1<u8>> = labels.iter().map(|label| letter_of(label)).collect();
+    if let Some(letters) = letters {
+        npz.add_array("letter", &letters)?;
+        return Ok(());
+    }
+    if let Some(label) = labels.iter().find(|label| label.len() > LONGEST_LABEL) {
+        bail!("the label {label} has more than {LONGEST_LABEL} bytes");
+    }
+    npz.add_array("label", &labels.iter().map(|label| Label::new(label)).collect::<Array1<_>>())?;
+    Ok(())
+}
+
 fn letter_of(label: &str) -> Option<u8> {
     match label.as_bytes() {
         [code] if code.is_ascii_uppercase() => Some(*code),
@@ -206,7 +218,11 @@ fn table(shape: &[usize], values: Vec<f32>) -> Result<ArrayD<f32>> {
     Ok(ArrayD::from_shape_vec(vec![rows, shape[0], shape[1]], values)?)
 }
 
-fn write_arrays(
+/// Writes arrays to a file that has its name only once it is whole.
+///
+/// # Errors
+/// What `write` or the system says.
+pub fn write_arrays(
     path: &Path,
     write: impl FnOnce(&mut NpzWriter<BufWriter<File>>) -> Result<()>,
 ) -> Result<()> {

@@ -6,12 +6,16 @@ mod distortion;
 mod evaluation;
 mod export;
 mod extract;
+mod hands_file;
+mod import;
 mod keypoint_file;
+mod landmark_table;
 mod loso;
 mod measure;
 mod network;
 mod optimizer;
 mod paths;
+mod people;
 mod report;
 mod shapes;
 mod signs;
@@ -46,6 +50,10 @@ struct Command {
 enum Task {
     /// Follow a person through recordings of signs; the keypoints go to a file that `train` reads.
     Extract(extract::Extract),
+    /// Make a set of a table of hand landmarks that another program recorded.
+    Import(import::Import),
+    /// Fetch the published landmarks of further people, for `--more`.
+    People(people::People),
     /// Train a network; weights and the record of the run go to a folder.
     Train(Train),
     /// Stream sets through a model as the server would, and print a table.
@@ -63,6 +71,9 @@ struct Train {
     /// Folder with `full/`, as `extract` makes it, and perhaps `hands/`.
     #[arg(long)]
     data: PathBuf,
+    /// Folder with further people's `hands/`, as `people` and `import` make it.
+    #[arg(long)]
+    more: Option<PathBuf>,
     /// Folder for weights and record.
     #[arg(long)]
     out: PathBuf,
@@ -91,6 +102,9 @@ struct Eval {
     /// Folder with `full/`, as `extract` makes it, and perhaps `hands/`.
     #[arg(long)]
     data: PathBuf,
+    /// Folder with further people's `hands/`, as `people` and `import` make it.
+    #[arg(long)]
+    more: Option<PathBuf>,
     /// Sets to stream.
     #[arg(long, value_delimiter = ',', required = true)]
     signers: Vec<String>,
@@ -101,6 +115,9 @@ struct Loso {
     /// Folder with `full/` and `hands/`.
     #[arg(long)]
     data: PathBuf,
+    /// Folder with further people's `hands/`, as `people` and `import` make it.
+    #[arg(long)]
+    more: Option<PathBuf>,
     /// Folder for networks, measurements, `report.md` and `confusion.svg`.
     #[arg(long)]
     out: PathBuf,
@@ -148,6 +165,14 @@ fn main() -> Result<()> {
             say(extract::describe(&extracted).trim_end());
             Ok(())
         }
+        Task::Import(options) => {
+            say(&import::import(&options)?);
+            Ok(())
+        }
+        Task::People(options) => {
+            say(&people::people(&options, &ProgressBar::new(0))?);
+            Ok(())
+        }
         Task::Train(options) => train(&options),
         Task::Eval(options) => eval(&options),
         Task::Loso(options) => loso(&options),
@@ -160,7 +185,7 @@ fn train(options: &Train) -> Result<()> {
     let mut recipe = Recipe { seed: options.seed, ..Recipe::default() };
     recipe.frame.steps = options.frame_steps;
     recipe.window.steps = options.window_steps;
-    let Data { labels, signers } = data::read(&options.data, &options.without)?;
+    let Data { labels, signers } = data::read(&options.data, options.more.as_deref(), &options.without)?;
     recipe.sizes.classes = labels.len();
     let (held_out, signers): (Vec<_>, Vec<_>) =
         signers.into_iter().partition(|signer| options.hold_out.contains(&signer.name));
@@ -197,7 +222,8 @@ fn train(options: &Train) -> Result<()> {
 
 fn eval(options: &Eval) -> Result<()> {
     let classifier = Arc::new(Classifier::from_file(&options.model, &Overrides::default())?);
-    let Data { labels, signers } = data::read(&options.data, &[])?.relabelled(classifier.labels());
+    let Data { labels, signers } =
+        data::read(&options.data, options.more.as_deref(), &[])?.relabelled(classifier.labels());
     for name in &options.signers {
         let signer = signers.iter().find(|signer| signer.name == *name);
         let signer = signer.with_context(|| format!("{} holds no set {name}", options.data.display()))?;
@@ -212,7 +238,7 @@ fn eval(options: &Eval) -> Result<()> {
 }
 
 fn loso(options: &Loso) -> Result<()> {
-    let data = data::read(&options.data, &options.without)?;
+    let data = data::read(&options.data, options.more.as_deref(), &options.without)?;
     ensure!(
         data.labels == data::alphabet(),
         "{} holds other labels than A to Z: judge by sets that `train --hold-out` leaves out",
@@ -232,7 +258,14 @@ fn loso(options: &Loso) -> Result<()> {
         .iter()
         .map(|seed| loso::measure_all(signers, *seed, temperature, &options.out))
         .collect::<Result<Vec<_>>>()?;
-    let table = report::markdown(&seeds)?;
+    let is_further = |name: &str| signers.iter().any(|signer| signer.name == name && signer.is_further);
+    let (seeds, further): (Vec<Vec<_>>, Vec<Vec<_>>) = (seeds.into_iter())
+        .map(|seed| seed.into_iter().partition(|measured| !is_further(&measured.signer)))
+        .unzip();
+    let mut table = report::markdown(&seeds)?;
+    if further.iter().any(|seed| !seed.is_empty()) {
+        table = format!("{table}Further people, each left out in turn:\n\n{}", report::people(&further)?);
+    }
     write(&options.out.join("report.md"), &table)?;
     write(&options.out.join("confusion.svg"), &report::picture(&report::confusion(&seeds))?)?;
     say(&format!(
@@ -268,7 +301,7 @@ fn export(options: &Export) -> Result<()> {
 }
 
 fn write_shapes(options: &Shapes) -> Result<()> {
-    let data = data::read(&options.data, &[])?;
+    let data = data::read(&options.data, None, &[])?;
     ensure!(data.labels == data::alphabet(), "{} holds other signs than A to Z", options.data.display());
     let shapes = shapes::shapes(&data.signers)?;
     let mut text = serde_json::to_string(&shapes)?.replace("}},", "},\n").replace("},\"", "},\n\"");

@@ -23,14 +23,20 @@ struct Line {
 
 /// The whole report on models of the alphabet as Markdown. One entry per seed, each with the signers in the same order.
 pub fn markdown(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    signers(&mut text, seeds)?;
-    movements(&mut text, seeds)?;
+    let mut text = people(seeds)?;
     recall(&mut text, seeds)?;
     reliability(&mut text, seeds)?;
     views(&mut text, seeds)?;
     smoother(&mut text, seeds)?;
     throttle(&mut text, seeds)?;
+    Ok(text)
+}
+
+/// The part of the report that tells of every signer: letters, then movements.
+pub fn people(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    signers(&mut text, seeds)?;
+    movements(&mut text, seeds)?;
     Ok(text)
 }
 

@@ -122,7 +122,7 @@ mod tests {
 
     fn signer(name: &str, labels: &[usize], frames: usize) -> Signer {
         let clips = labels.iter().map(|&label| clip(label, frames)).collect();
-        Signer { name: name.to_owned(), clips }
+        Signer { name: name.to_owned(), clips, is_further: false }
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn signer(name: &str, letters: &[usize], person: f32) -> Signer {
             ordered: true,
         })
         .collect();
-    Signer { name: name.to_owned(), clips }
+    Signer { name: name.to_owned(), clips, is_further: false }
 }
 
 fn letters(signers: Vec<Signer>) -> Data {
@@ -199,7 +199,7 @@ fn an_exported_model_answers_as_the_trainer_does() {
     let mut network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
     let everybody = match shared() {
-        Some(letters) => data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap().signers,
+        Some(letters) => data::read(&letters, None, &[TEST_SIGNER.to_owned()]).unwrap().signers,
         None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
     };
     let mut windows = Windows::new(&everybody, 6);
@@ -250,7 +250,7 @@ fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
         keypoint_file::write(&folder.path().join(format!("full/{name}.npz")), &clips).unwrap();
     }
 
-    let mut data = data::read(folder.path(), &[]).unwrap();
+    let mut data = data::read(folder.path(), None, &[]).unwrap();
     assert_eq!(data.labels, ["hello", "no", "thank you"]);
     assert!(data.signers.iter().all(|signer| signer.clips.len() == 6));
     let stranger = data.signers.split_off(1);
@@ -292,7 +292,7 @@ fn clips_are_numbered_as_another_model_numbers_their_labels() {
 #[test]
 fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
     let Some(letters) = shared() else { return };
-    let everybody = data::read(&letters, &[TEST_SIGNER.to_owned()]).unwrap().signers;
+    let everybody = data::read(&letters, None, &[TEST_SIGNER.to_owned()]).unwrap().signers;
     assert_eq!(everybody.len(), 15);
     assert!(everybody.iter().all(|signer| signer.name != TEST_SIGNER));
     let of = |name: &str, letter: usize| -> Vec<Kind> {
@@ -343,7 +343,7 @@ fn the_shipped_model_knows_the_letters_of_a_stranger() {
     let classifier = Arc::new(Classifier::from_file(&model, &Overrides::default()).unwrap());
     let trained_on = &classifier.metadata()["training_data"];
     assert!(!trained_on.contains(TEST_SIGNER), "{trained_on}");
-    let everybody = data::read(&letters, &[]).unwrap().signers;
+    let everybody = data::read(&letters, None, &[]).unwrap().signers;
     let stranger = everybody.iter().find(|signer| signer.name == TEST_SIGNER).unwrap();
     let measured = measure::measure(&classifier, stranger, 0).unwrap();
     let still: Vec<&Told> = measured.letters.iter().filter(|told| told.is_still()).collect();

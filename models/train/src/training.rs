@@ -59,7 +59,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 1,
-            frame: Schedule { steps: 600, batch: 512, learning_rate: 2e-3 },
+            frame: Schedule { steps: 1200, batch: 512, learning_rate: 2e-3 },
             window: Schedule { steps: 600, batch: 64, learning_rate: 5e-3 },
             weight_decay: 0.02,
             dropout: 0.25,

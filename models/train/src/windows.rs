@@ -66,8 +66,8 @@ pub trait Examples {
     fn draw(&mut self) -> Example;
 }
 
-/// A clip and the index of its signer.
-type Source<'a> = (usize, &'a Clip);
+/// The index of a signer, and what they show of one letter.
+type Source<'a> = (usize, Vec<&'a Clip>);
 
 /// Examples of the alphabet: letters equally often, signers equally often within a letter.
 pub struct Windows<'a> {
@@ -77,7 +77,7 @@ pub struct Windows<'a> {
     people: People,
     /// Letters that these signers show, or for which they show a hand shape to draw them with.
     letters: Vec<usize>,
-    /// Still clips by letter, with the signer they belong to.
+    /// Still clips by letter, then signer.
     still: Vec<Vec<Source<'a>>>,
     moving: Vec<Vec<Source<'a>>>,
     held: Vec<Vec<Source<'a>>>,
@@ -115,16 +115,22 @@ impl<'a> Windows<'a> {
         for (index, signer) in signers.iter().enumerate() {
             let weight =
                 SEVERAL_PEOPLE.iter().find(|(name, _)| *name == signer.name).map_or(1, |found| found.1);
-            for clip in &signer.clips {
-                if clip.frames.iter().flatten().count() < 3 {
-                    continue;
+            for (kind, list) in [
+                (Kind::Still, &mut windows.still),
+                (Kind::Moving, &mut windows.moving),
+                (Kind::HeldShape, &mut windows.held),
+            ] {
+                for (letter, sources) in list.iter_mut().enumerate() {
+                    let shows = |clip: &&Clip| {
+                        clip.kind == kind
+                            && clip.letter == letter
+                            && clip.frames.iter().flatten().count() >= 3
+                    };
+                    let clips: Vec<&Clip> = signer.clips.iter().filter(shows).collect();
+                    if !clips.is_empty() {
+                        sources.extend(std::iter::repeat_n((index, clips), weight));
+                    }
                 }
-                let list = match clip.kind {
-                    Kind::Still => &mut windows.still,
-                    Kind::Moving => &mut windows.moving,
-                    Kind::HeldShape => &mut windows.held,
-                };
-                list[clip.letter].extend(std::iter::repeat_n((index, clip), weight));
             }
         }
         windows.letters = (0..LETTERS)
@@ -218,15 +224,17 @@ impl<'a> Windows<'a> {
         Some(posed(&shape, pose, 0.0))
     }
 
-    fn pick(&mut self, list: List, letter: usize) -> Option<Source<'a>> {
+    /// A clip of a letter, and the index of its signer.
+    fn pick(&mut self, list: List, letter: usize) -> Option<(usize, &'a Clip)> {
         let list = match list {
             List::Still => &self.still,
             List::Moving => &self.moving,
             List::Held => &self.held,
         };
-        let source = list[letter].choose(&mut self.random).copied()?;
-        self.people = self.people.with(People::one(source.0));
-        Some(source)
+        let (signer, clips) = list[letter].choose(&mut self.random)?;
+        let clip = clips.choose(&mut self.random).copied()?;
+        self.people = self.people.with(People::one(*signer));
+        Some((*signer, clip))
     }
 
     /// Sometimes a hand of another signer of the letter, and how much of it to mix in.

@@ -180,6 +180,22 @@ fn five_signs_are_recorded_extracted_trained_exported_and_served_as_the_page_say
     assert!(told.contains("most frequent: hello ("), "{told}");
 }
 
+#[test]
+fn a_recogniser_s_landmarks_become_a_set_as_the_page_says() {
+    let page = page();
+    let own = section(&page, "## Five signs, recorded and trained here");
+    let [import] = blocks(section(own, "### Landmarks that you have already"), "sh")[..] else {
+        panic!("one block imports")
+    };
+    let mut walk = Walk::begin();
+    let points: Vec<String> = (0..42).map(|value| format!("0.{value:02}")).collect();
+    let points = points.join(",");
+    fs::write(walk.path().join("keypoint.csv"), format!("1,{points}\n0,{points}\n")).unwrap();
+    fs::write(walk.path().join("keypoint_classifier_label.csv"), "hello\nthank you\n").unwrap();
+    let told = walk.run(import);
+    assert_eq!(told.trim(), "data/hands/earlier.npz: 2 hands, labels hello, thank you");
+}
+
 /// A classifier on 1662 features that answers the first label whatever it sees, with these properties.
 fn stand_in(metadata: &[(&str, String)]) -> Vec<u8> {
     let weights = vec![0.0; 30 * 1662 * 5];

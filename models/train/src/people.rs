@@ -1,0 +1,281 @@
+//! `dactyl-train people`: the landmarks of further people, fetched from where they were published.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::data::alphabet;
+use crate::hands_file::{self, Side};
+use crate::import;
+use crate::landmark_table::{self, Columns, Row};
+
+/// Where to put them.
+#[derive(Args)]
+pub struct People {
+    /// Who they are and where their landmarks lie.
+    #[arg(long, default_value = "models/train/people.toml")]
+    manifest: PathBuf,
+    /// Folder for `hands/` and for what was fetched; what is there is not fetched again.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    person: Vec<Person>,
+}
+
+/// One person's published landmarks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Person {
+    /// Name of the set.
+    name: String,
+    /// What git fetches from.
+    repository: String,
+    /// The commit, in full.
+    commit: String,
+    /// What the repository says that its content may be used under.
+    #[expect(dead_code, reason = "for readers of the manifest")]
+    licence: String,
+    files: Vec<Source>,
+    #[serde(default)]
+    columns: Columns,
+    /// Labels are numbers, 0 for A, and not letters.
+    #[serde(default)]
+    numbered: bool,
+    /// Width of the pictures by their height, where x and y are given in parts of them.
+    picture: Option<[f32; 2]>,
+    #[serde(default)]
+    side: Side,
+    /// Letters that are left out, and why.
+    #[serde(default)]
+    without: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    path: String,
+    sha256: String,
+}
+
+/// Fetches and writes every set of the manifest, and returns a summary.
+///
+/// # Errors
+/// A manifest, a repository or a file that is not there or not as it was.
+pub fn people(options: &People, bar: &ProgressBar) -> Result<String> {
+    let path = options.manifest.display();
+    let text = fs::read_to_string(&options.manifest).with_context(|| format!("{path} can't be read"))?;
+    let manifest: Manifest = toml::from_str(&text).with_context(|| format!("{path} is no list of people"))?;
+    bar.set_length(manifest.person.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} people, {msg}")?);
+    for person in &manifest.person {
+        bar.set_message(person.name.clone());
+        person.write(&options.out).with_context(|| person.name.clone())?;
+        bar.inc(1);
+    }
+    bar.finish();
+    Ok(format!("{}: {} people", options.out.join("hands").display(), manifest.person.len()))
+}
+
+impl Person {
+    fn write(&self, out: &Path) -> Result<()> {
+        let kept = out.join("fetched");
+        fs::create_dir_all(&kept).with_context(|| format!("{} can't be made", kept.display()))?;
+        let mut repository = None;
+        let mut rows = Vec::new();
+        for Source { path, sha256 } in &self.files {
+            let copy = kept.join(sha256);
+            let is_kept = fs::read(&copy).is_ok_and(|bytes| digest(&bytes) == *sha256);
+            if !is_kept {
+                if repository.is_none() {
+                    repository = Some(Repository::fetch(&self.repository, &self.commit)?);
+                }
+                let bytes = repository.as_ref().context("it was fetched")?.file(&self.commit, path)?;
+                let found = digest(&bytes);
+                ensure!(
+                    found == *sha256,
+                    "{path} has the SHA-256 {found}, not {sha256}: it is another file than the manifest means"
+                );
+                fs::write(&copy, &bytes).with_context(|| format!("{} can't be written", copy.display()))?;
+            }
+            let bytes = fs::read(&copy).with_context(|| format!("{} can't be read", copy.display()))?;
+            let films = rows.iter().filter_map(|row: &Row| row.film).max().map_or(0, |film| film + 1);
+            rows.extend(self.rows(path, bytes, films).with_context(|| format!("{path} is not as expected"))?);
+        }
+        let aspect = self.picture.map_or(1.0, |[width, height]| width / height);
+        hands_file::write(&out.join("hands").join(&self.name).with_extension("npz"), &rows, aspect, self.side)
+    }
+
+    /// The letters of a file.
+    fn rows(&self, path: &str, bytes: Vec<u8>, films: i32) -> Result<Vec<Row>> {
+        let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
+        let stem = stem.rsplit('/').next().unwrap_or(stem);
+        let mut rows = match extension {
+            "csv" => landmark_table::csv(bytes.as_slice(), self.columns)?,
+            "pickle" => landmark_table::pickle(&bytes)?,
+            "h5" => landmark_table::hdf5(bytes, stem, films)?,
+            _ => bail!("no file of this kind can be read: .csv, .pickle and .h5 can"),
+        };
+        let letters = alphabet();
+        let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+        if self.numbered {
+            // Numbers behind Z are other signs.
+            rows.retain(|row| row.label.parse::<usize>().is_ok_and(|number| number < letters.len()));
+            import::name(&mut rows, &letters)?;
+        }
+        for row in &mut rows {
+            row.label.make_ascii_uppercase();
+        }
+        rows.retain(|row| letters.contains(&row.label.as_str()) && !self.without.contains_key(&row.label));
+        Ok(rows)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A copy of one commit, of which git fetches only the files that are asked for.
+struct Repository {
+    folder: tempfile::TempDir,
+}
+
+impl Repository {
+    fn fetch(url: &str, commit: &str) -> Result<Self> {
+        let repository = Self { folder: tempfile::tempdir()? };
+        repository.git(&["init", "--quiet", "--bare"])?;
+        for (key, value) in [("url", url), ("promisor", "true"), ("partialclonefilter", "blob:none")] {
+            repository.git(&["config", &format!("remote.origin.{key}"), value])?;
+        }
+        repository
+            .git(&["fetch", "--quiet", "--depth", "1", "--filter", "blob:none", "origin", commit])
+            .with_context(|| {
+                format!("{url} can't be fetched at {commit}: is it still there, and is there a network?")
+            })?;
+        Ok(repository)
+    }
+
+    fn file(&self, commit: &str, path: &str) -> Result<Vec<u8>> {
+        self.git(&["cat-file", "blob", &format!("{commit}:{path}")])
+            .with_context(|| format!("{path} can't be had from {commit}"))
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+        let output = Command::new("git")
+            .arg("--git-dir")
+            .arg(self.folder.path())
+            .args(arguments)
+            // A repository that is gone must not ask for a password.
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .stdin(Stdio::null())
+            .output()
+            .context("git can't be started: install it")?;
+        ensure!(
+            output.status.success(),
+            "git {}: {}",
+            arguments.first().unwrap_or(&""),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(output.stdout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data;
+
+    fn git(folder: &Path, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"])
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A repository with one invented table, and a manifest of it.
+    fn published(folder: &Path, table: &str) -> (PathBuf, String) {
+        let repository = folder.join("repository");
+        fs::create_dir_all(repository.join("data")).unwrap();
+        fs::write(repository.join("data/table.csv"), table).unwrap();
+        git(&repository, &["init", "--quiet"]);
+        git(&repository, &["add", "."]);
+        git(&repository, &["commit", "--quiet", "-m", "Publish"]);
+        let commit = git(&repository, &["rev-parse", "HEAD"]);
+        let manifest = format!(
+            "[[person]]\nname = \"somebody\"\nrepository = \"file://{}\"\ncommit = \"{commit}\"\n\
+             licence = \"MIT\"\nfiles = [{{ path = \"data/table.csv\", sha256 = \"{}\" }}]\n\
+             numbered = true\nside = \"mirrored\"\nwithout = {{ C = \"another sign\" }}\n",
+            repository.display(),
+            digest(table.as_bytes())
+        );
+        (repository, manifest)
+    }
+
+    fn run(folder: &Path, manifest: &str) -> Result<String> {
+        fs::write(folder.join("people.toml"), manifest)?;
+        let options = People { manifest: folder.join("people.toml"), out: folder.join("more") };
+        people(&options, &ProgressBar::hidden())
+    }
+
+    #[test]
+    fn published_landmarks_become_a_set_and_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let points: Vec<String> = (0..42).map(|value| format!("0.{value:02}")).collect();
+        let points = points.join(",");
+        // 0 to 3 are A to D, 30 is no letter.
+        let table: String = [0, 0, 1, 2, 3, 30].map(|label| format!("{label},{points}\n")).concat();
+        let (repository, manifest) = published(folder, &table);
+        run(folder, &manifest).unwrap();
+        fs::create_dir(folder.join("full")).unwrap();
+        let data = data::read(folder, Some(&folder.join("more")), &[]).unwrap();
+        assert_eq!(data.labels, ["A", "B", "D"]);
+        assert!(data.signers[0].is_further && data.signers[0].name == "somebody");
+        assert_eq!(data.signers[0].clips[0].frames.len(), 2);
+
+        fs::remove_dir_all(&repository).unwrap();
+        run(folder, &manifest).unwrap();
+        fs::remove_dir_all(folder.join("more/fetched")).unwrap();
+        let gone = format!("{:#}", run(folder, &manifest).unwrap_err());
+        assert!(gone.contains("somebody") && gone.contains("is it still there"), "{gone}");
+    }
+
+    #[test]
+    fn another_file_than_the_manifest_means_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, manifest) = published(folder.path(), "0,1\n");
+        let error = format!("{:#}", run(folder.path(), &manifest).unwrap_err());
+        assert!(error.contains("data/table.csv is not as expected: line 1 has 1 coordinates"), "{error}");
+        let digest = digest(b"0,1\n");
+        let other = format!("{:#}", run(folder.path(), &manifest.replace(&digest, "00")).unwrap_err());
+        assert!(other.contains(&format!("has the SHA-256 {digest}, not 00")), "{other}");
+    }
+
+    #[test]
+    fn the_manifest_of_the_repository_is_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("people.toml");
+        let manifest: Manifest = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        for person in &manifest.person {
+            assert!(
+                person.commit.len() == 40 && person.repository.starts_with("https://"),
+                "{}",
+                person.name
+            );
+            assert!(person.files.iter().all(|file| file.sha256.len() == 64), "{}", person.name);
+        }
+    }
+}
