@@ -352,6 +352,6 @@ fn the_shipped_model_knows_the_letters_of_a_stranger() {
     let probability = still.iter().map(|told| told.probability()).sum::<f32>() / 24.0;
     let (low, pairs) = measured.low_pairs();
     assert!(right >= 21, "{measured}");
-    assert!(probability >= 0.78, "{measured}");
-    assert!(low * 20 >= pairs * 19, "{measured}");
+    assert!(probability >= 0.82, "{measured}");
+    assert!(low * 50 >= pairs * 49, "{measured}");
 }
