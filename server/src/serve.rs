@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use axum::{Router, serve::ListenerExt};
 use dactyl_config::Config;
-use sha2::{Digest, Sha256};
+use dactyl_models::fetch::hash_bytes;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
@@ -227,8 +227,7 @@ fn hash_models(directory: &Path) -> io::Result<BTreeMap<String, String>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".onnx") {
-            let digest = Sha256::digest(std::fs::read(entry.path())?);
-            hashes.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+            hashes.insert(name, hash_bytes(std::fs::read(entry.path())?));
         }
     }
     Ok(hashes)

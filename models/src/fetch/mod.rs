@@ -395,7 +395,7 @@ fn check_hash(path: &Path, expected: &str, found: String) -> Result<(), FetchErr
 }
 
 /// SHA-256 in hexadecimal.
-fn hash_bytes(content: impl AsRef<[u8]>) -> String {
+pub fn hash_bytes(content: impl AsRef<[u8]>) -> String {
     import::hex(&Sha256::digest(content))
 }
 

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use dactyl_models::fetch::hash_bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::data::alphabet;
 use crate::hands_file::{self, Side};
@@ -95,20 +95,24 @@ impl Person {
         let mut rows = Vec::new();
         for Source { path, sha256 } in &self.files {
             let copy = kept.join(sha256);
-            let is_kept = fs::read(&copy).is_ok_and(|bytes| digest(&bytes) == *sha256);
-            if !is_kept {
-                if repository.is_none() {
-                    repository = Some(Repository::fetch(&self.repository, &self.commit)?);
+            let bytes = match fs::read(&copy) {
+                Ok(bytes) if hash_bytes(&bytes) == *sha256 => bytes,
+                _ => {
+                    let repository = match &repository {
+                        Some(fetched) => fetched,
+                        None => repository.insert(Repository::fetch(&self.repository, &self.commit)?),
+                    };
+                    let bytes = repository.file(&self.commit, path)?;
+                    let found = hash_bytes(&bytes);
+                    ensure!(
+                        found == *sha256,
+                        "{path} has the SHA-256 {found}, not {sha256}: it is another file than the manifest means"
+                    );
+                    fs::write(&copy, &bytes)
+                        .with_context(|| format!("{} can't be written", copy.display()))?;
+                    bytes
                 }
-                let bytes = repository.as_ref().context("it was fetched")?.file(&self.commit, path)?;
-                let found = digest(&bytes);
-                ensure!(
-                    found == *sha256,
-                    "{path} has the SHA-256 {found}, not {sha256}: it is another file than the manifest means"
-                );
-                fs::write(&copy, &bytes).with_context(|| format!("{} can't be written", copy.display()))?;
-            }
-            let bytes = fs::read(&copy).with_context(|| format!("{} can't be read", copy.display()))?;
+            };
             let films = rows.iter().filter_map(|row: &Row| row.film).max().map_or(0, |film| film + 1);
             rows.extend(self.rows(path, bytes, films).with_context(|| format!("{path} is not as expected"))?);
         }
@@ -139,10 +143,6 @@ impl Person {
         rows.retain(|row| letters.contains(&row.label.as_str()) && !self.without.contains_key(&row.label));
         Ok(rows)
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A copy of one commit, of which git fetches only the files that are asked for.
@@ -220,7 +220,7 @@ mod tests {
              licence = \"MIT\"\nfiles = [{{ path = \"data/table.csv\", sha256 = \"{}\" }}]\n\
              numbered = true\nside = \"mirrored\"\nwithout = {{ C = \"another sign\" }}\n",
             repository.display(),
-            digest(table.as_bytes())
+            hash_bytes(table.as_bytes())
         );
         (repository, manifest)
     }
@@ -260,7 +260,7 @@ mod tests {
         let (_, manifest) = published(folder.path(), "0,1\n");
         let error = format!("{:#}", run(folder.path(), &manifest).unwrap_err());
         assert!(error.contains("data/table.csv is not as expected: line 1 has 1 coordinates"), "{error}");
-        let digest = digest(b"0,1\n");
+        let digest = hash_bytes(b"0,1\n");
         let other = format!("{:#}", run(folder.path(), &manifest.replace(&digest, "00")).unwrap_err());
         assert!(other.contains(&format!("has the SHA-256 {digest}, not 00")), "{other}");
     }

@@ -1,12 +1,10 @@
 //! Crops and networks on fixed pixels: OpenCV's crop of a drawn picture, and what the TFLite runtime makes of it. Recorded
 //! by `scripts/record_drawn_person.py`.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{Clip, networks};
+use crate::fetch::hash_bytes;
 use crate::holistic::crop::{Border, Range, Window, cut};
 use crate::holistic::{Networks, RgbFrame};
 use crate::runtime::{Cancel, Network, TensorInfo};
@@ -22,10 +20,7 @@ fn numbers(value: &Value) -> Vec<f32> {
 /// SHA-256 of the crop's 8-bit levels.
 fn digest(tensor: &[f32]) -> String {
     let levels: Vec<u8> = tensor.iter().map(|value| (value * 255.0).round() as u8).collect();
-    Sha256::digest(levels).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash_bytes(levels)
 }
 
 /// The crop of one recorded look.
