@@ -21,7 +21,8 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
-    fn holds(&self, width: usize, height: usize) -> bool {
+    /// Whether it is large enough for `height` rows, at least one, of `width` bytes that do not overlap.
+    pub(super) fn holds(&self, width: usize, height: usize) -> bool {
         let needed = self.stride.checked_mul(height - 1).and_then(|start| start.checked_add(width));
         self.stride >= width && needed.is_some_and(|needed| needed <= self.data.len())
     }
@@ -39,11 +40,9 @@ impl<'a> I420Frame<'a> {
     /// [`FrameError`] if a side is 0 or over [`RgbFrame::MAX_SIDE`], rows overlap or a plane is too short. The last row of
     /// a plane needs no bytes after its values.
     pub fn new(planes: [Plane<'a>; 3], width: u32, height: u32) -> Result<Self, FrameError> {
-        let sides = 1..=RgbFrame::MAX_SIDE;
         let [w, h] = [width as usize, height as usize];
         let [brightness, colours @ ..] = &planes;
-        let holds = sides.contains(&width)
-            && sides.contains(&height)
+        let holds = RgbFrame::can_be(width, height)
             && brightness.holds(w, h)
             && colours.iter().all(|plane| plane.holds(w.div_ceil(2), h.div_ceil(2)));
         if holds {
@@ -61,16 +60,18 @@ impl<'a> I420Frame<'a> {
     pub fn to_rgb<'b>(&self, pixels: &'b mut Vec<u8>) -> RgbFrame<'b> {
         let stride = self.width * 3;
         pixels.resize(stride * self.height, 0);
+        self.fill(pixels);
+        RgbFrame { data: pixels, width: self.width as u32, height: self.height as u32, stride }
+    }
+
+    fn fill(&self, pixels: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has the instructions.
             unsafe { self.convert_with_avx2(pixels) };
-        } else {
-            self.convert(pixels);
+            return;
         }
-        #[cfg(not(target_arch = "x86_64"))]
         self.convert(pixels);
-        RgbFrame { data: pixels, width: self.width as u32, height: self.height as u32, stride }
     }
 
     /// As [`Self::convert`], compiled for more instructions.

@@ -71,22 +71,25 @@ impl<'a> RgbFrame<'a> {
     /// [`FrameError`] if a side is 0 or over [`Self::MAX_SIDE`], the rows overlap or `data` is too short. The last row
     /// needs no bytes after its pixels.
     pub fn new(data: &'a [u8], width: u32, height: u32, stride: usize) -> Result<Self, FrameError> {
-        let row = width as usize * 3;
-        let needed =
-            (height as usize).checked_sub(1).and_then(|rows| rows.checked_mul(stride)?.checked_add(row));
-        let sides = 1..=Self::MAX_SIDE;
-        let fits = needed.is_some_and(|needed| needed <= data.len());
-        if sides.contains(&width) && sides.contains(&height) && stride >= row && fits {
+        let rows = Plane { data, stride };
+        if Self::can_be(width, height) && rows.holds(width as usize * 3, height as usize) {
             Ok(Self { data, width, height, stride })
         } else {
             Err(FrameError { format: "RGB", width, height, stride, length: data.len() })
         }
     }
 
-    /// The pixels, row by row.
-    pub fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
+    /// Whether a picture can have this size.
+    fn can_be(width: u32, height: u32) -> bool {
+        let sides = 1..=Self::MAX_SIDE;
+        sides.contains(&width) && sides.contains(&height)
+    }
+
+    /// The pixels, row after row without gaps.
+    pub fn packed(&self) -> Vec<u8> {
         let row = self.width as usize * 3;
-        self.data.chunks(self.stride).take(self.height as usize).map(move |pixels| &pixels[..row])
+        let rows = self.data.chunks(self.stride).take(self.height as usize);
+        rows.map(|pixels| &pixels[..row]).collect::<Vec<_>>().concat()
     }
 }
 

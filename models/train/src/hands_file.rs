@@ -9,6 +9,7 @@
 //! | `sequence` | int32 `[N]` | number of the film that it is a frame of, in order; -1 for a picture by itself |
 //! | `wrist` | float32 `[N, 2]` | the wrist's place in a film, in the units of `hand`; 0 for a picture |
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -84,9 +85,7 @@ pub fn write(path: &Path, rows: &[Row], aspect: f32, side: Side) -> Result<()> {
 
 /// Films whole, and the pictures of each label thinned.
 fn spread(rows: &[Row]) -> Vec<&Row> {
-    let mut labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
-    labels.sort_unstable();
-    labels.dedup();
+    let labels: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
     let mut kept: Vec<&Row> = Vec::new();
     for label in labels {
         let pictures: Vec<&Row> =

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use dactyl_models::fetch::hash_bytes;
 use gst::prelude::*;
 use gstdactyl::{caps, picture};
-use sha2::{Digest, Sha256};
 
 use crate::stream::init;
 
@@ -35,8 +35,7 @@ fn pixels(elements: &str) -> Vec<u8> {
     let info = gst_video::VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
     let frame = picture::map(sample.buffer().unwrap(), &info).unwrap();
     let mut converted = Vec::new();
-    let picture = picture::rgb(&frame, &mut converted).unwrap();
-    picture.rows().collect::<Vec<_>>().concat()
+    picture::rgb(&frame, &mut converted).unwrap().packed()
 }
 
 #[test]
@@ -49,8 +48,7 @@ fn the_pipelines_see_the_pixels_that_libjpeg_decodes() {
         assert_eq!(decoder, &decoders[0], "the pipelines see the same picture");
     }
     let pixels = pixels(&format!("filesrc location={} ! {}", person.join("odd.jpg").display(), decoders[0]));
-    let digest: String = Sha256::digest(pixels).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digest, recorded.trim());
+    assert_eq!(hash_bytes(pixels), recorded.trim());
 }
 
 #[test]

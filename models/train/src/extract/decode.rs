@@ -147,12 +147,7 @@ impl Pictures {
         let rgb = picture::rgb(&frame, &mut converted).with_context(|| {
             format!("{} has a side of more than {} pixels", self.path.display(), RgbFrame::MAX_SIDE)
         })?;
-        Ok(Picture {
-            pixels: rgb.rows().collect::<Vec<_>>().concat(),
-            width: info.width(),
-            height: info.height(),
-            time,
-        })
+        Ok(Picture { pixels: rgb.packed(), width: info.width(), height: info.height(), time })
     }
 
     /// What an element has complained about.
