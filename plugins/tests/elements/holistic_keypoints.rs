@@ -40,6 +40,19 @@ fn grey(width: usize, height: usize) -> gst::Buffer {
     gst::Buffer::from_mut_slice(vec![128; (width * 3).next_multiple_of(4) * height])
 }
 
+/// Says where the planes of a picture begin in its buffer, and how long their rows are.
+fn lay_out(
+    picture: &mut gst::Buffer,
+    format: gst_video::VideoFormat,
+    [width, height]: [u32; 2],
+    offsets: &[usize],
+    strides: &[i32],
+) {
+    let flags = gst_video::VideoFrameFlags::empty();
+    let buffer = picture.make_mut();
+    gst_video::VideoMeta::add_full(buffer, flags, format, width, height, offsets, strides).unwrap();
+}
+
 /// The first pictures of a person, all of this size, 40 ms apart.
 fn person(count: u64, side: i32) -> Option<Vec<gst::Buffer>> {
     let folder = shared(AVATAR)?;
@@ -120,16 +133,7 @@ fn rows_may_be_padded_in_any_way() {
         padded[offset + y * stride..][..row].copy_from_slice(&tight[y * row.next_multiple_of(4)..][..row]);
     }
     let mut picture = gst::Buffer::from_mut_slice(padded);
-    gst_video::VideoMeta::add_full(
-        picture.make_mut(),
-        gst_video::VideoFrameFlags::empty(),
-        gst_video::VideoFormat::Rgb,
-        321,
-        321,
-        &[offset],
-        &[i32::try_from(stride).unwrap()],
-    )
-    .unwrap();
+    lay_out(&mut picture, gst_video::VideoFormat::Rgb, [321, 321], &[offset], &[1024]);
     let mut stream = open("");
     push(&mut stream, &[picture]);
     let found = keypoints(&stream);
@@ -145,16 +149,7 @@ fn a_buffer_smaller_than_its_picture_is_counted_and_warned_of_and_becomes_a_gap(
     // The caps fit, but the meta's rows reach beyond the end.
     let mut lying = grey(321, 321);
     lying.make_mut().set_pts(gst::ClockTime::from_mseconds(80));
-    gst_video::VideoMeta::add_full(
-        lying.make_mut(),
-        gst_video::VideoFrameFlags::empty(),
-        gst_video::VideoFormat::Rgb,
-        321,
-        321,
-        &[0],
-        &[964],
-    )
-    .unwrap();
+    lay_out(&mut lying, gst_video::VideoFormat::Rgb, [321, 321], &[0], &[964]);
     let mut short = lying.copy();
     short.make_mut().set_size(300_000);
     push(&mut stream, &[short, lying]);
@@ -180,16 +175,8 @@ fn a_plane_that_reaches_beyond_its_buffer_is_counted() {
     picture.make_mut().set_pts(gst::ClockTime::from_mseconds(40));
     for (offset, line) in [(brightness + colour, "buffer 40"), (brightness + colour + 1, "gap 40")] {
         let mut picture = picture.copy();
-        gst_video::VideoMeta::add_full(
-            picture.make_mut(),
-            gst_video::VideoFrameFlags::empty(),
-            gst_video::VideoFormat::I420,
-            64,
-            48,
-            &[0, brightness, offset],
-            &[64, 32, 32],
-        )
-        .unwrap();
+        let offsets = [0, brightness, offset];
+        lay_out(&mut picture, gst_video::VideoFormat::I420, [64, 48], &offsets, &[64, 32, 32]);
         push(&mut stream, &[picture]);
         assert_eq!(stream.output.lines(), [line]);
     }
