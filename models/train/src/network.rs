@@ -231,9 +231,9 @@ impl Network {
         let mut state = Tensor::zeros((batch, hidden), DType::F32, &Device::Cpu)?;
         let mut cell = state.clone();
         for reading in readings {
-            let gates = (reading.matmul(self.tensor("lstm.input"))?
+            let gates = ((reading.matmul(self.tensor("lstm.input"))?
                 + state.matmul(self.tensor("lstm.recurrent"))?)?
-            .broadcast_add(self.tensor("lstm.bias"))?;
+                + self.bias("lstm", reading)?)?;
             let sigmoid = candle_nn::ops::sigmoid(&gates.narrow(1, 0, 3 * hidden)?)?;
             let input = sigmoid.narrow(1, 0, hidden)?;
             let output = sigmoid.narrow(1, hidden, hidden)?;
@@ -283,15 +283,27 @@ impl Network {
 
     fn dense(&self, name: &str, input: &Tensor) -> Result<Tensor> {
         let product = input.matmul(self.tensor(&format!("{name}.weight")))?;
-        Ok(product.broadcast_add(self.tensor(&format!("{name}.bias")))?)
+        Ok((product + self.bias(name, input)?)?)
+    }
+
+    /// The bias of a layer for every row of its `input`, as a product: candle's gradient of a broadcast takes as long as
+    /// all the products of a step.
+    fn bias(&self, name: &str, input: &Tensor) -> Result<Tensor> {
+        let bias = self.tensor(&format!("{name}.bias"));
+        let bias = if bias.rank() == 1 { bias.unsqueeze(0)? } else { bias.clone() };
+        let mut shape = input.dims().to_vec();
+        *shape.last_mut().context("a layer's input has rows")? = 1;
+        Ok(Tensor::ones(shape, DType::F32, &Device::Cpu)?.matmul(&bias)?)
     }
 }
 
 fn dropped(tensor: Tensor, dropout: &mut Dropout) -> Result<Tensor> {
     let Some((share, random)) = dropout else { return Ok(tensor) };
     let keep = 1.0 / (1.0 - *share);
-    let mask: Vec<f32> =
-        (0..tensor.elem_count()).map(|_| if random.random::<f32>() < *share { 0.0 } else { keep }).collect();
+    let mut drawn = vec![0u16; tensor.elem_count()];
+    random.fill(&mut drawn[..]);
+    let limit = (*share * 65_536.0) as u16;
+    let mask: Vec<f32> = drawn.iter().map(|value| if *value < limit { 0.0 } else { keep }).collect();
     Ok((&tensor * Tensor::from_vec(mask, tensor.shape(), &Device::Cpu)?)?)
 }
 
