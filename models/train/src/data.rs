@@ -22,9 +22,6 @@ pub const I: usize = 8;
 /// Index of D among the labels.
 pub const D: usize = 3;
 
-/// Never in a training, and not looked at while models are chosen.
-pub const TEST_SIGNER: &str = "gunsai75";
-
 /// 21 landmarks of a right hand: x right, y down, z away from the camera, equal units. z is NaN where the source has none.
 pub type Hand = [[f32; 3]; 21];
 

@@ -81,7 +81,7 @@ struct Train {
     #[arg(long, value_delimiter = ',')]
     hold_out: Vec<String>,
     /// Sets to leave out altogether.
-    #[arg(long, value_delimiter = ',', default_value = data::TEST_SIGNER)]
+    #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
     /// Seed of weights, windows and dropout.
     #[arg(long, default_value_t = Recipe::default().seed)]
@@ -122,7 +122,7 @@ struct Loso {
     #[arg(long)]
     out: PathBuf,
     /// Sets to leave out altogether.
-    #[arg(long, value_delimiter = ',', default_value = data::TEST_SIGNER)]
+    #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
     /// One training of every network for each of these.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]

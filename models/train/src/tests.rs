@@ -11,7 +11,7 @@ use dactyl_models::letters::{Classifier, Overrides};
 use dactyl_models::runtime::Cancel;
 use indicatif::ProgressBar;
 
-use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, TEST_SIGNER, Z};
+use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, Z};
 use crate::evaluation::HeldOut;
 use crate::export;
 use crate::keypoint_file;
@@ -104,6 +104,18 @@ fn drawn_letters_move_and_held_shapes_are_neither_j_nor_z() {
         }
     }
     assert!(moved > 10 && held > 100, "{moved} and {held}");
+}
+
+#[test]
+fn a_held_d_was_called_z_because_single_pictures_were_taught_as_z() {
+    let everybody = [signer("one", &[I, D], 0.0)];
+    let mut windows = Windows::new(&everybody, 4);
+    let mut drawn = [0; LETTERS];
+    for _ in 0..200 {
+        drawn[windows.draw_still().unwrap().letter] += 1;
+    }
+    assert_eq!(drawn[Z], 0);
+    assert!([I, D, J].iter().all(|letter| drawn[*letter] > 30), "{drawn:?}");
 }
 
 fn small() -> Recipe {
@@ -199,7 +211,7 @@ fn an_exported_model_answers_as_the_trainer_does() {
     let mut network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
     let everybody = match shared() {
-        Some(letters) => data::read(&letters, None, &[TEST_SIGNER.to_owned()]).unwrap().signers,
+        Some(letters) => data::read(&letters, None, &[]).unwrap().signers,
         None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
     };
     let mut windows = Windows::new(&everybody, 6);
@@ -290,11 +302,13 @@ fn clips_are_numbered_as_another_model_numbers_their_labels() {
 }
 
 #[test]
-fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
+fn the_sets_are_read_without_wrong_labels() {
     let Some(letters) = shared() else { return };
-    let everybody = data::read(&letters, None, &[TEST_SIGNER.to_owned()]).unwrap().signers;
-    assert_eq!(everybody.len(), 15);
-    assert!(everybody.iter().all(|signer| signer.name != TEST_SIGNER));
+    let everybody = data::read(&letters, None, &[]).unwrap().signers;
+    assert_eq!(everybody.len(), 16);
+    let without = data::read(&letters, None, &["gunsai75".to_owned()]).unwrap().signers;
+    assert_eq!(without.len(), 15);
+    assert!(without.iter().all(|signer| signer.name != "gunsai75"));
     let of = |name: &str, letter: usize| -> Vec<Kind> {
         let signer = everybody.iter().find(|signer| signer.name == name).unwrap();
         signer.clips.iter().filter(|clip| clip.letter == letter).map(|clip| clip.kind).collect()
@@ -336,22 +350,23 @@ fn the_sets_are_read_without_the_test_signer_and_without_wrong_labels() {
     }
 }
 
+/// What strangers may expect stands in the model card: there networks are measured on people left out of their training.
 #[test]
-fn the_shipped_model_knows_the_letters_of_a_stranger() {
+fn the_shipped_model_knows_the_letters_of_a_signer_it_has_seen() {
     let Some(letters) = shared() else { return };
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/letters.onnx");
     let classifier = Arc::new(Classifier::from_file(&model, &Overrides::default()).unwrap());
-    let trained_on = &classifier.metadata()["training_data"];
-    assert!(!trained_on.contains(TEST_SIGNER), "{trained_on}");
     let everybody = data::read(&letters, None, &[]).unwrap().signers;
-    let stranger = everybody.iter().find(|signer| signer.name == TEST_SIGNER).unwrap();
-    let measured = measure::measure(&classifier, stranger, 0).unwrap();
+    let trained_on = &classifier.metadata()["training_data"];
+    assert!(everybody.iter().all(|signer| trained_on.contains(&signer.name)), "{trained_on}");
+    let signer = everybody.iter().find(|signer| signer.name == "gunsai75").unwrap();
+    let measured = measure::measure(&classifier, signer, 0).unwrap();
     let still: Vec<&Told> = measured.letters.iter().filter(|told| told.is_still()).collect();
     assert_eq!(still.len(), 24);
     let right = still.iter().filter(|told| told.is_right()).count();
     let probability = still.iter().map(|told| told.probability()).sum::<f32>() / 24.0;
     let (low, pairs) = measured.low_pairs();
-    assert!(right >= 21, "{measured}");
-    assert!(probability >= 0.82, "{measured}");
+    assert!(right >= 23, "{measured}");
+    assert!(probability >= 0.88, "{measured}");
     assert!(low * 50 >= pairs * 49, "{measured}");
 }
