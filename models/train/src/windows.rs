@@ -463,7 +463,7 @@ pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPo
 }
 
 /// How a hand that holds a letter wanders, in hand sizes: it trembles, sometimes drifts, sometimes is on its way. The wrists of
-/// the filmed sets cover 0.1 to 1.3 hand sizes in 32 frames of a held letter.
+/// the filmed sets cover 0.1 to 1.7 hand sizes in 32 frames of a held letter (median of a letter's windows).
 fn path(random: &mut Random) -> Vec<[f32; 2]> {
     let tremor = random.random_range(0.0..0.03f32);
     let sway = random.random_range(0.0..0.35f32);
