@@ -1,4 +1,4 @@
-//! Tables of hand landmarks as other programs publish them: CSV, Python pickles, HDF5.
+//! Tables of hand landmarks as other programs publish them: CSV, Python pickles, HDF5, NumPy arrays.
 
 use std::fmt;
 use std::io::Read;
@@ -6,9 +6,14 @@ use std::io::Read;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use dactyl_models::natural_order;
+use ndarray::Array2;
+use ndarray_npy::ReadNpyExt;
 use serde::Deserialize;
 
 use crate::data::Hand;
+
+/// Values of x, y and z of a hand.
+const HAND_VALUES: usize = 63;
 
 /// One hand of such a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +59,7 @@ pub struct Columns {
 
 impl Coordinates {
     fn count(self) -> usize {
-        if self == Self::Xy { 42 } else { 63 }
+        if self == Self::Xy { 42 } else { HAND_VALUES }
     }
 
     fn hand(self, values: &[f32]) -> Hand {
@@ -128,7 +133,7 @@ pub fn pickle(bytes: &[u8]) -> Result<Vec<Row>> {
     for (number, (values, label)) in data.iter().zip(labels).enumerate() {
         let coordinates = match values.len() {
             42 => Coordinates::Xy,
-            63 => Coordinates::Xyz,
+            HAND_VALUES => Coordinates::Xyz,
             84 | 126 => continue,
             other => bail!("row {number} has {other} values, which are no hand of 21 landmarks"),
         };
@@ -153,12 +158,36 @@ pub fn hdf5(bytes: Vec<u8>, label: &str, first_film: i32) -> Result<Vec<Row>> {
         let shape = dataset.shape()?;
         let width = shape.last().map_or(0, |width| *width as usize);
         ensure!(
-            matches!(shape.as_slice(), [1, _] | [1, _, _]) && width >= 63,
+            matches!(shape.as_slice(), [1, _] | [1, _, _]) && width >= HAND_VALUES,
             "{name} has the shape {shape:?}"
         );
         let film = if shape.len() == 3 { films.next() } else { None };
         let values: Vec<f32> = dataset.read_f64()?.into_iter().map(|value| value as f32).collect();
         let hands = values.chunks_exact(width).map(|frame| Coordinates::Xyz.hand(frame));
+        rows.extend(hands.map(|hand| Row { label: label.to_owned(), hand, film }));
+    }
+    Ok(rows)
+}
+
+/// Reads a NumPy array `[rows, values]` of one label, float32 or float64: 63 values, x, y and z of the 21 landmarks, are a
+/// picture, a multiple of them the frames of a film. One more value at the end, which numbers the label, is left out. Films
+/// are numbered from `first_film`.
+///
+/// # Errors
+/// Another file, or an array of another shape.
+pub fn npy(bytes: &[u8], label: &str, first_film: i32) -> Result<Vec<Row>> {
+    let values = Array2::<f64>::read_npy(bytes)
+        .map(|values| values.mapv(|value| value as f32))
+        .or_else(|_| Array2::<f32>::read_npy(bytes))
+        .context("it is no array of rows in float32 or float64")?;
+    let (count, width) = values.dim();
+    let (frames, rest) = (width / HAND_VALUES, width % HAND_VALUES);
+    ensure!(frames > 0 && rest <= 1, "it has the shape [{count}, {width}], which is no row of 21 landmarks");
+    let mut rows = Vec::new();
+    for (row, film) in values.rows().into_iter().zip(first_film..) {
+        let row: Vec<f32> = row.iter().copied().take(frames * HAND_VALUES).collect();
+        let film = (frames > 1).then_some(film);
+        let hands = row.chunks_exact(HAND_VALUES).map(|frame| Coordinates::Xyz.hand(frame));
         rows.extend(hands.map(|hand| Row { label: label.to_owned(), hand, film }));
     }
     Ok(rows)
@@ -251,5 +280,26 @@ mod tests {
         file.create_dataset("J_0").with_f64_data(&[0.0; 4]).with_shape(&[2, 2]);
         let error = hdf5(file.finish().unwrap(), "J", 0).unwrap_err().to_string();
         assert!(error.contains("J_0 has the shape [2, 2]"), "{error}");
+    }
+
+    #[test]
+    fn rows_of_an_array_are_pictures_or_films() {
+        use ndarray_npy::WriteNpyExt;
+
+        fn written<T: ndarray_npy::WritableElement + Clone>(width: usize, value: T) -> Vec<u8> {
+            let mut bytes = Vec::new();
+            Array2::from_elem((2, width), value).write_npy(&mut bytes).unwrap();
+            bytes
+        }
+        let seen = |bytes: &[u8]| -> Vec<_> {
+            npy(bytes, "Z", 5).unwrap().iter().map(|row| (row.hand[20][2], row.film)).collect()
+        };
+        assert_eq!(seen(&written(63, 0.25_f64)), [(0.25, None), (0.25, None)]);
+        let films = [(0.5, Some(5)), (0.5, Some(5)), (0.5, Some(6)), (0.5, Some(6))];
+        assert_eq!(seen(&written(2 * 63 + 1, 0.5_f32)), films, "the number of the label is left out");
+        let error = npy(&written(42, 0.5_f64), "Z", 0).unwrap_err().to_string();
+        assert!(error.contains("shape [2, 42]"), "{error}");
+        let error = npy(&written(63, 1_i32), "Z", 0).unwrap_err().to_string();
+        assert!(error.contains("no array of rows in float32 or float64"), "{error}");
     }
 }

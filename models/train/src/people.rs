@@ -128,7 +128,8 @@ impl Person {
             "csv" => landmark_table::csv(bytes.as_slice(), self.columns)?,
             "pickle" => landmark_table::pickle(&bytes)?,
             "h5" => landmark_table::hdf5(bytes, stem, films)?,
-            _ => bail!("no file of this kind can be read: .csv, .pickle and .h5 can"),
+            "npy" => landmark_table::npy(&bytes, stem, films)?,
+            _ => bail!("no file of this kind can be read: .csv, .pickle, .h5 and .npy can"),
         };
         let letters = alphabet();
         let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
