@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fmt, fs, io,
     path::{Path, PathBuf},
 };
@@ -146,10 +147,12 @@ impl Loader {
     }
 
     /// Lays environment variables of the form `DACTYL_SECTION__KEY` over what there is. Others are passed over, so
-    /// the whole environment may be given.
+    /// the whole environment may be given, as [`std::env::vars_os`] does.
     #[must_use]
-    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, text) in variables {
+            // One that is not UTF-8 can't set a parameter.
+            let (Ok(name), Ok(text)) = (name.into_string(), text.into_string()) else { continue };
             let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__"))
             else {
                 continue;

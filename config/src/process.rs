@@ -39,7 +39,7 @@ pub fn try_process() -> Result<Arc<Config>, ConfigError> {
     if let Some(file) = std::env::var_os("DACTYL_CONFIG") {
         loader = loader.file(PathBuf::from(file));
     }
-    let loaded = loader.environment(std::env::vars()).load()?;
+    let loaded = loader.environment(std::env::vars_os()).load()?;
     lookup::set_config_files(&loaded.files);
     let mut installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     Ok(Arc::clone(installed.get_or_insert_with(|| Arc::new(loaded.config))))

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::PathBuf};
+use std::{ffi::OsString, fs, path::PathBuf};
 
 use dactyl_config::{Config, KEYS, Loader, Origin, Values};
 use proptest::prelude::*;
@@ -28,8 +28,8 @@ fn refused(text: &str) -> String {
     message.replace(dir.0.path().to_str().unwrap(), "DIR")
 }
 
-fn variable(name: &str, text: &str) -> [(String, String); 1] {
-    [(name.to_owned(), text.to_owned())]
+fn variable(name: &str, text: &str) -> [(OsString, OsString); 1] {
+    [(name.into(), text.into())]
 }
 
 #[test]

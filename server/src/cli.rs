@@ -176,10 +176,7 @@ pub(crate) struct Layers {
 impl Layers {
     /// Lays files, the environment, then the flags over the built-in values.
     pub(crate) fn load<F: FlagSet>(&self, overrides: &Overrides<F>) -> Result<Loaded, ConfigError> {
-        // Variables that are not UTF-8 can't name a parameter.
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
-        let mut loader = self.files.iter().fold(Loader::new(), Loader::file).environment(environment);
+        let mut loader = self.files.iter().fold(Loader::new(), Loader::file).environment(std::env::vars_os());
         for (key, text) in &self.assignments {
             loader = loader.flag("--set", key, text);
         }
