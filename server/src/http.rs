@@ -114,12 +114,14 @@ async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    if !may_open(&app, &headers) {
+    let mut response = if may_open(&app, &headers) {
+        open_allowed(&app, query, upgrade)
+    } else {
         let cause = "this page may not open a WebSocket here; add its origin to server.allowed_origins";
-        return text(StatusCode::FORBIDDEN, cause);
-    }
-    let mut response = open_allowed(&app, query, upgrade);
-    // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin.
+        text(StatusCode::FORBIDDEN, cause)
+    };
+    // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin,
+    // and to one that is not allowed: nothing in that answer is a secret.
     if let Some(origin) = headers.get(header::ORIGIN) {
         let shared = response.headers_mut();
         shared.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -56,6 +56,9 @@ const ENCODER = "dactyl-encoder";
 const OWN_EXTRAS = ["frame", "timings", "ended", "rate"];
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 10_000;
+/** A plain GET of a page's own origin carries no `Origin`, so the server does not see that it would refuse the page. */
+const NO_UPGRADE = `a plain request gets through, a WebSocket does not; add ${globalThis.location?.origin} to \
+server.allowed_origins, or let the proxy in front forward upgrades`;
 
 /** A connection to a server, kept up until {@link close}. */
 export class DactylClient extends EventTarget {
@@ -280,9 +283,10 @@ export class DactylClient extends EventTarget {
     url.protocol = url.protocol.replace("ws", "http");
     try {
       const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      const reason = (await answer.text()).trim();
+      const isLetIn = answer.status === 426;
+      const reason = isLetIn ? NO_UPGRADE : (await answer.text()).trim();
       const isFull = answer.status === 503 && answer.headers.has("Retry-After");
-      const isRefused = answer.status === 400 || answer.status === 403;
+      const isRefused = isLetIn || answer.status === 400 || answer.status === 403;
       this.#tryLater(isFull ? "full" : isRefused ? "refused" : "away", reason);
     } catch {
       this.#tryLater("away", "");

@@ -150,3 +150,51 @@ async fn a_paused_page_is_let_go_by_the_server_and_comes_back() {
     server.wait_for_metric("dactyl_frames_received_total", |now| now > frames).await;
     server.stop().await;
 }
+
+/// The first state of a client of `url` from which it tries again.
+async fn first_failure(browser: &Browser, url: &str) -> serde_json::Value {
+    let connect = format!(
+        "const done = arguments[0];
+         import('/web/client.js').then(({{ DactylClient }}) => {{
+             const client = new DactylClient({url:?});
+             client.addEventListener('state', ({{ detail }}) => {{
+                 if (!detail.retryMs) return;
+                 client.close();
+                 done({{ state: detail.state, reason: detail.reason }});
+             }});
+             client.connect();
+         }});"
+    );
+    browser.run_async(&connect).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_that_is_not_allowed_learns_why() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    // The practice page itself may not connect elsewhere.
+    browser.devtools("Page.setBypassCSP", serde_json::json!({"enabled": true})).await;
+    browser.open(&format!("http://localhost:{}/", server.address.port())).await;
+    let failure = first_failure(&browser, &format!("http://{}/ws", server.address)).await;
+    assert_eq!(failure["state"], "refused", "{failure}");
+    let reason = failure["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("add its origin to server.allowed_origins"), "{failure}");
+    server.stop().await;
+}
+
+/// Such a page sends no `Origin` with a plain GET: only its WebSocket is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_same_origin_that_is_not_allowed_learns_why() {
+    let server = Server::start().await;
+    // As behind a proxy on this machine: the page has a name that is not one of the server's own.
+    let name = ["--host-resolver-rules=MAP learn.example.org 127.0.0.1"];
+    let browser = Browser::start_with(Camera::None, &name).await;
+    let origin = format!("http://learn.example.org:{}", server.address.port());
+    browser.open(&origin).await;
+    let failure = first_failure(&browser, "/ws").await;
+    assert_eq!(failure["state"], "refused", "{failure}");
+    let reason = failure["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(&format!("add {origin} to server.allowed_origins")), "{failure}");
+    assert!(reason.contains("proxy"), "{failure}");
+    server.stop().await;
+}
