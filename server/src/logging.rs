@@ -123,9 +123,9 @@ fn bridge_gstreamer() {
     gst::log::remove_default_log_function();
     gst::log::add_log_function(|category, level, _file, _function, _line, object, message| {
         let Some(text) = message.get() else { return };
-        let text = without_letters(&text);
         let object = object.map(ToString::to_string);
         let (category, object) = (category.name(), object.as_deref());
+        let text = without_letters(category, &text);
         if ELEMENTS.contains(&category) {
             forward!("dactyl::elements", level, category, object, text);
         } else {
@@ -142,11 +142,18 @@ fn set_gstreamer_thresholds() {
     }
 }
 
-/// GStreamer prints events whole, so a `letter-target` event would name the letter.
-fn without_letters(text: &str) -> Cow<'_, str> {
-    match text.find("letter-target") {
-        Some(at) => Cow::Owned(format!("{}letter-target event", &text[..at])),
-        None => Cow::Borrowed(text),
+/// GStreamer prints events and element messages whole: a `letter-target` event would name the letter, and what an element
+/// posts is what it saw in a frame. `textoverlay` prints, in quotes, what it draws.
+fn without_letters<'a>(category: &str, text: &'a str) -> Cow<'a, str> {
+    let printed = [("letter-target", "letter-target event"), ("element message: ", "element message")];
+    for (begin, shown) in printed {
+        if let Some(at) = text.find(begin) {
+            return Cow::Owned(format!("{}{shown}", &text[..at]));
+        }
+    }
+    match text.split_once('\'') {
+        Some((before, _)) if category == "basetextoverlay" => Cow::Borrowed(before),
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -154,7 +161,7 @@ fn without_letters(text: &str) -> Cow<'_, str> {
 fn bridge_glib() {
     glib::log_set_default_handler(|domain, level, text| {
         let domain = domain.unwrap_or_default();
-        let text = without_letters(text);
+        let text = without_letters(domain, text);
         match level {
             glib::LogLevel::Error | glib::LogLevel::Critical => {
                 tracing::error!(target: "glib", domain, "{text}");
@@ -197,6 +204,16 @@ mod tests {
     fn the_letter_of_an_event_is_left_out() {
         let text =
             "sending event custom-downstream event: 0x1, letter-target, letter=(string)Q, epoch=(guint64)3;";
-        assert_eq!(without_letters(text), "sending event custom-downstream event: 0x1, letter-target event");
+        let shown = "sending event custom-downstream event: 0x1, letter-target event";
+        assert_eq!(without_letters("GST_EVENT", text), shown);
+    }
+
+    #[test]
+    fn what_an_element_posts_and_what_is_drawn_are_left_out() {
+        let text = "[msg 0x1] posting on bus element message: 0x1, time 99:99:99.999999999, seq-num 7, element \
+            'classifier', lstm-classifier, id=(guint64)3, labels=(string)< F, I >;";
+        assert_eq!(without_letters("GST_BUS", text), "[msg 0x1] posting on bus element message");
+        assert_eq!(without_letters("basetextoverlay", "Rendering text 'F'"), "Rendering text ");
+        assert_eq!(without_letters("GST_PADS", "no pad 'F'"), "no pad 'F'");
     }
 }

@@ -228,27 +228,35 @@ fn a_model_that_contradicts_the_configuration_is_refused() {
     assert!(outcome(command("config", &dir).output().unwrap()).1.contains("even.onnx"));
 }
 
-/// Also where everything is logged that there is.
+/// Also where everything is logged that there is, the client asks for what elements post, and the letter is drawn.
 #[test]
 fn no_letter_and_no_frame_is_ever_logged() {
     let dir = Dir::new();
     let log = dir.path().join("log");
     let mut serve = command("serve", &dir);
-    serve.args(["--log-level", "trace", "--listen", "127.0.0.1:0"]).env("GST_DEBUG", "*:7");
+    serve.args(["--log-level", "trace", "--listen", "127.0.0.1:0", "--pipeline", "overlay"]);
+    // A and ZEBRA also where no hand is seen, and A is drawn.
+    serve.args(["--set", "letters.nothing_share=1"]).env("GST_DEBUG", "*:7");
     let server = Server::spawn(serve.stderr(fs::File::create(&log).unwrap()));
     let frames = pictures(&dir);
+    let url = format!("{}?extras=top,status,landmarks", server.url);
     let (code, output, error) =
-        run(dactyl(["send", "--url", &server.url, "--json", "--letter", "zebra"]).arg(&frames));
+        run(dactyl(["send", "--url", &url, "--json", "--letter", "zebra"]).arg(&frames));
     assert_eq!((code, error.as_str()), (0, ""), "{output}");
+    assert!(output.contains("\"top\"") && output.contains("\"landmarks\""), "{output}");
     drop(server);
     let log = fs::read_to_string(log).unwrap();
-    assert!(log.contains("letter-target event") && log.contains("TRACE"), "the log is not whole");
+    for part in ["TRACE", "letter-target event", "posting on bus element message", "Rendering text "] {
+        assert!(log.contains(part), "the log is not whole: no {part:?}");
+    }
     let jpeg = fs::read(frames.join("1.jpg")).unwrap();
     let base64 = base64::engine::general_purpose::STANDARD.encode(&jpeg[..30]);
     for line in log.lines() {
         let says = |word: &str| line.to_ascii_lowercase().contains(word);
-        // The labels of the model are no secret.
-        assert!(!says("zebra") || says("labels"), "{line}");
+        // The labels of the model, in its metadata and in caps, are no secret.
+        let lists_labels = line.contains("application/x-class-probabilities");
+        assert!(!says("zebra") || lists_labels, "{line}");
+        assert!(!says("probabilities=") && !says("landmarks=") && !says("'a'"), "{line}");
         assert!(!says("maxarg_letter") && !says("jpeg_blob") && !line.contains(&base64), "{line}");
     }
 }
