@@ -76,6 +76,8 @@ export class DactylClient extends EventTarget {
   #letter = null;
   /** @type {HTMLVideoElement|null} */
   #video = null;
+  /** Number of the watch over the video: an ended one is still called once, at the video's next picture. */
+  #watchNumber = 0;
   /** @type {Worker|null} */
   #encoder = null;
   #encoding = false;
@@ -189,6 +191,7 @@ export class DactylClient extends EventTarget {
   /** Sends no more pictures; the connection stays. */
   stop() {
     this.#video = null;
+    this.#watchNumber += 1;
     this.#hasNewPicture = false;
     this.#encoder?.terminate();
     this.#encoder = null;
@@ -197,8 +200,10 @@ export class DactylClient extends EventTarget {
 
   /** @param {HTMLVideoElement} video */
   #watch(video) {
+    this.#watchNumber += 1;
+    const number = this.#watchNumber;
     const next = () => {
-      if (this.#video !== video) return;
+      if (this.#watchNumber !== number) return;
       this.#hasNewPicture = true;
       this.#sendNewest();
       if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(next);

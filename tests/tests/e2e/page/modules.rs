@@ -1,4 +1,4 @@
-//! Modules of the page on their own: comparing hands, and the course of a practice.
+//! Modules of the page on their own: comparing hands, the course of a practice, and the client.
 
 use serde_json::{Value, json};
 
@@ -83,5 +83,27 @@ async fn hands_are_compared_and_words_spelled_as_they_should_be() {
     assert_eq!(seen["unknown"], "A");
     // Half a second without a break.
     assert_eq!(seen["wins"], json!([false, false, false, false, false, false, true]));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_is_started_again_and_again_is_watched_once() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let restart = "
+        const { DactylClient } = await import('/web/client.js');
+        let waiting = [];
+        const video = { videoWidth: 0, requestVideoFrameCallback: (callback) => waiting.push(callback) };
+        const client = new DactylClient('/ws');
+        const newPicture = () => { const callbacks = waiting; waiting = []; callbacks.forEach((callback) => callback()); };
+        for (let times = 0; times < 4; times += 1) { client.start(video); client.stop(); }
+        client.start(video);
+        newPicture();
+        const running = waiting.length;
+        client.stop();
+        newPicture();
+        return { running, stopped: waiting.length };";
+    assert_eq!(run(&browser, restart).await, json!({"running": 1, "stopped": 0}));
     server.stop().await;
 }
