@@ -253,7 +253,7 @@ fn no_letter_and_no_frame_is_ever_logged() {
     let base64 = base64::engine::general_purpose::STANDARD.encode(&jpeg[..30]);
     for line in log.lines() {
         let says = |word: &str| line.to_ascii_lowercase().contains(word);
-        // The labels of the model, in its metadata and in caps, are no secret.
+        // The labels of the model, which caps list, are no secret.
         let lists_labels = line.contains("application/x-class-probabilities");
         assert!(!says("zebra") || lists_labels, "{line}");
         assert!(!says("probabilities=") && !says("landmarks=") && !says("'a'"), "{line}");
