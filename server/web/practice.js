@@ -27,6 +27,8 @@ export class PracticeView {
   #shapes;
   #picture = new HandPicture(byId("shape"));
   #isWon = false;
+  /** Goes on from a won letter. @type {ReturnType<typeof setTimeout>|undefined} */
+  #goingOn;
   /** A letter begins only when it is shown to somebody. */
   #isShown = true;
   #wrong = { letter: "", since: 0 };
@@ -67,6 +69,7 @@ export class PracticeView {
 
   /** Begins the letter, again or for the first time. */
   begin() {
+    clearTimeout(this.#goingOn);
     this.#isWon = false;
     this.#spelling.holdMs = HOLD_MS[this.#settings.speed];
     this.#spelling.begin(performance.now());
@@ -125,7 +128,7 @@ export class PracticeView {
     const said = isWordDone ? text("wonAll", { word: signs.join("") }) : text("won", { letter });
     this.#clearHint();
     this.#say(said, true);
-    setTimeout(() => this.#goOn(said), WON_MS);
+    this.#goingOn = setTimeout(() => this.#goOn(said), WON_MS);
   }
 
   #skip() {

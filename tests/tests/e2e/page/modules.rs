@@ -107,3 +107,36 @@ async fn a_camera_that_is_started_again_and_again_is_watched_once() {
     assert_eq!(run(&browser, restart).await, json!({"running": 1, "stopped": 0}));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_time() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let win = "
+        const { PracticeView } = await import('/web/practice.js');
+        const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        const practised = [];
+        const client = { practise: (letter) => practised.push(letter) };
+        const settings = { speed: 'quick', list: 'alphabet', ownList: '', hand: 'right', mirrored: false };
+        const statistics = { won() {}, skipped() {} };
+        const view = new PracticeView({ client, settings, statistics, labels: ['A', 'B', 'C'], shapes: {} });
+        const win = async () => {
+            view.feedback({ letter: practised.at(-1), probability: 1 });
+            await after(300);
+            view.analysed();
+        };
+        view.begin();
+        await win();
+        view.begin(); // Repeat
+        await after(1200);
+        await win();
+        view.renew(); // another list
+        await after(1200);
+        await win();
+        await after(1200);
+        return practised;";
+    // The last one is let run out.
+    assert_eq!(run(&browser, win).await, json!(["A", "A", "A", "B"]));
+    server.stop().await;
+}
