@@ -5,12 +5,14 @@ mod loader;
 mod lookup;
 mod process;
 mod schema;
+mod web_origin;
 
 pub use keys::{KEYS, Key, Values};
 pub use loader::{ConfigError, Loaded, Loader, Origin};
 pub use lookup::{Kind, NotFound, find, find_or_place};
 pub use process::{install, install_loaded, process, try_process};
 pub use schema::*;
+pub use web_origin::WebOrigin;
 
 /// The commented defaults, as shipped.
 pub const DEFAULT_TOML: &str = include_str!("../default.toml");

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{Config, DEFAULT_TOML, keys::Key};
+use crate::{Config, DEFAULT_TOML, WebOrigin, keys::Key};
 
 /// Prefix of the environment variables that set a key: `DACTYL_SECTION__KEY`.
 const PREFIX: &str = "DACTYL_";
@@ -309,6 +309,15 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
         return refuse(
             "server.listen",
             format!("{:?} is not host:port with a port from 0 to 65535", server.listen),
+        );
+    }
+    let is_origin = |listed: &String| listed == "null" || WebOrigin::parse_listed(listed).is_some();
+    if let Some(listed) = server.allowed_origins.iter().find(|listed| !is_origin(listed)) {
+        return refuse(
+            "server.allowed_origins",
+            format!(
+                "{listed:?} is the origin of no page; write scheme://host or scheme://host:port, or null"
+            ),
         );
     }
     if server.ping_timeout_s <= server.ping_interval_s {

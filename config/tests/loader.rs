@@ -148,6 +148,33 @@ fn values_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn allowed_origins_that_can_match_no_page_are_refused() {
+    let load = |text: &str| Loader::new().flag("--set", "server.allowed_origins", text).load();
+    for allowed in
+        ["https://learn.example.org", "https://Learn.example.org:444/", "capacitor://localhost", "null"]
+    {
+        load(allowed).unwrap();
+    }
+    for never in [
+        "learn.example.org",
+        "*",
+        "https://*.example.org",
+        "https://learn.example.org/practice",
+        "https://learn.example.org:",
+        "https://",
+        "NULL",
+    ] {
+        assert_eq!(
+            load(&format!("https://a.example, {never}")).unwrap_err().to_string(),
+            format!(
+                "flag --set: server.allowed_origins is refused: {never:?} is the origin of no page; write \
+                 scheme://host or scheme://host:port, or null"
+            )
+        );
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_is_refused_with_its_line() {
     let message = refused("[server]\nmax_fps = = 3\n");
     assert!(message.starts_with("DIR/mine.toml:2: not TOML: "), "{message}");

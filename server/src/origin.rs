@@ -1,6 +1,8 @@
 //! Who may open a WebSocket. Browsers let any page on the web open one to any address, localhost too, and say which
 //! page it was in the `Origin` header; programs that are not browsers send none.
 
+use dactyl_config::WebOrigin;
+
 /// Whether a WebSocket may be opened.
 ///
 /// `origin` and `host` are the request's headers of those names; `allowed` are further origins, such as
@@ -14,73 +16,13 @@ pub fn is_allowed(origin: Option<&str>, host: Option<&str>, allowed: &[String]) 
     if origin == "null" {
         return allowed.iter().any(|listed| listed == "null");
     }
-    let Some(origin) = Origin::parse(origin) else {
+    let Some(origin) = WebOrigin::parse(origin) else {
         return false;
     };
     // Behind a proxy that ends TLS the scheme of the page is not the one spoken here; the authority is.
-    let own = host.and_then(|host| Origin::of_authority(origin.scheme, host));
+    let own = host.and_then(|host| WebOrigin::of_authority(origin.scheme(), host));
     own.is_some_and(|own| own.is_web() && own == origin)
-        || allowed.iter().any(|listed| Origin::parse(listed.trim_end_matches('/')).as_ref() == Some(&origin))
-}
-
-/// Scheme, host and port (RFC 6454).
-struct Origin<'a> {
-    scheme: &'a str,
-    host: &'a str,
-    /// `None` where neither the text nor the scheme says one.
-    port: Option<u16>,
-}
-
-impl<'a> Origin<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
-        Self::of_authority(scheme, authority)
-    }
-
-    fn of_authority(scheme: &'a str, authority: &'a str) -> Option<Self> {
-        // The colons inside of [::1] separate no port.
-        let colon = authority.rfind(':').filter(|&colon| !authority[colon..].contains(']'));
-        let (host, port) = match colon {
-            Some(colon) => (&authority[..colon], Some(port(&authority[colon + 1..])?)),
-            None => (authority, default_port(scheme)),
-        };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let valid = match bare {
-            Some(address) => address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)),
-            // Anything that could end the host for one reader and not for another is refused.
-            None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
-        };
-        (valid && !host.is_empty() && bare != Some("") && !scheme.is_empty()).then_some(Self {
-            scheme,
-            host,
-            port,
-        })
-    }
-
-    fn is_web(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case("http") || self.scheme.eq_ignore_ascii_case("https")
-    }
-}
-
-impl PartialEq for Origin<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self.host.eq_ignore_ascii_case(other.host)
-            && self.port == other.port
-    }
-}
-
-fn port(text: &str) -> Option<u16> {
-    // `parse` alone would take "+80".
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    }
+        || allowed.iter().any(|listed| WebOrigin::parse_listed(listed) == Some(origin))
 }
 
 #[cfg(test)]
