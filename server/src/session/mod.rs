@@ -7,7 +7,14 @@ mod seen;
 mod socket;
 pub(crate) mod wiring;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
@@ -60,11 +67,17 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
     let open = OpenSession(Arc::clone(&metrics));
     let outbox = Arc::new(Outbox::default());
     let commands = Arc::new(Commands::default());
+    let refusals = Arc::new(Refusals {
+        outbox: Arc::clone(&outbox),
+        metrics: Arc::clone(&metrics),
+        most: limits.max_bad_messages,
+        in_a_row: AtomicU32::new(0),
+    });
     let ledger = {
-        let outbox = Arc::clone(&outbox);
+        let refusals = Arc::clone(&refusals);
         let pace = Pace::default();
         Ledger::new(Arc::clone(&metrics), move |record, outcome| {
-            tell_end(&outbox, extras, &pace, record, outcome);
+            tell_end(&refusals, extras, &pace, record, outcome);
         })
     };
     let outlet = Arc::new(Outlet {
@@ -97,6 +110,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         limits,
         metrics: Arc::clone(&metrics),
         outbox: Arc::clone(&outbox),
+        refusals,
         commands: Arc::clone(&commands),
         ledger: Arc::clone(&ledger),
         prepared,
@@ -104,7 +118,6 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         frames: 0,
         rate: Rate::new(),
         letters: Rate::new(),
-        bad_in_a_row: 0,
     };
     // Ends the pipeline also when this future is dropped.
     let _end = EndOfSession { ledger, commands };
@@ -113,18 +126,48 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
 }
 
 /// Tells the client what became of a frame, as far as it wants to know.
-fn tell_end(outbox: &Outbox, extras: Extras, pace: &Pace, record: &FrameRecord, outcome: Outcome) {
+fn tell_end(refusals: &Refusals, extras: Extras, pace: &Pace, record: &FrameRecord, outcome: Outcome) {
     match outcome {
-        Outcome::Refused => outbox.refuse(&Refusal::no_picture(record.id)),
-        Outcome::Analysed if extras.rate => {
-            if let Some(rate) = pace.next(&record.stages(), Instant::now()) {
-                outbox.rate(rate);
+        Outcome::Refused => refusals.tell(&[Refusal::no_picture(record.id)]),
+        Outcome::Analysed => {
+            refusals.end_row();
+            let rate = extras.rate.then(|| pace.next(&record.stages(), Instant::now())).flatten();
+            if let Some(rate) = rate {
+                refusals.outbox.rate(rate);
             }
         }
         _ => {}
     }
     if extras.ended {
-        outbox.ended(record.id, outcome);
+        refusals.outbox.ended(record.id, outcome);
+    }
+}
+
+/// Answers bad messages, and closes the socket of a client that sends nothing else.
+struct Refusals {
+    outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
+    /// Bad messages in a row that close the socket.
+    most: u32,
+    in_a_row: AtomicU32,
+}
+
+impl Refusals {
+    /// Tells what was wrong with one message.
+    fn tell(&self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            self.metrics.bad_message(refusal.code);
+            self.outbox.refuse(refusal);
+        }
+        if self.in_a_row.fetch_add(1, Ordering::AcqRel) + 1 >= self.most {
+            self.outbox.close(Close::TooManyBadMessages);
+        }
+    }
+
+    /// A message was good. Whether a frame is, is known when it was analysed: the check lets some pass that give no
+    /// picture.
+    fn end_row(&self) {
+        self.in_a_row.store(0, Ordering::Release);
     }
 }
 
@@ -164,8 +207,6 @@ enum Taken {
     Work,
     /// Neither.
     Nothing,
-    /// One bad message too many in a row.
-    TooManyBad,
 }
 
 /// The way of a message into the pipeline.
@@ -173,6 +214,7 @@ struct Intake {
     limits: Limits,
     metrics: Arc<Metrics>,
     outbox: Arc<Outbox>,
+    refusals: Arc<Refusals>,
     commands: Arc<Commands>,
     ledger: Arc<Ledger>,
     prepared: Arc<Prepared>,
@@ -182,7 +224,6 @@ struct Intake {
     frames: u64,
     rate: Rate,
     letters: Rate,
-    bad_in_a_row: u32,
 }
 
 impl Intake {
@@ -205,7 +246,10 @@ impl Intake {
         };
         let request = match request {
             Ok(request) => request,
-            Err(refusal) => return self.refuse(&[refusal]),
+            Err(refusal) => {
+                self.refusals.tell(&[refusal]);
+                return Taken::Nothing;
+            }
         };
         let has_letter = request.new_letter.is_some();
         let mut refusals = Vec::new();
@@ -221,24 +265,13 @@ impl Intake {
             }
             refusals.extend(refused);
         }
-        if refusals.is_empty() {
-            self.bad_in_a_row = 0;
-            return if has_letter || has_frame { Taken::Work } else { Taken::Nothing };
+        if !refusals.is_empty() {
+            self.refusals.tell(&refusals);
+        } else if !has_frame {
+            self.refusals.end_row();
         }
-        match self.refuse(&refusals) {
-            // The letter beside a bad frame counts.
-            Taken::Nothing if has_letter => Taken::Work,
-            taken => taken,
-        }
-    }
-
-    fn refuse(&mut self, refusals: &[Refusal]) -> Taken {
-        for refusal in refusals {
-            self.metrics.bad_message(refusal.code);
-            self.outbox.refuse(refusal);
-        }
-        self.bad_in_a_row += 1;
-        if self.bad_in_a_row >= self.limits.max_bad_messages { Taken::TooManyBad } else { Taken::Nothing }
+        // The letter beside a bad frame counts.
+        if has_letter || (has_frame && refusals.is_empty()) { Taken::Work } else { Taken::Nothing }
     }
 
     fn tell_refused(&self) {

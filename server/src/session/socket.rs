@@ -100,10 +100,8 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                     Message::Ping(_) => Taken::Nothing,
                     Message::Close(_) => return End::Gone,
                 };
-                match taken {
-                    Taken::Work => times.worked = now,
-                    Taken::Nothing => {}
-                    Taken::TooManyBad => return End::Close(Close::TooManyBadMessages),
+                if taken == Taken::Work {
+                    times.worked = now;
                 }
                 // The writer may be held up by the very client that fills the outbox.
                 if let Some(close) = outbox.ending() {
