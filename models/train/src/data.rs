@@ -78,14 +78,18 @@ const PICTURES: [&str; 6] = ["DavidLee", "prestonglee", "SigNN", "13lack13lood",
 /// the other explains both.
 const ASPECT: [(&str, f32); 2] = [("SigNN", 3.0 / 4.0), ("asl-ai", 4.0 / 3.0)];
 
-/// The clips in which J and Z are really moved, beside the films of [`crate::hands_file`]; J and Z of every other set are held shapes.
-const MOVING: [(&str, u8); 5] = [
-    ("Meyyappan-Dm", b'J'),
-    ("Meyyappan-Dm", b'Z'),
-    ("Mrunalisa", b'Z'),
-    ("kevinjosethomas", b'J'),
-    ("kevinjosethomas", b'Z'),
+/// Recordings whose J or Z is a held shape. In every other recording it is taken to be moved.
+const HELD: [(&str, u8); 6] = [
+    ("gunsai75", b'J'),
+    ("gunsai75", b'Z'),
+    ("Hands4All", b'Z'),
+    ("Lolzorus", b'J'),
+    ("Lolzorus", b'Z'),
+    ("PredaAlin", b'J'),
 ];
+
+/// Sets of single hands whose J or Z is moved, beside the films of [`crate::hands_file`]. In every other set it is a held shape.
+const MOVING: [(&str, u8); 2] = [("kevinjosethomas", b'J'), ("kevinjosethomas", b'Z')];
 
 /// What a folder of sets holds.
 #[derive(Debug, Clone)]
@@ -214,15 +218,13 @@ fn index_of(labels: &[String], label: &str) -> Result<usize> {
     labels.iter().position(|known| known == label).with_context(|| format!("the label {label} is unknown"))
 }
 
-/// J and Z of the alphabet need their movement; other signs are taken as they were recorded.
-fn kind(name: &str, labels: &[String], letter: usize) -> Kind {
+/// J and Z of the alphabet need their movement, which `moves` tells of; other signs are taken as they were recorded.
+fn kind(labels: &[String], letter: usize, moves: impl FnOnce(u8) -> bool) -> Kind {
     if labels != alphabet() {
-        return Kind::Moving;
-    }
-    let code = b'A' + letter as u8;
-    if letter != J && letter != Z {
+        Kind::Moving
+    } else if letter != J && letter != Z {
         Kind::Still
-    } else if MOVING.contains(&(name, code)) {
+    } else if moves(b'A' + letter as u8) {
         Kind::Moving
     } else {
         Kind::HeldShape
@@ -300,7 +302,8 @@ fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
                 Side::Left => (mirrored(left), mirrored(right)),
             })
             .unzip();
-        clips.push(Clip { letter, kind: kind(name, known, letter), frames, other, ordered: true });
+        let kind = kind(known, letter, |code| !HELD.contains(&(name, code)));
+        clips.push(Clip { letter, kind, frames, other, ordered: true });
     }
     Ok(clips)
 }
@@ -342,10 +345,7 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
         match clips.iter_mut().find(|(known, clip)| clip.letter == letter && *known == film) {
             Some((_, clip)) => clip.frames.push(Some(hand)),
             None => {
-                let kind = match kind(name, known, letter) {
-                    Kind::HeldShape if film.is_some() => Kind::Moving,
-                    kind => kind,
-                };
+                let kind = kind(known, letter, |code| film.is_some() || MOVING.contains(&(name, code)));
                 let ordered = if films.is_some() { film.is_some() } else { !PICTURES.contains(&name) };
                 clips.push((
                     film,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dactyl_models::keypoints::{Keypoints, LEFT_HAND};
+use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_models::letters::features::{hand_1_rows, shape};
 use dactyl_models::letters::{Classifier, Overrides};
 use dactyl_models::runtime::Cancel;
@@ -302,6 +302,27 @@ fn clips_are_numbered_as_another_model_numbers_their_labels() {
 }
 
 #[test]
+fn one_s_own_recording_of_j_is_its_movement() {
+    let folder = tempfile::tempdir().unwrap();
+    let clips: Vec<_> = data::alphabet()
+        .iter()
+        .map(|letter| {
+            let mut clip = keypoint_file::Clip::new(letter, [640, 480]);
+            let mut keypoints = Keypoints::absent();
+            keypoints.part_mut(RIGHT_HAND).fill([0.5; 4]);
+            clip.push(&keypoints, false);
+            clip
+        })
+        .collect();
+    keypoint_file::write(&folder.path().join("full/me.npz"), &clips).unwrap();
+    let signers = data::read(folder.path(), None, &[]).unwrap().signers;
+    let of = |letter: usize| -> Vec<Kind> {
+        signers[0].clips.iter().filter(|clip| clip.letter == letter).map(|clip| clip.kind).collect()
+    };
+    assert_eq!((of(0), of(J), of(Z)), (vec![Kind::Still], vec![Kind::Moving], vec![Kind::Moving]));
+}
+
+#[test]
 fn the_sets_are_read_without_wrong_labels() {
     let Some(letters) = shared() else { return };
     let everybody = data::read(&letters, None, &[]).unwrap().signers;
@@ -317,6 +338,8 @@ fn the_sets_are_read_without_wrong_labels() {
     assert_eq!(of("Hands4All", J), []);
     assert_eq!(of("Mrunalisa", J), []);
     assert_eq!(of("Mrunalisa", Z), [Kind::Moving]);
+    assert_eq!(of("Meyyappan-Dm", J), [Kind::Moving]);
+    assert_eq!(of("Lolzorus", J), [Kind::HeldShape]);
     assert_eq!(of("kevinjosethomas", J), [Kind::Moving]);
     assert_eq!(of("DavidLee", Z), [Kind::HeldShape]);
     assert_eq!(of("DavidLee", 0), [Kind::Still]);
