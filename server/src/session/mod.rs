@@ -371,9 +371,9 @@ impl Listener for Outlet {
     fn message(&self, structure: &gst::StructureRef) {
         let Some(seen) = seen::Seen::read(structure) else { return };
         if self.extras.status
-            && let Some(status) = self.status.next(&seen)
+            && let Some(status) = self.status.after(&seen)
         {
-            self.outbox.extra(Extra::Status, seen.frame, protocol::status(&status));
+            self.outbox.status(seen.frame, protocol::status(&status));
         }
         if self.extras.top
             && let Some(top) = &seen.top

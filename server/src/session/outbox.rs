@@ -42,6 +42,8 @@ struct State {
     kept: VecDeque<Outgoing>,
     feedback: Option<Outgoing>,
     extras: [Option<String>; 3],
+    /// The last status of this epoch that was put in.
+    status: String,
     ended: Vec<(u64, Outcome)>,
     rate: Option<f64>,
     ping: bool,
@@ -87,6 +89,7 @@ impl Outbox {
             state.first_frame = first_frame;
             state.feedback = None;
             state.extras = Default::default();
+            state.status.clear();
             if answered {
                 state.unanswered.push_back((epoch, came));
             }
@@ -126,6 +129,16 @@ impl Outbox {
         self.change(|state| {
             if frame >= state.first_frame {
                 state.extras[extra as usize] = Some(text);
+            }
+        });
+    }
+
+    /// The status after that frame, worth a message if it is another one or the first of its epoch.
+    pub(super) fn status(&self, frame: u64, text: String) {
+        self.change(|state| {
+            if frame >= state.first_frame && text != state.status {
+                state.status.clone_from(&text);
+                state.extras[Extra::Status as usize] = Some(text);
             }
         });
     }
@@ -242,6 +255,21 @@ mod tests {
         assert_eq!(drain(&outbox), []);
         outbox.feedback(1, "new".to_owned(), None);
         assert_eq!(drain(&outbox), [feedback("new")]);
+    }
+
+    #[test]
+    fn the_status_is_told_when_it_changes_and_anew_after_a_new_letter() {
+        let outbox = Outbox::default();
+        let told = |frame: u64, text: &str| {
+            outbox.status(frame, text.to_owned());
+            drain(&outbox)
+        };
+        let warming = [Outgoing::Text("warming 1/32".to_owned())];
+        assert_eq!(told(1, "warming 1/32"), warming);
+        assert_eq!(told(2, "warming 1/32"), []);
+        outbox.begin_epoch(1, 3, Instant::now(), false);
+        assert_eq!(told(2, "warming 1/32"), [], "an earlier letter's, and late");
+        assert_eq!(told(3, "warming 1/32"), warming);
     }
 
     #[test]

@@ -85,35 +85,22 @@ fn read_top(structure: &gst::StructureRef) -> Option<Vec<(String, f64)>> {
         .collect()
 }
 
-/// The status of a session, as `?extras=status` tells it.
+/// The status of a session, as `?extras=status` tells it. Holds whether the last frame shows a hand.
 #[derive(Default)]
-pub(super) struct Status(Mutex<StatusState>);
-
-#[derive(Default)]
-struct StatusState {
-    hand: Option<bool>,
-    said: String,
-}
+pub(super) struct Status(Mutex<Option<bool>>);
 
 impl Status {
-    /// The status after a message, if it changed: `warming 12/32`, then `ready`, or `no_hand` when the last frame shows
-    /// none.
-    pub(super) fn next(&self, seen: &Seen) -> Option<String> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(hand) = seen.hand {
-            state.hand = Some(hand);
-        }
+    /// The status after a message of the classifier: `warming 12/32`, then `ready`, or `no_hand` when the last frame
+    /// shows none.
+    pub(super) fn after(&self, seen: &Seen) -> Option<String> {
+        let mut hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *hand = seen.hand.or(*hand);
         let (filled, window) = seen.window?;
-        let status = match (filled < window, state.hand) {
+        Some(match (filled < window, *hand) {
             (true, _) => format!("warming {filled}/{window}"),
             (false, Some(false)) => "no_hand".to_owned(),
             (false, _) => "ready".to_owned(),
-        };
-        if status == state.said {
-            return None;
-        }
-        state.said.clone_from(&status);
-        Some(status)
+        })
     }
 }
 
@@ -148,14 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn the_status_is_told_when_it_changes() {
+    fn the_status_follows_the_window_and_then_the_hand() {
         let status = Status::default();
-        let next = |seen: Seen| status.next(&seen);
+        let next = |seen: Seen| status.after(&seen);
         assert_eq!(next(hands(true, false)), None);
         assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));
         assert_eq!(next(window(31)).as_deref(), Some("warming 31/32"));
         assert_eq!(next(window(32)).as_deref(), Some("ready"));
-        assert_eq!(next(window(32)), None);
         assert_eq!(next(hands(false, false)), None);
         assert_eq!(next(window(32)).as_deref(), Some("no_hand"));
         assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));

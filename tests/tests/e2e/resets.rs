@@ -74,6 +74,19 @@ async fn a_frame_in_the_reset_s_message_is_the_first_of_the_new_letter() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_is_told_after_each_of_two_letters_close_together() {
+    let server = Server::start().await;
+    let mut client = Client::connect_to(&server, "?extras=status").await.expect("a session");
+    for _ in 0..3 {
+        client.send_letter("A").await;
+        client.expect_reset().await;
+        client.send_analysed(&server, &frames(1)).await;
+        assert_eq!(client.answer().await["status"], "warming 1/32");
+    }
+    server.stop().await;
+}
+
 /// A pipeline whose results wait 50 ms behind the smoother, so that several of the old letter are on their way at a reset.
 const SLOW: &str = r#"
 description = "Results that are late"
