@@ -241,7 +241,7 @@ fn no_letter_and_no_frame_is_ever_logged() {
     let frames = pictures(&dir);
     let url = format!("{}?extras=top,status,landmarks", server.url);
     let (code, output, error) =
-        run(dactyl(["send", "--url", &url, "--json", "--letter", "zebra"]).arg(&frames));
+        run(dactyl(["send", "--url", &url, "--json", "--letter", "zebra", "--fps", "4"]).arg(&frames));
     assert_eq!((code, error.as_str()), (0, ""), "{output}");
     assert!(output.contains("\"top\"") && output.contains("\"landmarks\""), "{output}");
     drop(server);
