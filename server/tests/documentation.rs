@@ -111,6 +111,18 @@ fn every_element_and_every_pipeline_is_listed() {
 
 /// The example is built as the server builds it, and its mistake is found in the line that is shown.
 #[test]
+fn the_model_card_names_the_runtime_that_is_fetched() {
+    let weights = repository().join("models/weights");
+    let card = fs::read_to_string(weights.join("README.md")).unwrap();
+    let manifest: toml::Table =
+        toml::from_str(&fs::read_to_string(weights.join("manifest.toml")).unwrap()).unwrap();
+    let archives = manifest["archive"].as_array().unwrap();
+    let runtime = archives.iter().find(|archive| archive["package"].as_str() == Some("onnxruntime")).unwrap();
+    let version = runtime["version"].as_str().unwrap();
+    assert!(card.contains(&format!("ONNX Runtime {version},")), "the card's time is not of {version}");
+}
+
+#[test]
 fn the_pipeline_that_is_shown_builds_and_its_mistake_is_named_as_shown() {
     dactyl::register_elements().unwrap();
     let readme = readme();
