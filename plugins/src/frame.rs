@@ -27,7 +27,7 @@ pub enum Progress {
     Decoding = 1,
     /// Came out of the image decoder as a picture.
     Decoded = 2,
-    /// Its keypoints were computed.
+    /// Its keypoints were classified, or taken into a window that is not full.
     Analysed = 3,
 }
 

@@ -122,7 +122,12 @@ impl LstmClassifier {
         }
         match recognizer.push(&keypoints, picture, &self.cancel) {
             Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
-            Err(RunError::Cancelled(_)) => Err(gst::FlowError::Flushing),
+            Err(RunError::Cancelled(_)) => {
+                if let Some((record, elapsed)) = frame::of(buffer).zip(self.cancel.elapsed()) {
+                    record.add_stage(frame::CANCEL_STAGE, elapsed);
+                }
+                Err(gst::FlowError::Flushing)
+            }
             Err(error) => {
                 gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)
@@ -326,10 +331,6 @@ impl Filter for LstmClassifier {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let begin = Instant::now();
         let settings = lock(&self.settings).clone().classifier;
-        let record = frame::of(&buffer);
-        if let Some(record) = &record {
-            record.mark(Progress::Analysed);
-        }
         let Some(answer) = self.classify(&buffer, settings.nothing_share)? else {
             self.bad_buffers.fetch_add(1, Ordering::Relaxed);
             gst::element_imp_warning!(
@@ -340,7 +341,8 @@ impl Filter for LstmClassifier {
             );
             return Ok(self.pads.withhold(&buffer));
         };
-        if let Some(record) = &record {
+        if let Some(record) = frame::of(&buffer) {
+            record.mark(Progress::Analysed);
             record.add_stage(STAGE, begin.elapsed());
         }
         if settings.post_messages {

@@ -1,6 +1,6 @@
 use gst::prelude::*;
 use gstdactyl::caps::{ClassProbabilitiesInfo, KeypointsInfo};
-use gstdactyl::frame::{self, FrameRecord, Progress};
+use gstdactyl::frame::{self, CANCEL_STAGE, FrameRecord, Progress};
 
 use crate::model;
 use crate::stream::{Stream, buffer, bus_of, gap, init, target};
@@ -175,6 +175,35 @@ fn a_frame_counts_as_analysed_whatever_becomes_of_it() {
     assert_eq!(record.progress(), Progress::Analysed);
     assert_eq!(record.stages()[0].0, "lstm-classifier");
     assert_eq!(classifier.stream.output.lines(), ["gap 0"]);
+}
+
+#[test]
+fn a_frame_without_keypoints_does_not_count_as_analysed() {
+    let mut classifier = open("");
+    let record = FrameRecord::new(1, 0, |_| {});
+    let mut frame = buffer(vec![0; 100], 0);
+    frame::attach(frame.make_mut(), &record);
+    classifier.stream.harness.push(frame).unwrap();
+    assert_eq!(record.progress(), Progress::Queued);
+}
+
+#[test]
+fn a_frame_that_a_flush_cancels_does_not_count_as_analysed_and_tells_how_long_it_took() {
+    let mut classifier = open("");
+    classifier.push_frames(3, Some(1.0), 0);
+    let record = FrameRecord::new(1, 0, |_| {});
+    let mut frame = buffer(model::frame(Some(1.0)), 120);
+    frame::attach(frame.make_mut(), &record);
+    // The flush comes when the frame is past the pad's own check.
+    let pad = classifier.stream.harness.element().unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, _| {
+        assert!(pad.send_event(gst::event::FlushStart::new()));
+        gst::PadProbeReturn::Remove
+    });
+    assert_eq!(classifier.stream.harness.push(frame), Err(gst::FlowError::Flushing));
+    assert_eq!(record.progress(), Progress::Queued);
+    let stages: Vec<_> = record.stages().iter().map(|(stage, _)| *stage).collect();
+    assert_eq!(stages, [CANCEL_STAGE]);
 }
 
 #[test]
