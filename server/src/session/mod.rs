@@ -35,7 +35,7 @@ use crate::{
     metrics::Metrics,
     pipeline_file::PipelineError,
     prepare::Prepared,
-    protocol::{self, Close, Extras, Outcome, Refusal, Request, Timings},
+    protocol::{self, Close, ErrorCode, Extras, Outcome, Refusal, Request, Timings},
 };
 
 /// What a session is started with.
@@ -253,14 +253,19 @@ impl Intake {
         };
         let has_letter = request.new_letter.is_some();
         let mut refusals = Vec::new();
+        let mut letter_stays = false;
         if let Some(letter) = request.new_letter {
-            refusals.extend(self.take_letter(&letter, came).err());
+            let refused = self.take_letter(&letter, came).err();
+            letter_stays = refused.as_ref().is_some_and(|refusal| refusal.code == ErrorCode::TooFast);
+            refusals.extend(refused);
         }
         let has_frame = request.jpeg.is_some();
         if let Some(jpeg) = request.jpeg {
             self.frames += 1;
-            let refused = jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err();
-            if refused.is_some() {
+            // A frame of a letter that is not taken is none of the letter before.
+            let refused =
+                if letter_stays { None } else { jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err() };
+            if letter_stays || refused.is_some() {
                 self.tell_refused();
             }
             refusals.extend(refused);

@@ -182,6 +182,20 @@ async fn more_letters_a_second_than_allowed_are_refused() {
     server.stop().await;
 }
 
+/// The frame belongs to the new letter, and the pipeline still works for the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_frame_beside_a_letter_that_comes_too_fast_is_refused_with_it() {
+    let server = Server::start_with(|config| config.server.max_fps = 1).await;
+    let mut client = Client::connect_to(&server, "?extras=ended").await.expect("a session");
+    let frame = base64(&gradient(64, 48, 1));
+    client.send_letter("A").await;
+    client.send_json(&json!({"jpeg_blob": frame, "new_letter": "B"})).await;
+    assert_eq!(outcomes(&mut client, 1).await, ["refused"]);
+    assert_eq!(server.metric("dactyl_frames_received_total").await, 0.0);
+    assert_eq!(server.metric("dactyl_bad_messages_total{code=\"too_fast\"}").await, 1.0);
+    server.stop().await;
+}
+
 /// What became of every frame, in the order of their numbers, as soon as `count` have ended.
 async fn outcomes(client: &mut Client, count: usize) -> Vec<String> {
     let mut ended = std::collections::BTreeMap::new();
