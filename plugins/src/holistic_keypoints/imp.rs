@@ -105,6 +105,7 @@ impl HolisticKeypoints {
             ));
         }
         let directory = start::find(&settings.models, dactyl_config::Kind::Directory)?;
+        start::load_runtime_of(&directory)?;
         let profile = settings.profile.into();
         let networks = Networks::load_for(profile, &directory, settings.parts()).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The networks cannot be loaded: {error}"))

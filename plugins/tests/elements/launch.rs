@@ -114,6 +114,19 @@ fn the_pipelines_of_lstm_classifier_run() {
     assert_eq!(size, u64::try_from((FRAMES - 31) * 26 * size_of::<f32>()).unwrap());
 }
 
+#[test]
+fn the_folder_of_the_models_property_is_where_onnx_runtime_is_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = dactyl_config::find_or_place(&dactyl_config::Config::builtin().models.directory);
+    // As where the plugin lies outside of the repository and nothing is configured.
+    let command = format!(
+        "env -u DACTYL_CONFIG -u DACTYL_INFERENCE__RUNTIME DACTYL_MODELS__DIRECTORY=/no/such/folder \
+            gst-launch-1.0 -q videotestsrc num-buffers=1 ! videoconvert ! holistic-keypoints models={} ! fakesink",
+        models.display()
+    );
+    run(&command, folder.path());
+}
+
 fn assert_feedback(output: &Output) {
     let lines = lines(output);
     assert!(!lines.is_empty());
