@@ -82,6 +82,10 @@ const WRONG: [(&str, u8, &str); 9] = [
 /// 0.8 times, but for the N of PredaAlin, which is close to its E, and that of prestonglee.
 const EXCHANGED: [(&str, [u8; 2]); 1] = [("kevinjosethomas", [b'M', b'N'])];
 
+/// Sets in which one and the same hand, to the last bit, stands under several labels: one under 23 letters, six under E and S.
+/// Such a hand shows one of them at most and is left out.
+const UNDER_SEVERAL_LABELS: [&str; 1] = ["SigNN"];
+
 /// Sets whose neighbouring rows are no neighbours in time: augmented copies of photographs, rows in shuffled order, and left
 /// and right hands in turn (from row to row an index finger of G jumps by three hand sizes).
 const PICTURES: [&str; 6] = ["DavidLee", "prestonglee", "SigNN", "13lack13lood", "Insitee", "Fawziya20"];
@@ -258,7 +262,7 @@ fn mended(name: &str, label: String) -> String {
     }
 }
 
-/// Rows whose hand, to the last bit, stands under several labels: it can show one of them at most.
+/// Rows whose hand stands under several labels.
 fn rows_under_several_labels(hands: &Array3<f32>, labels: &[String]) -> HashSet<usize> {
     let mut by_hand: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
     for (row, hand) in hands.outer_iter().enumerate() {
@@ -351,7 +355,11 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
     if hands.shape() != [rows, 21, 3] {
         bail!("hands have the shape {:?}", hands.shape());
     }
-    let unclear = rows_under_several_labels(&hands, &labels);
+    let unclear = if UNDER_SEVERAL_LABELS.contains(&name) {
+        rows_under_several_labels(&hands, &labels)
+    } else {
+        HashSet::new()
+    };
     let names = npz.names()?;
     let has = |column: &str| names.iter().any(|name| name == column);
     // Few sets tell where the wrist was.

@@ -324,7 +324,7 @@ fn exchanged_letters_are_put_right() {
 }
 
 #[test]
-fn a_hand_under_several_labels_is_read_under_none() {
+fn a_hand_under_several_labels_of_signn_is_read_under_none() {
     let folder = tempfile::tempdir().unwrap();
     let row = |label: &str, x: f32| Row {
         label: label.to_owned(),
@@ -332,7 +332,7 @@ fn a_hand_under_several_labels_is_read_under_none() {
         film: None,
     };
     let rows = [row("A", 0.1), row("A", 0.2), row("A", 0.2), row("B", 0.1), row("B", 0.3)];
-    let file = folder.path().join("hands").join("somebody.npz");
+    let file = folder.path().join("hands/SigNN.npz");
     hands_file::write(&file, &rows, 1.0, Side::Right).unwrap();
     let signers = data::read(folder.path(), None, &[]).unwrap().signers;
     let pictures = signers[0].clips.iter().map(|clip| (clip.letter, clip.frames.len()));
