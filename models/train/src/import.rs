@@ -1,4 +1,4 @@
-//! `dactyl-train import`: a table of hand landmarks that another program recorded becomes a set.
+//! `dactyl-train import`: a table or folder of hand landmarks that another program recorded becomes a set.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::data;
 use crate::hands_file::{self, Side};
+use crate::landmark_folder;
 use crate::landmark_table::{self, Columns, Row};
 
 /// What to import.
 #[derive(Args)]
 pub struct Import {
-    /// CSV file: one hand a line, its label and the 21 landmarks in MediaPipe's order, such as `keypoint.csv`.
+    /// CSV file: one hand a line, its label and the 21 landmarks in MediaPipe's order, such as `keypoint.csv`. Or a folder of
+    /// `LABEL/FILM/FRAME.npy`, such as `MP_Data`, of `LABEL.npy` or of `LABEL.csv`.
     table: PathBuf,
     /// File to write: `hands/NAME.npz` in a folder of sets.
     #[arg(long)]
@@ -31,6 +34,9 @@ pub struct Import {
     /// Labels to leave out.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
+    /// Keep nothing but A to Z, written as capitals.
+    #[arg(long)]
+    alphabet: bool,
 }
 
 /// Writes the set and returns a summary.
@@ -38,16 +44,26 @@ pub struct Import {
 /// # Errors
 /// A table that is not as the options say, or files that can't be read or written.
 pub fn import(options: &Import) -> Result<String> {
-    let Import { table, out, labels, columns, picture, side, without } = options;
-    let unreadable = || format!("{} can't be read", table.display());
-    let mut rows = landmark_table::csv(File::open(table).with_context(unreadable)?, *columns)
-        .with_context(unreadable)?;
+    let Import { table, out, labels, columns, picture, side, without, alphabet } = options;
+    let mut rows = if table.is_dir() {
+        landmark_folder::read(table, *columns)?
+    } else {
+        let unreadable = || format!("{} can't be read", table.display());
+        let name = table.file_stem().unwrap_or_default().to_string_lossy();
+        landmark_table::csv(File::open(table).with_context(unreadable)?, *columns, &name)
+            .with_context(unreadable)?
+    };
     if let Some(path) = labels {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
         let names: Vec<&str> = text.trim_start_matches('\u{feff}').lines().map(str::trim).collect();
         name(&mut rows, &names)
             .with_context(|| format!("{} does not fit {}", path.display(), table.display()))?;
+    }
+    if *alphabet {
+        rows.iter_mut().for_each(|row| row.label.make_ascii_uppercase());
+        let letters = data::alphabet();
+        rows.retain(|row| letters.contains(&row.label));
     }
     rows.retain(|row| !without.contains(&row.label));
     ensure!(!rows.is_empty(), "{} holds no hands", table.display());
@@ -91,7 +107,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::data::{self, Data, Kind};
+    use crate::data::{Data, Kind};
 
     #[derive(Parser)]
     struct Program {

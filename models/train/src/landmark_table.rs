@@ -6,14 +6,14 @@ use std::io::Read;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use dactyl_models::natural_order;
-use ndarray::Array2;
+use ndarray::{Array, Array2, Dimension, Ix1};
 use ndarray_npy::ReadNpyExt;
 use serde::Deserialize;
 
 use crate::data::Hand;
 
 /// Values of x, y and z of a hand.
-const HAND_VALUES: usize = 63;
+pub const HAND_VALUES: usize = 63;
 
 /// One hand of such a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,11 @@ pub enum Coordinates {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Columns {
     /// The label stands in the last column instead of the first
-    #[arg(long)]
+    #[arg(long, conflicts_with = "unlabelled")]
     pub label_last: bool,
+    /// No column holds the label: it is the file's name
+    #[arg(long)]
+    pub unlabelled: bool,
     /// Columns to skip before the coordinates
     #[arg(long, default_value_t = 0)]
     pub skip_before: usize,
@@ -81,13 +84,13 @@ impl fmt::Display for Coordinates {
     }
 }
 
-/// Reads a CSV file. Its first line may be a heading.
+/// Reads a CSV file. Its first line may be a heading. `name` is the label of all lines if the columns hold none.
 ///
 /// # Errors
 /// A line without a label, or whose coordinates are too few, too many or no numbers.
-pub fn csv(source: impl Read, columns: Columns) -> Result<Vec<Row>> {
+pub fn csv(source: impl Read, columns: Columns, name: &str) -> Result<Vec<Row>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
-    let Columns { label_last, skip_before, skip_after, coordinates } = columns;
+    let Columns { label_last, unlabelled, skip_before, skip_after, coordinates } = columns;
     let expected = coordinates.count();
     let mut rows = Vec::new();
     for (index, record) in reader.records().enumerate() {
@@ -95,7 +98,11 @@ pub fn csv(source: impl Read, columns: Columns) -> Result<Vec<Row>> {
         let line = record.position().map_or(index as u64 + 1, csv::Position::line);
         let mut cells: Vec<&str> = record.iter().map(|cell| cell.trim_matches(['\u{feff}', ' '])).collect();
         // A record has a cell at least.
-        let label = if label_last { cells.pop().unwrap_or_default() } else { cells.remove(0) };
+        let label = match () {
+            () if unlabelled => name,
+            () if label_last => cells.pop().unwrap_or_default(),
+            () => cells.remove(0),
+        };
         let is_number = |cell: &&str| cell.parse::<f32>().is_ok();
         if index == 0 && !cells.iter().all(is_number) {
             continue;
@@ -163,10 +170,33 @@ pub fn hdf5(bytes: Vec<u8>, label: &str, first_film: i32) -> Result<Vec<Row>> {
         );
         let film = if shape.len() == 3 { films.next() } else { None };
         let values: Vec<f32> = dataset.read_f64()?.into_iter().map(|value| value as f32).collect();
-        let hands = values.chunks_exact(width).map(|frame| Coordinates::Xyz.hand(frame));
+        let hands = values.chunks_exact(width).map(xyz);
         rows.extend(hands.map(|hand| Row { label: label.to_owned(), hand, film }));
     }
     Ok(rows)
+}
+
+/// The values of a NumPy array `[values]`, float32 or float64.
+///
+/// # Errors
+/// Another file, or an array of another shape.
+pub fn npy_values(bytes: &[u8]) -> Result<Vec<f32>> {
+    Ok(floats::<Ix1>(bytes)?.to_vec())
+}
+
+fn floats<Axes: Dimension>(bytes: &[u8]) -> Result<Array<f32, Axes>> {
+    Array::<f64, Axes>::read_npy(bytes)
+        .map(|values| values.mapv(|value| value as f32))
+        .or_else(|_| Array::<f32, Axes>::read_npy(bytes))
+        .with_context(|| {
+            let axes = Axes::NDIM.unwrap_or_default();
+            format!("it is no array of float32 or float64 with {axes} axes")
+        })
+}
+
+/// The hand whose x, y and z these [`HAND_VALUES`] are.
+pub fn xyz(values: &[f32]) -> Hand {
+    Coordinates::Xyz.hand(values)
 }
 
 /// Reads a NumPy array `[rows, values]` of one label, float32 or float64: 63 values, x, y and z of the 21 landmarks, are a
@@ -176,10 +206,7 @@ pub fn hdf5(bytes: Vec<u8>, label: &str, first_film: i32) -> Result<Vec<Row>> {
 /// # Errors
 /// Another file, or an array of another shape.
 pub fn npy(bytes: &[u8], label: &str, first_film: i32) -> Result<Vec<Row>> {
-    let values = Array2::<f64>::read_npy(bytes)
-        .map(|values| values.mapv(|value| value as f32))
-        .or_else(|_| Array2::<f32>::read_npy(bytes))
-        .context("it is no array of rows in float32 or float64")?;
+    let values: Array2<f32> = floats(bytes)?;
     let (count, width) = values.dim();
     let (frames, rest) = (width / HAND_VALUES, width % HAND_VALUES);
     ensure!(frames > 0 && rest <= 1, "it has the shape [{count}, {width}], which is no row of 21 landmarks");
@@ -187,7 +214,7 @@ pub fn npy(bytes: &[u8], label: &str, first_film: i32) -> Result<Vec<Row>> {
     for (row, film) in values.rows().into_iter().zip(first_film..) {
         let row: Vec<f32> = row.iter().copied().take(frames * HAND_VALUES).collect();
         let film = (frames > 1).then_some(film);
-        let hands = row.chunks_exact(HAND_VALUES).map(|frame| Coordinates::Xyz.hand(frame));
+        let hands = row.chunks_exact(HAND_VALUES).map(xyz);
         rows.extend(hands.map(|hand| Row { label: label.to_owned(), hand, film }));
     }
     Ok(rows)
@@ -219,11 +246,11 @@ mod tests {
                 Columns { label_last: true, skip_before: 1, skip_after: 2, ..xyz },
             ),
         ] {
-            let rows = csv(text.as_bytes(), columns).unwrap();
+            let rows = csv(text.as_bytes(), columns, "").unwrap();
             assert_eq!(rows, [Row { label: "A".to_owned(), hand: invented(), film: None }], "{text}");
         }
         let flat = line(invented().into_iter().flat_map(|[x, y, _]| [x, y]));
-        let rows = csv(format!("3,{flat}\n3,{flat}\n").as_bytes(), Columns::default()).unwrap();
+        let rows = csv(format!("3,{flat}\n3,{flat}\n").as_bytes(), Columns::default(), "").unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1].hand[20][..2], [20.0, 120.0]);
         assert!(rows[1].hand[20][2].is_nan());
@@ -237,7 +264,7 @@ mod tests {
             (good.replace("0.5,0.5\n", "0.5,?\n"), "line 2 holds a coordinate that is no number"),
             (good.replace('A', ""), "line 2 has no label"),
         ] {
-            let error = csv(format!("{good}{bad}").as_bytes(), Columns::default()).unwrap_err();
+            let error = csv(format!("{good}{bad}").as_bytes(), Columns::default(), "").unwrap_err();
             assert!(error.to_string().contains(complaint), "{error:?}");
         }
     }
@@ -300,6 +327,6 @@ mod tests {
         let error = npy(&written(42, 0.5_f64), "Z", 0).unwrap_err().to_string();
         assert!(error.contains("shape [2, 42]"), "{error}");
         let error = npy(&written(63, 1_i32), "Z", 0).unwrap_err().to_string();
-        assert!(error.contains("no array of rows in float32 or float64"), "{error}");
+        assert!(error.contains("no array of float32 or float64 with 2 axes"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ mod extract;
 mod hands_file;
 mod import;
 mod keypoint_file;
+mod landmark_folder;
 mod landmark_table;
 mod loso;
 mod measure;

@@ -125,11 +125,10 @@ impl Person {
         let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
         let stem = stem.rsplit('/').next().unwrap_or(stem);
         let mut rows = match extension {
-            "csv" => landmark_table::csv(bytes.as_slice(), self.columns)?,
+            "csv" => landmark_table::csv(bytes.as_slice(), self.columns, stem)?,
             "pickle" => landmark_table::pickle(&bytes)?,
             "h5" => landmark_table::hdf5(bytes, stem, films)?,
-            "npy" => landmark_table::npy(&bytes, stem, films)?,
-            _ => bail!("no file of this kind can be read: .csv, .pickle, .h5 and .npy can"),
+            _ => bail!("no file of this kind can be read: .csv, .pickle and .h5 can"),
         };
         let letters = alphabet();
         let letters: Vec<&str> = letters.iter().map(String::as_str).collect();

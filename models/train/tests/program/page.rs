@@ -184,16 +184,27 @@ fn five_signs_are_recorded_extracted_trained_exported_and_served_as_the_page_say
 fn a_recogniser_s_landmarks_become_a_set_as_the_page_says() {
     let page = page();
     let own = section(&page, "## Five signs, recorded and trained here");
-    let [import] = blocks(section(own, "### Landmarks that you have already"), "sh")[..] else {
-        panic!("one block imports")
+    let [table, folder] = blocks(section(own, "### Landmarks that you have already"), "sh")[..] else {
+        panic!("two blocks import")
     };
     let mut walk = Walk::begin();
     let points: Vec<String> = (0..42).map(|value| format!("0.{value:02}")).collect();
     let points = points.join(",");
     fs::write(walk.path().join("keypoint.csv"), format!("1,{points}\n0,{points}\n")).unwrap();
     fs::write(walk.path().join("keypoint_classifier_label.csv"), "hello\nthank you\n").unwrap();
-    let told = walk.run(import);
+    let told = walk.run(table);
     assert_eq!(told.trim(), "data/hands/earlier.npz: 2 hands, labels hello, thank you");
+
+    for (label, hand) in [("hello", 0.3), ("please", 0.4)] {
+        let film = walk.path().join("MP_Data").join(label).join("0");
+        fs::create_dir_all(&film).unwrap();
+        // The last values are the left hand, which was not found, and the right one.
+        let mut values = ndarray::Array1::from_elem(1662, 0.0);
+        values.slice_mut(ndarray::s![1662 - 63..]).fill(hand);
+        ndarray_npy::write_npy(film.join("0.npy"), &values).unwrap();
+    }
+    let told = walk.run(folder);
+    assert_eq!(told.trim(), "data/hands/earlier.npz: 2 hands, labels hello, please");
 }
 
 /// A classifier on 1662 features that answers the first label whatever it sees, with these properties.
