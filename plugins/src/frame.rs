@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use dactyl_models::runtime::Cancel;
 use gst::glib;
 use gst::meta::CustomMeta;
 
@@ -139,6 +140,13 @@ pub fn attach_epoch(buffer: &mut gst::BufferRef, epoch: u64) {
 pub fn of(buffer: &gst::BufferRef) -> Option<Arc<FrameRecord>> {
     let meta = CustomMeta::from_buffer(buffer, META).ok()?;
     Some(meta.structure().get::<FrameHandle>(RECORD).ok()?.0)
+}
+
+/// Notes in a buffer's record, if it carries one, how long the run that `cancel` ended took to end.
+pub(crate) fn note_cancelled(buffer: &gst::BufferRef, cancel: &Cancel) {
+    if let Some((record, elapsed)) = of(buffer).zip(cancel.elapsed()) {
+        record.add_stage(CANCEL_STAGE, elapsed);
+    }
 }
 
 /// The epoch that `buffer` carries, with a record or without.

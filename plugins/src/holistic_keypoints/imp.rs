@@ -190,9 +190,7 @@ impl HolisticKeypoints {
                 Ok(Some(frame.keypoints))
             }
             Err(RunError::Cancelled(_)) => {
-                if let Some((record, elapsed)) = frame::of(buffer).zip(self.cancel.elapsed()) {
-                    record.add_stage(frame::CANCEL_STAGE, elapsed);
-                }
+                frame::note_cancelled(buffer, &self.cancel);
                 Err(gst::FlowError::Flushing)
             }
             Err(error) => {

@@ -123,9 +123,7 @@ impl LstmClassifier {
         match recognizer.push(&keypoints, picture, &self.cancel) {
             Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
             Err(RunError::Cancelled(_)) => {
-                if let Some((record, elapsed)) = frame::of(buffer).zip(self.cancel.elapsed()) {
-                    record.add_stage(frame::CANCEL_STAGE, elapsed);
-                }
+                frame::note_cancelled(buffer, &self.cancel);
                 Err(gst::FlowError::Flushing)
             }
             Err(error) => {
