@@ -26,7 +26,22 @@ pub struct Stroke {
     roll: f32,
     twist: f32,
     pace: f32,
+    pivot: Pivot,
 }
+
+/// How much of a movement a turn about the wrist makes, and not the arm.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pivot {
+    /// Part of the movement across, 0 to 1.
+    across: f32,
+    /// Part of the movement up and down that the wrist does not make, 0 to 1.
+    down: f32,
+    /// Where the hand stands upright, in hand sizes from the start.
+    upright: f32,
+}
+
+/// From the wrist to the tip of a straight index finger, in hand sizes.
+const REACH: f32 = 1.8;
 
 impl Stroke {
     /// J: down, then a hook to the signer's left (the picture's right) and up, while the forearm turns.
@@ -48,7 +63,8 @@ impl Stroke {
         Self::new(points, random.random_range(-0.2..1.0), random.random_range(0.0..1.9), random)
     }
 
-    /// Z: to the signer's right (the picture's left), down across, and to the right again.
+    /// Z: to the signer's right (the picture's left), down across, and to the right again. Drawn with the arm, or in part or
+    /// altogether by turning the hand about a wrist that rests.
     pub fn z(random: &mut Random) -> Self {
         let width = random.random_range(0.5..2.6f32);
         let height = width * random.random_range(0.05..1.5f32);
@@ -61,7 +77,14 @@ impl Stroke {
             [(back - 1.0) * width, height],
             [(back - 1.0 - last) * width, height * random.random_range(0.8..1.2) + tilt * width],
         ];
-        Self::new(points, random.random_range(-0.3..0.3), random.random_range(-0.3..0.3), random)
+        let mut stroke =
+            Self::new(points, random.random_range(-0.3..0.3), random.random_range(-0.3..0.3), random);
+        if random.random_bool(0.5) {
+            let across = random.random_range(0.0..1.0f32);
+            let down = across * random.random_range(0.0..1.0);
+            stroke.pivot = Pivot { across, down, upright: -width / 2.0 };
+        }
+        stroke
     }
 
     fn new(points: Vec<[f32; 2]>, roll: f32, twist: f32, random: &mut Random) -> Self {
@@ -70,7 +93,7 @@ impl Stroke {
             let step = (pair[1][0] - pair[0][0]).hypot(pair[1][1] - pair[0][1]);
             lengths.push(lengths[lengths.len() - 1] + step);
         }
-        Self { points, lengths, roll, twist, pace: random.random_range(0.7..1.4) }
+        Self { points, lengths, roll, twist, pace: random.random_range(0.7..1.4), pivot: Pivot::default() }
     }
 
     /// The pose at `time`; before 0 it is the first one, after 1 the last.
@@ -84,9 +107,11 @@ impl Stroke {
         let length = (self.lengths[segment + 1] - self.lengths[segment]).max(f32::MIN_POSITIVE);
         let part = ((along - self.lengths[segment]) / length).clamp(0.0, 1.0);
         let [from, to] = [self.points[segment], self.points[segment + 1]];
+        let [across, down] = [from[0] + part * (to[0] - from[0]), from[1] + part * (to[1] - from[1])];
+        let Pivot { across: turned, down: lost, upright } = self.pivot;
         Pose {
-            offset: [from[0] + part * (to[0] - from[0]), from[1] + part * (to[1] - from[1])],
-            roll: self.roll * eased,
+            offset: [(1.0 - turned) * across, (1.0 - lost) * down],
+            roll: self.roll * eased + turned * (across - upright) / REACH,
             twist: self.twist * eased,
         }
     }
@@ -114,4 +139,32 @@ pub fn posed(hand: &Hand, pose: Pose, size: f32) -> Hand {
             if flat { f32::NAN } else { wrist[2] + z },
         ]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_z_that_is_turned_out_of_the_wrist_moves_the_fingertip_and_not_the_wrist() {
+        // Upright, the tip of the index finger one reach above the wrist, in units of the hand's size.
+        let mut hand = [[0.0, 0.0, f32::NAN]; 21];
+        hand[8] = [0.0, -REACH, f32::NAN];
+        hand[9] = [0.0, -1.0, f32::NAN];
+        let stroke = Stroke {
+            points: vec![[0.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]],
+            lengths: vec![0.0, 1.0, 1.0 + 2.0f32.sqrt(), 2.0 + 2.0f32.sqrt()],
+            roll: 0.0,
+            twist: 0.0,
+            pace: 1.0,
+            pivot: Pivot { across: 1.0, down: 1.0, upright: -0.5 },
+        };
+        let at = |time: f32| posed(&hand, stroke.at(time), 1.0);
+        for time in [0.0, 0.3, 0.5, 0.8, 1.0] {
+            assert_eq!(at(time)[0][..2], [0.0, 0.0], "the wrist at {time}");
+        }
+        // Half the width to either side, less what an arc is longer than its chord.
+        let [start, end] = [at(0.0)[8][0], at(1.0)[8][0]];
+        assert!((start - 0.5).abs() < 0.02 && (end + 0.5).abs() < 0.02, "from {start} to {end}");
+    }
 }

@@ -326,6 +326,7 @@ impl<'a> Windows<'a> {
                 let mut pose = stroke.at(time);
                 if mirrored {
                     pose.offset[0] = -pose.offset[0];
+                    pose.roll = -pose.roll;
                 }
                 Some(posed(&shape, pose, unit))
             })
