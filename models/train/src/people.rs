@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::data::alphabet;
 use crate::hands_file::{self, Side};
 use crate::import;
+use crate::landmark_folder;
 use crate::landmark_table::{self, Columns, Row};
 
 /// Where to put them.
@@ -46,7 +47,10 @@ struct Person {
     /// What the repository says that its content may be used under.
     #[expect(dead_code, reason = "for readers of the manifest")]
     licence: String,
+    #[serde(default)]
     files: Vec<Source>,
+    /// Instead of files, a folder of films as [`landmark_folder::read`] reads it: the commit vouches for its content.
+    folder: Option<String>,
     #[serde(default)]
     columns: Columns,
     /// Labels are numbers, 0 for A, and not letters.
@@ -116,20 +120,33 @@ impl Person {
             let films = rows.iter().filter_map(|row: &Row| row.film).max().map_or(0, |film| film + 1);
             rows.extend(self.rows(path, bytes, films).with_context(|| format!("{path} is not as expected"))?);
         }
+        if let Some(folder) = &self.folder {
+            let copy = kept.join(&self.commit);
+            if !copy.exists() {
+                Repository::fetch(&self.repository, &self.commit)?.check_out(&self.commit, folder, &copy)?;
+            }
+            rows.extend(landmark_folder::read(&copy.join(folder), self.columns)?);
+        }
+        ensure!(!rows.is_empty(), "the manifest names neither `files` nor a `folder` with a hand");
+        let rows = self.letters(rows)?;
         let aspect = self.picture.map_or(1.0, |[width, height]| width / height);
         hands_file::write(&out.join("hands").join(&self.name).with_extension("npz"), &rows, aspect, self.side)
     }
 
-    /// The letters of a file.
+    /// The hands of a file.
     fn rows(&self, path: &str, bytes: Vec<u8>, films: i32) -> Result<Vec<Row>> {
         let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
         let stem = stem.rsplit('/').next().unwrap_or(stem);
-        let mut rows = match extension {
-            "csv" => landmark_table::csv(bytes.as_slice(), self.columns, stem)?,
-            "pickle" => landmark_table::pickle(&bytes)?,
-            "h5" => landmark_table::hdf5(bytes, stem, films)?,
+        match extension {
+            "csv" => landmark_table::csv(bytes.as_slice(), self.columns, stem),
+            "pickle" => landmark_table::pickle(&bytes),
+            "h5" => landmark_table::hdf5(bytes, stem, films),
             _ => bail!("no file of this kind can be read: .csv, .pickle and .h5 can"),
-        };
+        }
+    }
+
+    /// Those hands that show a letter, by its name, without those that are left out.
+    fn letters(&self, mut rows: Vec<Row>) -> Result<Vec<Row>> {
         let letters = alphabet();
         let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
         if self.numbered {
@@ -168,6 +185,16 @@ impl Repository {
     fn file(&self, commit: &str, path: &str) -> Result<Vec<u8>> {
         self.git(&["cat-file", "blob", &format!("{commit}:{path}")])
             .with_context(|| format!("{path} can't be had from {commit}"))
+    }
+
+    /// Writes a folder of the commit to `copy`, all of it or nothing.
+    fn check_out(&self, commit: &str, folder: &str, copy: &Path) -> Result<()> {
+        let parent = copy.parent().unwrap_or(Path::new("."));
+        let work_tree = tempfile::tempdir_in(parent)?;
+        let files = work_tree.path().to_string_lossy();
+        self.git(&["--work-tree", &files, "checkout", "--quiet", commit, "--", folder])
+            .with_context(|| format!("{folder} can't be had from {commit}"))?;
+        fs::rename(work_tree.keep(), copy).with_context(|| format!("{} can't be written", copy.display()))
     }
 
     fn git(&self, arguments: &[&str]) -> Result<Vec<u8>> {
@@ -255,6 +282,44 @@ mod tests {
     }
 
     #[test]
+    fn a_published_folder_of_films_becomes_a_set_and_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let (repository, manifest) = published(folder, "");
+        for (label, film) in [("a", 0), ("j", 0), ("j", 1), ("hello", 0)] {
+            let frames = repository.join(format!("films/{label}/{film}"));
+            fs::create_dir_all(&frames).unwrap();
+            let hand = ndarray::Array1::from_iter((1..64).map(|value: u8| f64::from(value) / 64.0));
+            for frame in 0..3 {
+                ndarray_npy::write_npy(frames.join(format!("{frame}.npy")), &hand).unwrap();
+            }
+        }
+        git(&repository, &["add", "."]);
+        git(&repository, &["commit", "--quiet", "-m", "Publish films"]);
+        let commit = git(&repository, &["rev-parse", "HEAD"]);
+        let first = manifest.split('"').nth(5).unwrap();
+        let (head, _) = manifest.split_once("files").unwrap();
+        let manifest = format!("{}folder = \"films\"\n", head.replace(first, &commit));
+        run(folder, &manifest).unwrap();
+        fs::remove_dir_all(&repository).unwrap();
+        run(folder, &manifest).unwrap();
+        fs::create_dir(folder.join("full")).unwrap();
+        let data = data::read(folder, Some(&folder.join("more")), &[]).unwrap();
+        assert_eq!(data.labels, ["A", "J"], "hello is no letter");
+        let films = data.signers[0].clips.iter().map(|clip| (clip.letter, clip.frames.len()));
+        assert_eq!(films.collect::<Vec<_>>(), [(0, 3), (1, 3), (1, 3)]);
+    }
+
+    #[test]
+    fn a_person_without_landmarks_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, manifest) = published(folder.path(), "");
+        let (head, _) = manifest.split_once("files").unwrap();
+        let error = format!("{:#}", run(folder.path(), head).unwrap_err());
+        assert!(error.contains("neither `files` nor a `folder`"), "{error}");
+    }
+
+    #[test]
     fn another_file_than_the_manifest_means_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (_, manifest) = published(folder.path(), "0,1\n");
@@ -276,6 +341,7 @@ mod tests {
                 person.name
             );
             assert!(person.files.iter().all(|file| file.sha256.len() == 64), "{}", person.name);
+            assert!(person.files.is_empty() == person.folder.is_some(), "{}", person.name);
         }
     }
 }
