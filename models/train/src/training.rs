@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng as Random;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
-use crate::data::{self, Data, LETTERS, Signer, Z};
+use crate::data::{self, Data, LETTERS, Signer};
 use crate::evaluation::{HeldOut, Score};
 use crate::network::{Half, Network, Sizes};
 use crate::optimizer::AdamW;
@@ -112,10 +112,6 @@ pub const WEIGHTS: &str = "weights.safetensors";
 /// File of the [`Run`] in a run's folder.
 pub const RUN: &str = "run.json";
 
-/// Added to Z's logit in the end (logit adjustment, Menon et al. 2021): a Z of somebody unknown is missed more often than a
-/// held index finger is taken for one. More than this costs letters whose hand moves while it holds them.
-const Z_ADJUSTMENT: f32 = 0.4;
-
 /// A network in training.
 pub struct Learner {
     /// The network.
@@ -205,11 +201,6 @@ pub fn learn(
         let state = State::new(learners, half, resumed.take())?;
         kept[index] = Loop { data, names: &names, look, recipe, out, bar, kept_before: kept[0] }
             .run(learners, half, state)?;
-    }
-    if *labels == data::alphabet() {
-        for learner in learners {
-            learner.network.adjust(Z, Z_ADJUSTMENT)?;
-        }
     }
     bar.finish();
     Ok(kept)
