@@ -105,7 +105,7 @@ const HELD: [(&str, u8); 6] = [
 ];
 
 /// Sets of single hands whose J or Z is moved, beside the films of [`crate::hands_file`]. In every other set it is a held shape.
-/// Of asl-ai's Z the wrist's path is not there, but the hand turns: the index fingertip crosses one hand size in a second.
+/// Of asl-ai's Z the wrist's path is not there, but the hand turns: the index fingertip crosses one hand size in 32 frames.
 const MOVING: [(&str, u8); 3] = [("asl-ai", b'Z'), ("kevinjosethomas", b'J'), ("kevinjosethomas", b'Z')];
 
 /// What a folder of sets holds.

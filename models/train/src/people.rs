@@ -194,7 +194,7 @@ impl Repository {
         let files = work_tree.path().to_string_lossy();
         self.git(&["--work-tree", &files, "checkout", "--quiet", commit, "--", folder])
             .with_context(|| format!("{folder} can't be had from {commit}"))?;
-        fs::rename(work_tree.keep(), copy).with_context(|| format!("{} can't be written", copy.display()))
+        fs::rename(work_tree.path(), copy).with_context(|| format!("{} can't be written", copy.display()))
     }
 
     fn git(&self, arguments: &[&str]) -> Result<Vec<u8>> {
