@@ -1,9 +1,9 @@
 //! Small trainings, and what they must be true to.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_models::letters::features::{hand_1_rows, shape};
@@ -164,9 +164,9 @@ fn a_small_training_learns_and_one_that_was_killed_learns_the_same() {
 
 /// A training that dies at a look, counted from 0.
 fn learn_until(killed_at: usize, data: &Data, judges: &HeldOut, recipe: &Recipe, out: &Path) {
-    let looks = Cell::new(0);
+    let looks = AtomicUsize::new(0);
     let look = |network: &Network, half| {
-        anyhow::ensure!(looks.replace(looks.get() + 1) < killed_at, "killed");
+        anyhow::ensure!(looks.fetch_add(1, Ordering::Relaxed) < killed_at, "killed");
         judges.score(network, half, 1.0)
     };
     let network = Network::new(recipe.sizes, recipe.seed).unwrap();

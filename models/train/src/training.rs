@@ -11,6 +11,8 @@ use dactyl_models::letters::features::{HAND_1, SHAPE, hand_1_rows, shape};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng as Random;
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
@@ -154,7 +156,7 @@ pub fn train(
 }
 
 /// What the held-out signers say about a network of which this half was trained last; `None` where nobody is held out.
-pub type Look<'a> = &'a dyn Fn(&Network, Half) -> Result<Option<Score>>;
+pub type Look<'a> = &'a (dyn Fn(&Network, Half) -> Result<Option<Score>> + Sync);
 
 /// Trains every learner, and says after how many steps of each half the weights were kept. `look` judges the first one.
 ///
@@ -244,6 +246,9 @@ impl Loop<'_> {
         self.bar.set_length(schedule.steps as u64);
         let (send, receive) = sync_channel(4);
         let first = state.step + 1;
+        // The products of one network are too small to be worth dividing: more threads than networks only wait.
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(learners.len());
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
         thread::scope(|scope| -> Result<()> {
             // Drawing examples takes as long as learning from them: one thread each.
             let (data, recipe) = (self.data, self.recipe);
@@ -252,12 +257,19 @@ impl Loop<'_> {
             for step in first..=schedule.steps {
                 let batch = receive.recv().context("the thread that draws examples ended early")?;
                 let rate = rate(schedule, step);
-                for (index, learner) in learners.iter_mut().enumerate() {
+                let update = |(index, (learner, optimizer)): (usize, (&mut Learner, &mut AdamW))| {
                     let seed = self.recipe.seed_of(half, step) ^ ((index as u64 + 1) << 48);
                     let loss = self.loss(learner, half, &batch, &mut Random::seed_from_u64(seed))?;
-                    state.optimizers[index].step(&loss.backward()?, rate, self.recipe.weight_decay)?;
+                    optimizer.step(&loss.backward()?, rate, self.recipe.weight_decay)?;
                     let loss = loss.to_scalar::<f32>()?;
                     ensure!(loss.is_finite(), "the loss is {loss} at step {step}: lower the learning rate");
+                    Ok(loss)
+                };
+                let losses: Vec<f32> = pool.install(|| {
+                    let updated = learners.par_iter_mut().zip(&mut state.optimizers).enumerate().map(update);
+                    updated.collect::<Result<_>>()
+                })?;
+                for loss in losses {
                     mean_loss = if mean_loss.is_nan() { loss } else { 0.98 * mean_loss + 0.02 * loss };
                 }
                 state.step = step;

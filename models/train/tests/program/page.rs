@@ -96,7 +96,9 @@ impl Walk {
                 }
                 continue;
             }
+            let begin = Instant::now();
             let Output { status, stdout, stderr } = self.shell(&line).output().unwrap();
+            println!("{:6.1} s: {line}", begin.elapsed().as_secs_f64());
             printed += &String::from_utf8_lossy(&stdout);
             assert!(status.success(), "{line}\n{printed}{}", String::from_utf8_lossy(&stderr));
         }
