@@ -17,26 +17,26 @@ use crate::network::Network;
 use crate::training::{self, Learner, RUN, Recipe, Run};
 use crate::windows::People;
 
-/// Trains the networks of one seed that are not there yet: all at once, from one stream of examples, of which each
-/// network leaves out those made of its own signer's hands.
+/// Trains the networks of one seed, for the signers of these indices, unless they are there: all at once, from one stream of
+/// examples, of which each network leaves out those made of its own signer's hands.
 ///
 /// # Errors
 /// As of [`training::train`].
-pub fn train(data: &Data, recipe: &Recipe, out: &Path, bar: &ProgressBar) -> Result<()> {
+pub fn train(data: &Data, left_out: &[usize], recipe: &Recipe, out: &Path, bar: &ProgressBar) -> Result<()> {
     let Data { labels, signers } = data;
     let folder = seed_folder(out, recipe.seed);
-    if signers.iter().all(|signer| folder.join(&signer.name).join(RUN).exists()) {
+    if left_out.iter().all(|signer| folder.join(&signers[*signer].name).join(RUN).exists()) {
         return Ok(());
     }
-    let mut learners = (0..signers.len())
-        .map(|signer| {
+    let mut learners = (left_out.iter())
+        .map(|&signer| {
             let network = Network::new(recipe.sizes, recipe.seed)?;
             Ok(Learner { network, strangers: People::one(signer) })
         })
         .collect::<Result<Vec<_>>>()?;
     let kept = training::learn(data, &mut learners, &|_, _| Ok(None), recipe, &folder, bar)?;
-    for (index, (signer, learner)) in signers.iter().zip(&learners).enumerate() {
-        let others = signers.iter().enumerate().filter(|(other, _)| *other != index);
+    for (left_out, learner) in left_out.iter().zip(&learners) {
+        let others = signers.iter().enumerate().filter(|(other, _)| other != left_out);
         let run = Run {
             recipe: recipe.clone(),
             labels: labels.clone(),
@@ -46,7 +46,7 @@ pub fn train(data: &Data, recipe: &Recipe, out: &Path, bar: &ProgressBar) -> Res
             score: None,
             temperature: 1.0,
         };
-        training::save(&run, &learner.network, &folder.join(&signer.name))?;
+        training::save(&run, &learner.network, &folder.join(&signers[*left_out].name))?;
     }
     Checkpoint::remove(&folder)
 }
@@ -55,7 +55,7 @@ pub fn train(data: &Data, recipe: &Recipe, out: &Path, bar: &ProgressBar) -> Res
 ///
 /// # Errors
 /// Networks that are not there, or an answer that can't be had.
-pub fn measure_all(signers: &[Signer], seed: u64, temperature: f64, out: &Path) -> Result<Vec<Measured>> {
+pub fn measure_all(signers: &[&Signer], seed: u64, temperature: f64, out: &Path) -> Result<Vec<Measured>> {
     let folder = seed_folder(out, seed);
     let one = |signer: &Signer| -> Result<Measured> {
         let run = folder.join(&signer.name);
@@ -72,17 +72,17 @@ pub fn measure_all(signers: &[Signer], seed: u64, temperature: f64, out: &Path) 
             .with_context(|| format!("{} can't be written", path.display()))?;
         Ok(measured)
     };
-    signers.iter().map(one).collect()
+    signers.iter().copied().map(one).collect()
 }
 
 /// The temperature that gives left-out signers the least loss, mean over signers of these seeds' networks.
 ///
 /// # Errors
 /// Networks that are not there.
-pub fn temperature(signers: &[Signer], seeds: &[u64], out: &Path) -> Result<f64> {
+pub fn temperature(signers: &[&Signer], seeds: &[u64], out: &Path) -> Result<f64> {
     let mut sum = 0.0;
     for seed in seeds {
-        for signer in signers {
+        for &signer in signers {
             let (run, network) = training::open(&seed_folder(out, *seed).join(&signer.name))?;
             sum += HeldOut::new(std::slice::from_ref(signer), &run.labels).temperature(&network)?.ln();
         }

@@ -36,7 +36,7 @@ use dactyl_models::letters::metadata::key;
 use dactyl_models::letters::{Classifier, Overrides};
 use indicatif::ProgressBar;
 
-use crate::data::Data;
+use crate::data::{Data, Signer};
 use crate::training::Recipe;
 
 /// The system's gives a step's tensors back and asks for them anew: a third of a training's time.
@@ -129,6 +129,9 @@ struct Loso {
     /// Sets to leave out altogether.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
+    /// Sets to leave out in turn; without it, every one.
+    #[arg(long, value_delimiter = ',')]
+    signers: Vec<String>,
     /// One training of every network for each of these.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
     seeds: Vec<u64>,
@@ -266,19 +269,28 @@ fn loso(options: &Loso) -> Result<()> {
         "{} holds other labels than A to Z: judge by sets that `train --hold-out` leaves out",
         options.data.display()
     );
+    let left_out = (data.signers.iter().enumerate())
+        .filter(|(_, signer)| options.signers.is_empty() || options.signers.contains(&signer.name));
+    let (left_out, signers): (Vec<usize>, Vec<&Signer>) = left_out.unzip();
+    for name in &options.signers {
+        ensure!(
+            signers.iter().any(|signer| signer.name == *name),
+            "{} holds no set {name}",
+            options.data.display()
+        );
+    }
     for seed in &options.seeds {
         let recipe = Recipe { seed: *seed, ..Recipe::default() };
-        loso::train(&data, &recipe, &options.out, &ProgressBar::new(0))?;
+        loso::train(&data, &left_out, &recipe, &options.out, &ProgressBar::new(0))?;
     }
-    let signers = &data.signers;
     let temperature = match options.temperature {
         Some(temperature) => temperature,
-        None => loso::temperature(signers, &options.seeds, &options.out)?,
+        None => loso::temperature(&signers, &options.seeds, &options.out)?,
     };
     let seeds = options
         .seeds
         .iter()
-        .map(|seed| loso::measure_all(signers, *seed, temperature, &options.out))
+        .map(|seed| loso::measure_all(&signers, *seed, temperature, &options.out))
         .collect::<Result<Vec<_>>>()?;
     let is_further = |name: &str| signers.iter().any(|signer| signer.name == name && signer.is_further);
     let (seeds, further): (Vec<Vec<_>>, Vec<Vec<_>>) = (seeds.into_iter())
