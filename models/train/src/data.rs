@@ -22,6 +22,8 @@ pub const Z: usize = 25;
 pub const I: usize = 8;
 /// Index of D among the labels.
 pub const D: usize = 3;
+/// Index of X among the labels.
+pub const X: usize = 23;
 
 /// 21 landmarks of a right hand: x right, y down, z away from the camera, equal units. z is NaN where the source has none.
 pub type Hand = [[f32; 3]; 21];

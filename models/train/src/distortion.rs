@@ -27,6 +27,15 @@ pub struct Distortion {
     perspective: f32,
 }
 
+/// Where a hand that holds a letter is in one frame.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// In hand sizes.
+    pub offset: [f32; 2],
+    /// Turn about the camera's axis in radians.
+    pub roll: f32,
+}
+
 /// Turns of the bones in radians, by child landmark.
 struct Fingers {
     /// About the line through the knuckles; only with z.
@@ -78,10 +87,12 @@ impl Distortion {
         }
     }
 
-    /// `hand` distorted. `time` runs from 0 to 1 over the window; `offset` is in hand sizes.
-    pub fn apply(&self, hand: &Hand, time: f32, offset: [f32; 2], random: &mut Random) -> HandPoints {
+    /// `hand` distorted. `time` runs from 0 to 1 over the window.
+    pub fn apply(&self, hand: &Hand, time: f32, place: Place, random: &mut Random) -> HandPoints {
         let part = time - 0.5;
-        let turn: [f32; 3] = std::array::from_fn(|axis| self.turn[axis] + part * self.turning[axis]);
+        let mut turn: [f32; 3] = std::array::from_fn(|axis| self.turn[axis] + part * self.turning[axis]);
+        turn[2] += place.roll;
+        let offset = place.offset;
         let [(sin_x, cos_x), (sin_y, cos_y), (sin_z, cos_z)] = turn.map(f32::sin_cos);
         let wrist = hand[0];
         let flat_source = hand[9][2].is_nan();

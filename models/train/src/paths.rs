@@ -46,7 +46,7 @@ const REACH: f32 = 1.8;
 impl Stroke {
     /// J: down, then a hook to the signer's left (the picture's right) and up, while the forearm turns.
     pub fn j(random: &mut Random) -> Self {
-        let height = random.random_range(0.5..2.4f32);
+        let height = random.random_range(0.7..2.6f32);
         let hook = height * random.random_range(0.25..0.8f32);
         let lean = random.random_range(-0.35..0.35f32);
         let mut points = vec![[0.0, 0.0]];
@@ -64,10 +64,11 @@ impl Stroke {
     }
 
     /// Z: to the signer's right (the picture's left), down across, and to the right again. Drawn with the arm, or in part or
-    /// altogether by turning the hand about a wrist that rests.
+    /// altogether by turning the hand about a wrist that rests. In the films of the further people the fingertip covers 1.1
+    /// to 4.1 hand sizes across and 0.6 to 2.3 down (5th and 95th percentiles), half of it across out of the wrist.
     pub fn z(random: &mut Random) -> Self {
-        let width = random.random_range(0.5..2.6f32);
-        let height = width * random.random_range(0.05..1.5f32);
+        let width = random.random_range(0.9..3.4f32);
+        let height = width * random.random_range(0.15..1.3f32);
         let tilt = random.random_range(-0.25..0.25f32);
         let back = random.random_range(0.7..1.2f32);
         let last = random.random_range(0.6..1.2f32);
@@ -79,8 +80,8 @@ impl Stroke {
         ];
         let mut stroke =
             Self::new(points, random.random_range(-0.3..0.3), random.random_range(-0.3..0.3), random);
-        if random.random_bool(0.5) {
-            let across = random.random_range(0.0..1.0f32);
+        if random.random_bool(0.7) {
+            let across = random.random_range(0.1..1.0f32);
             let down = across * random.random_range(0.0..1.0);
             stroke.pivot = Pivot { across, down, upright: -width / 2.0 };
         }

@@ -5,8 +5,8 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
-use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, Z, size};
-use crate::distortion::{Distortion, normal};
+use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, X, Z, size};
+use crate::distortion::{Distortion, Place, normal};
 use crate::paths::{Stroke, posed};
 
 /// Frames per window.
@@ -95,7 +95,10 @@ enum List {
 const SIDEWAYS: [usize; 4] = [6, 7, 15, 16];
 
 /// G, L, P, Q and X, which hold the index finger as somebody's Z may.
-const POINTING: [usize; 5] = [6, 11, 15, 16, 23];
+const POINTING: [usize; 5] = [6, 11, 15, 16, X];
+
+/// Those of them that a hand may look like while it draws: P and Q hang down.
+const DRAWING: [usize; 3] = [6, 11, X];
 
 /// Photographs of several people: worth more than one person's film.
 const SEVERAL_PEOPLE: [(&str, usize); 2] = [("DavidLee", 4), ("SigNN", 2)];
@@ -159,9 +162,11 @@ impl Examples for Windows<'_> {
         let hand = match letter {
             J => self.moment_of_j()?,
             _ => {
-                let (_, clip) = self.pick(List::Still, letter)?;
+                let (signer, clip) = self.pick(List::Still, letter)?;
                 let mut hand = some_hand(clip, &mut self.random)?;
-                if let Some((other, part)) = self.second_person(letter) {
+                for (other, part) in
+                    [self.second_person(letter), self.straighter_x(letter, signer)].into_iter().flatten()
+                {
                     hand = blend(&hand, &at_wrist(&other, &hand), part);
                 }
                 if self.is_seen_from_the_other_side(letter) {
@@ -176,11 +181,11 @@ impl Examples for Windows<'_> {
     fn draw(&mut self) -> Example {
         self.people = People::default();
         // What only the window can tell needs more practice than letters that every frame shows.
-        let letter = if self.can_hold() && self.random.random_bool(0.3) {
+        let letter = if self.can_hold() && self.random.random_bool(0.25) {
             if self.random.random_bool(0.5) { J } else { Z }
         } else {
             // A pointing hand draws Z only where it moves.
-            let pointing = self.can_hold() && self.random.random_bool(0.12);
+            let pointing = self.can_hold() && self.random.random_bool(0.2);
             let pointing = if pointing { POINTING.choose(&mut self.random).copied() } else { None };
             pointing
                 .filter(|letter| self.letters.contains(letter))
@@ -247,6 +252,17 @@ impl<'a> Windows<'a> {
         Some((some_hand(other, &mut self.random)?, self.random.random_range(0.0..0.5)))
     }
 
+    /// Sometimes, for X, the signer's D, and how much of it to mix in: some hardly bend the index finger of X (between its knuckle
+    /// and its tip is 0.53 to 0.99 of its length, by signer), while nobody bends that of D.
+    fn straighter_x(&mut self, letter: usize, signer: usize) -> Option<(Hand, f32)> {
+        if letter != X || !self.random.random_bool(0.3) {
+            return None;
+        }
+        let (_, clips) = self.still[D].iter().find(|(shows, _)| *shows == signer)?;
+        let straight = some_hand(clips.choose(&mut self.random)?, &mut self.random)?;
+        Some((straight, self.random.random_range(0.0..0.7)))
+    }
+
     /// Sideways and hanging hands are seen from either side; others seldom, as when a hand is taken for the other.
     fn is_seen_from_the_other_side(&mut self, letter: usize) -> bool {
         self.random.random_bool(if SIDEWAYS.contains(&letter) { 0.25 } else { 0.06 })
@@ -269,9 +285,9 @@ impl<'a> Windows<'a> {
         (self.synthesised(letter, shape, true), sure(letter))
     }
 
-    /// A hand that holds G, L, P, Q or X; `None` if nobody shows the one that is drawn.
+    /// A hand that holds G, L or X; `None` if nobody shows the one that is drawn.
     fn pointing_hand(&mut self) -> Option<Hand> {
-        let letter = POINTING.choose(&mut self.random).copied()?;
+        let letter = DRAWING.choose(&mut self.random).copied()?;
         let (_, clip) = self.pick(List::Still, letter)?;
         some_hand(clip, &mut self.random)
     }
@@ -286,7 +302,7 @@ impl<'a> Windows<'a> {
             let track: Vec<_> = (0..FRAMES)
                 .map(|frame| between(clip, (start + step * frame as f32).clamp(0.0, length - 1.0)))
                 .collect();
-            if extent(&track, tip(letter)) > 0.45 {
+            if extent(&track, tip(letter)) > 0.8 {
                 return Some(track);
             }
         }
@@ -360,7 +376,9 @@ impl<'a> Windows<'a> {
             return (vec![None; FRAMES], sure(letter));
         };
         let mut track = self.still_track(clip);
-        if let Some((other, part)) = self.second_person(letter) {
+        for (other, part) in
+            [self.second_person(letter), self.straighter_x(letter, signer)].into_iter().flatten()
+        {
             for hand in track.iter_mut().flatten() {
                 *hand = blend(hand, &at_wrist(&other, hand), part);
             }
@@ -425,7 +443,7 @@ impl<'a> Windows<'a> {
 
 /// Another hand before another camera.
 pub fn distort_hand(hand: &Hand, random: &mut Random) -> HandPoints {
-    Distortion::draw(hand, random).apply(hand, 0.5, [0.0; 2], random)
+    Distortion::draw(hand, random).apply(hand, 0.5, Place::default(), random)
 }
 
 /// Another hand, another camera, another place. Then frames get lost.
@@ -437,9 +455,9 @@ pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPo
         .iter()
         .zip(path)
         .enumerate()
-        .map(|(frame, (hand, offset))| {
+        .map(|(frame, (hand, place))| {
             let time = frame as f32 / FRAMES as f32;
-            hand.as_ref().map(|hand| distortion.apply(hand, time, offset, random))
+            hand.as_ref().map(|hand| distortion.apply(hand, time, place, random))
         })
         .collect();
     if random.random_bool(0.15) {
@@ -463,9 +481,10 @@ pub fn distort(track: &[Option<Hand>], random: &mut Random) -> Vec<Option<HandPo
     hands
 }
 
-/// How a hand that holds a letter wanders, in hand sizes: it trembles, sometimes drifts, sometimes is on its way. The wrists of
-/// the filmed sets cover 0.1 to 1.7 hand sizes in 32 frames of a held letter (median of a letter's windows).
-fn path(random: &mut Random) -> Vec<[f32; 2]> {
+/// How a hand that holds a letter wanders: it trembles, sometimes drifts, turns a little, sometimes is on its way. In 32 frames
+/// of a held letter the wrists of the filmed sets cover 0.1 to 1.7 hand sizes, and their hands turn by 0.04 to 0.45 rad (medians
+/// of a letter's windows).
+fn path(random: &mut Random) -> Vec<Place> {
     let tremor = random.random_range(0.0..0.03f32);
     let sway = random.random_range(0.0..0.35f32);
     let phase: [f32; 2] = [random.random_range(0.0..6.3), random.random_range(0.0..6.3)];
@@ -473,16 +492,18 @@ fn path(random: &mut Random) -> Vec<[f32; 2]> {
     let far = if random.random_bool(0.3) { random.random_range(0.0..1.8f32) } else { 0.0 };
     let direction = random.random_range(0.0..6.3f32);
     let (begin, end) = (random.random_range(-10.0..24.0f32), random.random_range(3.0..30.0f32));
+    let turn = if random.random_bool(0.5) { random.random_range(0.0..0.25f32) } else { 0.0 };
+    let (turn_phase, turn_speed) = (random.random_range(0.0..6.3f32), random.random_range(0.02..0.35f32));
     (0..FRAMES)
         .map(|frame| {
             let time = frame as f32;
             let way = far * ((time - begin) / end).clamp(0.0, 1.0);
-            [
-                sway * (phase[0] + speed * time).sin() + way * direction.cos() + tremor * normal(random),
-                sway * (phase[1] + 0.8 * speed * time).sin()
-                    + way * direction.sin()
-                    + tremor * normal(random),
-            ]
+            let across =
+                sway * (phase[0] + speed * time).sin() + way * direction.cos() + tremor * normal(random);
+            let down = sway * (phase[1] + 0.8 * speed * time).sin()
+                + way * direction.sin()
+                + tremor * normal(random);
+            Place { offset: [across, down], roll: turn * (turn_phase + turn_speed * time).sin() }
         })
         .collect()
 }
