@@ -153,6 +153,16 @@ impl Network {
         Ok(variable.flatten_all()?.to_vec1()?)
     }
 
+    /// Adds to the logit of one label, whatever the window.
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn adjust(&mut self, label: usize, logit: f32) -> Result<()> {
+        let mut bias = self.values("output.bias")?;
+        bias[label] += logit;
+        Ok(self.variables["output.bias"].set(&Tensor::from_vec(bias, self.sizes.classes, &Device::Cpu)?)?)
+    }
+
     /// Scales shapes so that these, `[count, SHAPE]` row-major, have mean 0 and deviation 1.
     ///
     /// # Errors
