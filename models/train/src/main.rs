@@ -250,8 +250,7 @@ fn eval(options: &Eval) -> Result<()> {
     let Data { labels, signers } =
         data::read(&options.data, options.more.as_deref(), &[])?.relabelled(classifier.labels());
     for name in &options.signers {
-        let signer = signers.iter().find(|signer| signer.name == *name);
-        let signer = signer.with_context(|| format!("{} holds no set {name}", options.data.display()))?;
+        let signer = named(name, &signers, &options.data)?;
         ensure!(!signer.clips.is_empty(), "{name} shows none of the model's labels: {}", labels.join(", "));
         let measured = measure::measure(&classifier, signer, 0)?;
         say(&format!("{name}\n{measured}"));
@@ -260,6 +259,11 @@ fn eval(options: &Eval) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn named<'a>(name: &str, signers: &'a [Signer], folder: &Path) -> Result<&'a Signer> {
+    let signer = signers.iter().find(|signer| signer.name == name);
+    signer.with_context(|| format!("{} holds no set {name}", folder.display()))
 }
 
 fn loso(options: &Loso) -> Result<()> {
@@ -273,11 +277,7 @@ fn loso(options: &Loso) -> Result<()> {
         .filter(|(_, signer)| options.signers.is_empty() || options.signers.contains(&signer.name));
     let (left_out, signers): (Vec<usize>, Vec<&Signer>) = left_out.unzip();
     for name in &options.signers {
-        ensure!(
-            signers.iter().any(|signer| signer.name == *name),
-            "{} holds no set {name}",
-            options.data.display()
-        );
+        named(name, &data.signers, &options.data)?;
     }
     for seed in &options.seeds {
         let recipe = Recipe { seed: *seed, ..Recipe::default() };

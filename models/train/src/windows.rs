@@ -164,9 +164,7 @@ impl Examples for Windows<'_> {
             _ => {
                 let (signer, clip) = self.pick(List::Still, letter)?;
                 let mut hand = some_hand(clip, &mut self.random)?;
-                for (other, part) in
-                    [self.second_person(letter), self.straighter_x(letter, signer)].into_iter().flatten()
-                {
+                for (other, part) in self.mixed_in(letter, signer) {
                     hand = blend(&hand, &at_wrist(&other, &hand), part);
                 }
                 if self.is_seen_from_the_other_side(letter) {
@@ -241,6 +239,11 @@ impl<'a> Windows<'a> {
         let clip = clips.choose(&mut self.random).copied()?;
         self.people = self.people.with(People::one(*signer));
         Some((*signer, clip))
+    }
+
+    /// Hands to mix into one of this signer's that holds the letter, and how much of each.
+    fn mixed_in(&mut self, letter: usize, signer: usize) -> impl Iterator<Item = (Hand, f32)> + use<> {
+        [self.second_person(letter), self.straighter_x(letter, signer)].into_iter().flatten()
     }
 
     /// Sometimes a hand of another signer of the letter, and how much of it to mix in.
@@ -376,9 +379,7 @@ impl<'a> Windows<'a> {
             return (vec![None; FRAMES], sure(letter));
         };
         let mut track = self.still_track(clip);
-        for (other, part) in
-            [self.second_person(letter), self.straighter_x(letter, signer)].into_iter().flatten()
-        {
+        for (other, part) in self.mixed_in(letter, signer) {
             for hand in track.iter_mut().flatten() {
                 *hand = blend(hand, &at_wrist(&other, hand), part);
             }
