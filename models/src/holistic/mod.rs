@@ -11,8 +11,9 @@
 //! 3. `face`: a region round the head of the smoothed body, searched by the face detector, or the region of the last
 //!    frame's face if it is near enough; then the face network. Not smoothed.
 //!
-//! The fast [`Profile`] looks for a body at rest in every second frame only, and follows hands and a face that keep their
-//! place by their own landmarks, with re-crop and face detector in one of four frames.
+//! The fast [`Profile`] follows hands and a face that keep their place by their own landmarks, with re-crop and face detector
+//! in one of four looks. Where they rest, a hand is looked at in every second frame and a face in every third; a hand that
+//! the network did not find three times is searched in every fourth.
 //!
 //! A hand whose region lies wholly beside the picture is absent without a run: the network would see nothing but the rim's
 //! continuation, and never finds a hand there.

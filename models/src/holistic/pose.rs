@@ -46,13 +46,6 @@ pub(super) struct PoseState {
     world_visibility: VisibilitySmoother<BODY>,
 }
 
-impl PoseState {
-    /// Where the person is expected.
-    pub fn region(&self) -> Option<&Region> {
-        self.region.as_ref()
-    }
-}
-
 /// A person's body.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pose {

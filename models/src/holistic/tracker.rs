@@ -7,23 +7,20 @@ use crate::keypoints::{self, Keypoints, Landmark};
 use crate::runtime::{Cancel, RunError, Slot};
 
 use super::RgbFrame;
-use super::cadence::{Cadence, Wrists, is_at_rest};
+use super::cadence::{Cadence, FACE_REST, HAND_REST, Look, Rest};
 use super::face::{self, FACE, FaceInput, FaceTrace};
 use super::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
 use super::pose::{self, BODY, Pose, PoseInput, PoseState, PoseTrace};
 use super::region::Picture;
 
-/// Frames for which a part must have kept its place before it is looked for there without waiting for the body: of a hand
-/// that moves fast, every second such look would be for nothing.
-const STEADY: u32 = 3;
-/// In one of so many frames the fast profile has the body confirm the place of a part that is steady.
-const CONFIRMED: u32 = 4;
-
 /// Indices of the parts that have a place of their own.
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
 const FACE_PART: usize = 2;
+
+/// When each part is held.
+const RESTS: [&Rest; 3] = [&HAND_REST, &HAND_REST, &FACE_REST];
 
 /// What matters more: MediaPipe's landmarks, or time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +28,7 @@ pub enum Profile {
     /// Every step of MediaPipe in every frame.
     #[default]
     Exact,
-    /// A body at rest is held in every second frame, hands and face that keep their place are followed; see the module's
+    /// Hands and a face that keep their place are followed, and those at rest held now and then; see the module's
     /// documentation.
     Fast,
 }
@@ -91,12 +88,11 @@ pub struct Trace {
 pub(super) struct State {
     pose: PoseState,
     body: Option<Pose>,
-    cadence: Cadence,
     left_hand: Option<[Landmark; HAND]>,
     right_hand: Option<[Landmark; HAND]>,
     face: Option<Box<[Landmark; FACE]>>,
-    /// For how many frames the left hand, the right hand and the face have been where the frame before had them.
-    followed: [u32; 3],
+    /// Of the left hand, the right hand and the face.
+    cadences: [Cadence; 3],
 }
 
 /// A frame to analyse, and what may be used for it.
@@ -155,44 +151,27 @@ impl Tracker {
         let picture = Picture::new(frame.width, frame.height);
         let task = Task { slot, frame, picture, cancel };
         let mut trace = Trace::default();
-        let mut next =
-            State { pose: self.state.pose.clone(), cadence: self.state.cadence.clone(), ..State::default() };
-        let size = self.state.pose.region().map(|region| region.pixel_size(picture));
-        let hold = self.options.profile == Profile::Fast
-            && size.is_some_and(|size| self.state.cadence.may_hold(self.state.wrists(picture), size));
+        let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let mut guesses = [None, None];
-        if hold {
-            next.body.clone_from(&self.state.body);
-        } else {
-            let input =
-                PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
-            let is_posed = AtomicBool::new(false);
-            let mut pose = || {
-                let body = pose::track(&input, &mut next.pose, &mut trace.pose);
-                is_posed.store(true, Ordering::Relaxed);
-                body
-            };
-            match slot {
-                Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.state.is_steady(hand)) => {
-                    let guess = || self.guess_hands(&task, &is_posed);
-                    let (body, found) = slot.join_if_idle(pose, guess);
-                    next.body = body?;
-                    guesses = found.transpose()?.unwrap_or(guesses);
-                }
-                _ => next.body = pose()?,
+        let input =
+            PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
+        let is_posed = AtomicBool::new(false);
+        let mut pose = || {
+            let body = pose::track(&input, &mut next.pose, &mut trace.pose);
+            is_posed.store(true, Ordering::Relaxed);
+            body
+        };
+        match slot {
+            Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.is_guessed(hand)) => {
+                let guess = || self.guess_hands(&task, &is_posed);
+                let (body, found) = slot.join_if_idle(pose, guess);
+                next.body = body?;
+                guesses = found.transpose()?.unwrap_or(guesses);
             }
+            _ => next.body = pose()?,
         }
         if let Some(pose) = next.body.clone() {
-            let body = (!hold).then_some(&pose.body);
-            self.track_parts(&task, body, &guesses, &mut next, &mut trace)?;
-            if hold {
-                next.cadence.held();
-            } else {
-                let last = self.state.body.as_ref().zip(size);
-                let rests =
-                    last.is_some_and(|(last, size)| is_at_rest(&pose.body, &last.body, size, picture));
-                next.cadence.looked(rests, next.wrists(picture));
-            }
+            self.track_parts(&task, &pose.body, &guesses, &mut next, &mut trace)?;
         }
         // A termination that falls between two networks ends the frame too.
         if cancel.is_cancelled() {
@@ -209,9 +188,17 @@ impl Tracker {
 
     /// Whether a part is looked for where the last frame had it, whatever the body says.
     fn is_followed(&self, part: usize) -> bool {
-        self.options.profile == Profile::Fast
-            && self.state.is_steady(part)
-            && !self.state.followed[part].is_multiple_of(CONFIRMED)
+        self.options.profile == Profile::Fast && self.state.cadences[part].is_followed()
+    }
+
+    /// Whether a part stays as the last frame had it.
+    fn is_held(&self, part: usize) -> bool {
+        self.options.profile == Profile::Fast && self.state.cadences[part].is_held(RESTS[part])
+    }
+
+    /// Whether a hand is worth a look before the body is known.
+    fn is_guessed(&self, hand: usize) -> bool {
+        self.state.cadences[hand].is_steady() && !self.is_held(hand)
     }
 
     /// Looks for the hands that kept their place so far, until the body is known: that needs it to be sure of the place.
@@ -221,7 +208,7 @@ impl Tracker {
         let Some(networks) = &self.networks.hands else { return Ok(guesses) };
         let hands = [&self.state.left_hand, &self.state.right_hand];
         for (hand, guess) in guesses.iter_mut().enumerate() {
-            if self.state.is_steady(hand) && !is_posed.load(Ordering::Relaxed) {
+            if self.is_guessed(hand) && !is_posed.load(Ordering::Relaxed) {
                 let previous = hands[hand].as_ref();
                 *guess = hands::guess(&HandInput { frame, picture, body: None, previous, networks, cancel })?;
             }
@@ -229,11 +216,11 @@ impl Tracker {
         Ok(guesses)
     }
 
-    /// Hands and face of the person with that `body`; `None` if the body was held.
+    /// Hands and face of the person with that `body`.
     fn track_parts(
         &self,
         task: &Task<'_>,
-        body: Option<&[Landmark; BODY]>,
+        body: &[Landmark; BODY],
         guesses: &[Option<Guess>; 2],
         next: &mut State,
         trace: &mut Trace,
@@ -241,22 +228,44 @@ impl Tracker {
         let &Task { slot, frame, picture, cancel } = task;
         let found = Mutex::new((next, trace));
         // The place of what is followed needs no confirmation.
-        let body = |part| body.filter(|_| !self.is_followed(part));
-        let hand = |side, previous: &Option<_>, part: usize| {
+        let body = |part| (!self.is_followed(part)).then_some(body);
+        let hand = |side, previous: &Option<[Landmark; HAND]>, part: usize| {
             let mut trace = HandTrace::default();
-            let Some(networks) = &self.networks.hands else { return Ok((None, 0, trace)) };
+            let cadence = &self.state.cadences[part];
+            let Some(networks) = &self.networks.hands else { return Ok((None, cadence.clone(), trace)) };
+            if self.is_held(part) {
+                return Ok((*previous, cadence.after_hold(), trace));
+            }
             let (previous, body, guess) = (previous.as_ref(), body(part), &guesses[part]);
             let input = HandInput { frame, picture, body, previous, networks, cancel };
             let landmarks = hands::track(&input, side, guess.as_ref(), &mut trace)?;
-            let kept = landmarks.is_some() && trace.region == trace.region_from_previous;
-            Ok::<_, RunError>((landmarks, self.state.followed_with(part, kept), trace))
+            let look = Look {
+                landmarks: landmarks.as_ref().map(<[_; HAND]>::as_slice),
+                previous: previous.map(<[_; HAND]>::as_slice),
+                kept_place: trace.region == trace.region_from_previous,
+                presence: trace.presence,
+            };
+            let cadence = cadence.after_look(&look, RESTS[part], picture);
+            Ok::<_, RunError>((landmarks, cadence, trace))
         };
         let face = || {
             let mut trace = FaceTrace::default();
-            let Some(networks) = &self.networks.face else { return Ok((None, trace)) };
+            let cadence = &self.state.cadences[FACE_PART];
+            let Some(networks) = &self.networks.face else { return Ok((None, cadence.clone(), trace)) };
+            if self.is_held(FACE_PART) {
+                return Ok((self.state.face.clone(), cadence.after_hold(), trace));
+            }
             let (previous, body) = (self.state.face.as_deref(), body(FACE_PART));
             let input = FaceInput { frame, picture, body, previous, networks, cancel };
-            face::track(&input, &mut trace).map(|landmarks| (landmarks.map(Box::new), trace))
+            let landmarks = face::track(&input, &mut trace)?.map(Box::new);
+            let look = Look {
+                landmarks: landmarks.as_deref().map(<[_; FACE]>::as_slice),
+                previous: previous.map(<[_; FACE]>::as_slice),
+                kept_place: trace.region == trace.region_from_previous,
+                presence: trace.presence,
+            };
+            let cadence = cadence.after_look(&look, RESTS[FACE_PART], picture);
+            Ok::<_, RunError>((landmarks, cadence, trace))
         };
 
         // Who is free takes the next part: a hand out of the picture costs nothing, a face little.
@@ -265,23 +274,21 @@ impl Tracker {
             let found = || found.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 match next_part.fetch_add(1, Ordering::Relaxed) {
-                    0 => {
-                        let (hand, followed, hand_trace) = hand(Side::Left, &self.state.left_hand, LEFT)?;
+                    LEFT => {
+                        let (hand, cadence, hand_trace) = hand(Side::Left, &self.state.left_hand, LEFT)?;
                         let (next, trace) = &mut *found();
-                        (next.left_hand, next.followed[LEFT], trace.left_hand) = (hand, followed, hand_trace);
+                        (next.left_hand, next.cadences[LEFT], trace.left_hand) = (hand, cadence, hand_trace);
                     }
-                    1 => {
-                        let (hand, followed, hand_trace) = hand(Side::Right, &self.state.right_hand, RIGHT)?;
+                    RIGHT => {
+                        let (hand, cadence, hand_trace) = hand(Side::Right, &self.state.right_hand, RIGHT)?;
                         let (next, trace) = &mut *found();
-                        (next.right_hand, next.followed[RIGHT], trace.right_hand) =
-                            (hand, followed, hand_trace);
+                        (next.right_hand, next.cadences[RIGHT], trace.right_hand) =
+                            (hand, cadence, hand_trace);
                     }
-                    2 => {
-                        let (face, face_trace) = face()?;
+                    FACE_PART => {
+                        let (face, cadence, face_trace) = face()?;
                         let (next, trace) = &mut *found();
-                        let kept = face.is_some() && face_trace.region == face_trace.region_from_previous;
-                        next.followed[FACE_PART] = self.state.followed_with(FACE_PART, kept);
-                        (next.face, trace.face) = (face, face_trace);
+                        (next.face, next.cadences[FACE_PART], trace.face) = (face, cadence, face_trace);
                     }
                     _ => return Ok(()),
                 }
@@ -298,23 +305,6 @@ impl Tracker {
 }
 
 impl State {
-    /// Whether a part has kept its place for long enough to be looked for there.
-    fn is_steady(&self, part: usize) -> bool {
-        self.followed[part] >= STEADY
-    }
-
-    /// For how many frames a part has kept its place, with one more in which it did or did not.
-    fn followed_with(&self, part: usize, kept: bool) -> u32 {
-        if kept { self.followed[part].saturating_add(1) } else { 0 }
-    }
-
-    /// Where the hands' wrists are.
-    fn wrists(&self, picture: Picture) -> Wrists {
-        [&self.left_hand, &self.right_hand].map(|hand| {
-            hand.as_ref().map(|landmarks| [landmarks[0][0] * picture.width, landmarks[0][1] * picture.height])
-        })
-    }
-
     /// Everything that was found, in the common layout.
     fn keypoints(&self) -> Keypoints {
         let mut all = Keypoints::absent();
