@@ -132,12 +132,8 @@ mod tests {
 
     fn found(cadence: &Cadence, by: f32, presence: f32) -> Cadence {
         let (now, then) = (part(by), part(0.0));
-        let look = Look {
-            landmarks: Some(&now),
-            previous: Some(&then),
-            kept_place: true,
-            presence: Some(presence),
-        };
+        let look =
+            Look { landmarks: Some(&now), previous: Some(&then), kept_place: true, presence: Some(presence) };
         cadence.after_look(&look, &REST, picture())
     }
 

@@ -42,7 +42,10 @@ pub enum Profile {
     #[enum_value(name = "MediaPipe's landmarks", nick = "exact")]
     Exact,
     /// Time.
-    #[enum_value(name = "Nearly the same landmarks in about two thirds of the time", nick = "fast")]
+    #[enum_value(
+        name = "Nearly the same landmarks in two thirds to three quarters of the time",
+        nick = "fast"
+    )]
     Fast,
 }
 
