@@ -69,9 +69,8 @@ fn the_fast_profile_follows_hands_and_face_that_keep_their_place() {
     // Found in the first frame, steady after three more, confirmed in one of four.
     assert_eq!(runs_of("hand_recrop", &frames), [2, 2, 2, 2, 0, 2, 0, 0]);
     assert_eq!(runs_of("face_detection", &frames), [1, 1, 1, 1, 0, 1, 0, 0]);
-    // The drawn person moves in every frame.
+    // The drawn person moves both hands in every frame, and the head little.
     assert_eq!(runs_of("hand_landmark", &frames), [2; 8]);
-    assert_eq!(runs_of("face_landmark", &frames), [1; 8]);
 }
 
 #[test]
