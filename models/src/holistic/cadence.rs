@@ -4,15 +4,16 @@ use crate::keypoints::Landmark;
 
 use super::region::Picture;
 
-/// Frames for which a part must have kept its place before it is looked for there without waiting for the body: of a hand
+/// Looks in which a part must have kept its place before it is looked for there without waiting for the body: of a hand
 /// that moves fast, every second such look would be for nothing.
 const STEADY: u32 = 3;
 /// In one of so many looks the fast profile has the body confirm the place of a part that is steady.
 const CONFIRMED: u32 = 4;
 /// Probability from which a part is sure to be there. Below, it may be about to be lost.
 const SURE: f32 = 0.9;
-/// Looks in a row that found nothing, after which only one in [`SEARCHED`] frames is searched.
+/// Looks in a row that found nothing, after which a part is searched seldom.
 const MISSED: u32 = 3;
+/// In one of so many frames a part is searched then.
 const SEARCHED: u32 = 4;
 
 /// When a part of the body is held.
@@ -49,6 +50,7 @@ pub(super) struct Cadence {
     kept: u32,
     /// Looks in a row that found nothing.
     missed: u32,
+    /// Whether the last look found it hardly moved since the look before.
     rests: bool,
     /// Frames since the last look.
     held: u32,
