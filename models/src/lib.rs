@@ -7,6 +7,7 @@ pub mod keypoints;
 pub mod letters;
 pub mod natural_order;
 pub mod runtime;
+mod tflite;
 
 // For `tests/holistic/reference.rs`, which unit tests read too.
 #[cfg(test)]

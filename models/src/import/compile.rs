@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 
 use super::graph::{Graph, dimensions};
-use super::names::operator_name;
 use super::onnx::{AttributeProto, GraphProto};
 use super::spare::wanted_channels;
-use super::tflite::{Model, Operator, elements};
-use super::{Options, Problem};
 
-pub(super) type Result<T> = std::result::Result<T, Problem>;
+use super::Options;
+use crate::tflite::settings::Border;
+use crate::tflite::{Model, Operator, Problem, Result, elements, operator_name};
 
 /// Translates the part of a model that its kept outputs need.
 pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto> {
-    let outputs = kept_outputs(model, options)?;
-    let needed = needed_operators(model, &outputs);
+    let outputs = model.kept_outputs(&options.pruned_outputs)?;
+    let needed = model.needed_operators(&outputs);
     let mut compiler = Compiler {
         model,
         wanted_channels: wanted_channels(model, &needed),
@@ -52,40 +51,6 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
         named.push((tensor.name.clone(), value, tensor.shape.clone()));
     }
     Ok(compiler.graph.finish(&options.name, &inputs, &named))
-}
-
-fn kept_outputs(model: &Model<'_>, options: &Options) -> Result<Vec<usize>> {
-    let outputs = model.outputs.len();
-    if let Some(&output) = options.pruned_outputs.iter().find(|&&output| output >= outputs) {
-        return Err(Problem::Prune { output, outputs });
-    }
-    let kept: Vec<usize> = (0..outputs)
-        .filter(|output| !options.pruned_outputs.contains(output))
-        .map(|output| model.outputs[output])
-        .collect();
-    match (kept.is_empty(), options.pruned_outputs.last()) {
-        (false, _) => Ok(kept),
-        (true, Some(&output)) => Err(Problem::Prune { output, outputs }),
-        (true, None) => Err(Problem::Damaged("it has no output".to_owned())),
-    }
-}
-
-/// Which operators the outputs depend on, by position. Operators stand in running order.
-fn needed_operators(model: &Model<'_>, outputs: &[usize]) -> Vec<bool> {
-    let mut wanted = vec![false; model.tensors.len()];
-    for &output in outputs {
-        wanted[output] = true;
-    }
-    let mut needed = vec![false; model.operators.len()];
-    for (position, operator) in model.operators.iter().enumerate().rev() {
-        if operator.outputs.iter().any(|&output| wanted[output]) {
-            needed[position] = true;
-            for &input in operator.inputs.iter().flatten() {
-                wanted[input] = true;
-            }
-        }
-    }
-    needed
 }
 
 /// Where a tensor's elements are.
@@ -128,15 +93,6 @@ pub(super) enum Layout {
     ChannelsLast,
     /// As ONNX has it: batch, channels, height, width.
     ChannelsFirst,
-}
-
-/// Rows and columns of zeros round an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Border {
-    pub(super) top: usize,
-    pub(super) left: usize,
-    pub(super) bottom: usize,
-    pub(super) right: usize,
 }
 
 pub(super) struct Compiler<'m, 'a> {

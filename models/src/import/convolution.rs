@@ -1,11 +1,11 @@
 //! Convolutions, and what is written as one because ONNX Runtime keeps them in its blocked (NCHWc) layout.
 
-use super::Problem;
-use super::compile::{Border, Compiler, Layout, Result, Value, reshape};
+use super::compile::{Compiler, Layout, Value, reshape};
 use super::graph::dimensions;
 use super::onnx::AttributeProto;
-use super::settings::{Activation, input, same_padding, settings, window};
-use super::tflite::{Operator, elements};
+
+use crate::tflite::settings::{Activation, Border, input, same_padding, settings, window};
+use crate::tflite::{Operator, Problem, Result, elements};
 
 /// With no more channels than this, an input image is convolved as one channel of `width * channels` columns.
 const MAX_FLAT_CHANNELS: usize = 4;

@@ -7,20 +7,20 @@
 
 mod compile;
 mod convolution;
-mod flatbuffer;
 mod graph;
-mod names;
 pub mod onnx;
 mod operators;
 mod quantize;
-mod settings;
 mod spare;
-mod tflite;
 
 pub use quantize::{Table, convolution_output, dequantized, quantize};
 
+pub use crate::tflite::Problem;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
+
+use crate::tflite::Model;
 
 /// Version of what the importer makes; a change makes imported files outdated.
 pub const VERSION: u32 = 3;
@@ -51,51 +51,13 @@ pub struct ImportError {
     pub problem: Problem,
 }
 
-/// What is wrong with a file that cannot be imported.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// It is not a TFLite file, or not a whole one, or contradicts itself.
-    #[error("{0}")]
-    Damaged(String),
-    /// It has an operator that the importer does not know.
-    #[error("operator {position} is {operator}, which the importer does not know")]
-    UnknownOperator {
-        /// Place in the file's list of operators, from 0.
-        position: usize,
-        /// TensorFlow Lite's name of it.
-        operator: String,
-    },
-    /// An operator is used in a way that the importer does not know, or that contradicts the rest of the file.
-    #[error("operator {position} ({operator}): {what}")]
-    Operator {
-        /// Place in the file's list of operators, from 0.
-        position: usize,
-        /// TensorFlow Lite's name of it.
-        operator: String,
-        /// What is wrong.
-        what: String,
-    },
-    /// [`Options::pruned_outputs`] names an output that the file does not have, or leaves none.
-    #[error("output {output} cannot be pruned from a network of {outputs} outputs")]
-    Prune {
-        /// The output that was to be pruned.
-        output: usize,
-        /// How many outputs there are.
-        outputs: usize,
-    },
-    /// A [`Table`] is damaged, or does not fit the network.
-    #[error("its table of quantisation: {0}")]
-    Table(String),
-}
-
 /// Compiles a TFLite model into an ONNX model: float32, the inputs and outputs of the TFLite file with their names,
 /// order and shapes (channels last), less [`Options::pruned_outputs`].
 ///
 /// # Errors
 /// When the file is damaged, or uses an operator, data type or option that the compiler does not know.
 pub fn convert(tflite: &[u8], options: &Options) -> Result<Vec<u8>, ImportError> {
-    let graph = tflite::Model::parse(tflite)
+    let graph = Model::parse(tflite)
         .and_then(|model| compile::compile(&model, options))
         .map_err(|problem| ImportError { file: options.name.clone(), problem })?;
     let model = onnx::ModelProto {

@@ -1,13 +1,14 @@
 //! Each TFLite operator in terms of ONNX.
 
-use super::Problem;
-use super::compile::{Border, Compiler, Layout, Place, Result, Value, reshape};
+use super::compile::{Compiler, Layout, Place, Value, reshape};
 use super::convolution::Kind;
 use super::graph::dimensions;
-use super::names::operator_name;
 use super::onnx::AttributeProto;
-use super::settings::{Activation, input, missing_input, same_padding, settings, window};
-use super::tflite::Operator;
+
+use crate::tflite::settings::{
+    Activation, Border, input, missing_input, pads, same_padding, settings, slice, window,
+};
+use crate::tflite::{Operator, Problem, Result, operator_name};
 
 impl Compiler<'_, '_> {
     /// Translates one operator. All before it that matter have been translated.
@@ -289,26 +290,12 @@ impl Compiler<'_, '_> {
     fn pad(&mut self, operator: &Operator<'_>) -> Result<()> {
         let value = self.value(input(operator, 0)?)?;
         let [batch, height, width, channels] = value.image()?;
-        let pads = self
-            .ints(input(operator, 1)?)?
-            .into_iter()
-            .map(|pad| usize::try_from(pad).ok().filter(|&pad| pad < 1 << 16))
-            .collect::<Option<Vec<_>>>()
-            .unwrap_or_default();
-        let &[0, 0, top, bottom, left, right, 0, more] = pads.as_slice() else {
-            return Err(Problem::Damaged(
-                "only zeros round the image and after the channels are supported".to_owned(),
-            ));
-        };
+        let (more_border, more) = pads(&self.ints(input(operator, 1)?)?)?;
+        let Border { top, left, bottom, right } = more_border;
         let shape = vec![batch, height + top + bottom, width + left + right, channels + more];
         if more == 0 {
             // Left to the convolutions that read it.
-            let border = Border {
-                top: value.border.top + top,
-                left: value.border.left + left,
-                bottom: value.border.bottom + bottom,
-                right: value.border.right + right,
-            };
+            let border = value.border + more_border;
             return self.store(operator, Value { shape, border, ..value });
         }
         if top + bottom + left + right > 0 {
@@ -346,39 +333,12 @@ impl Compiler<'_, '_> {
     }
 
     fn strided_slice(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 32)?;
-        let (begin_mask, end_mask) = (settings.i32(0)?, settings.i32(1)?);
-        if settings.i32(2)? != 0 || settings.i32(3)? != 0 || settings.i32(4)? != 0 || settings.bool(5)? {
-            return Err(Problem::Damaged(
-                "ellipses, new axes, dropped axes and offsets are not supported".to_owned(),
-            ));
-        }
         let value = self.value(input(operator, 0)?)?;
         let size = value.image()?;
-        let begin = self.ints(input(operator, 1)?)?;
-        let end = self.ints(input(operator, 2)?)?;
-        let strides = self.ints(input(operator, 3)?)?;
-        if begin.len() != 4 || end.len() != 4 || strides != [1; 4] {
-            return Err(Problem::Damaged(format!(
-                "the slice from {begin:?} to {end:?} in steps of {strides:?} is not supported, only steps of 1"
-            )));
-        }
-        let (mut starts, mut ends) = ([0; 4], [0; 4]);
-        let mut shape = Vec::new();
-        for axis in 0..4 {
-            let place = |masked: bool, at: i32, otherwise: usize| {
-                if masked {
-                    return otherwise;
-                }
-                let length = size[axis] as i64;
-                let at = i64::from(at);
-                let at = if at < 0 { at + length } else { at };
-                at.clamp(0, length) as usize
-            };
-            starts[axis] = place(begin_mask & (1 << axis) != 0, begin[axis], 0);
-            ends[axis] = place(end_mask & (1 << axis) != 0, end[axis], size[axis]);
-            shape.push(ends[axis].saturating_sub(starts[axis]));
-        }
+        let list = |index| self.ints(input(operator, index)?);
+        let ranges = slice(operator, size, &list(1)?, &list(2)?, &list(3)?)?;
+        let (starts, ends) = (ranges.clone().map(|range| range.start), ranges.clone().map(|range| range.end));
+        let shape = ranges.map(|range| range.len()).to_vec();
         let [_, height, width, _] = size;
         let name = if shape[1..3] == [height, width] && shape[0] == size[0] {
             self.pick_channels(&value, starts[3], shape[3])?

@@ -4,7 +4,7 @@
 //! 28, 32 channels) pad an image with zero channels before each addition. An image that its convolution makes with
 //! those zeros needs no padding later; and max pooling is only done in the blocked layout when the blocks are whole.
 
-use super::tflite::Model;
+use crate::tflite::Model;
 
 /// Channels in a block of ONNX Runtime's layout on processors with AVX-512; with AVX2 it is half as many.
 const BLOCK: usize = 16;

@@ -1,7 +1,7 @@
 //! What TensorFlow Lite calls its operators.
 
 /// Name of a builtin operator by its code in TensorFlow Lite's schema 3.
-pub(super) fn operator_name(code: i32) -> String {
+pub(crate) fn operator_name(code: i32) -> String {
     usize::try_from(code)
         .ok()
         .and_then(|code| NAMES.split_whitespace().nth(code))

@@ -1,37 +1,44 @@
-//! A TFLite file as plain structures: TensorFlow Lite's schema 3, as far as the importer needs it.
+//! A TFLite file as plain structures: TensorFlow Lite's schema 3, as far as the importer and the convolution engine need it.
+
+mod flatbuffer;
+mod names;
+mod problem;
+pub(crate) mod settings;
+
+pub(crate) use names::operator_name;
+pub use problem::Problem;
 
 use half::f16;
 
-use super::Problem;
-use super::flatbuffer::Table;
+use flatbuffer::Table;
 
-type Result<T> = std::result::Result<T, Problem>;
+pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
 /// No network of this kind comes near it; a damaged shape easily does.
 const MAX_ELEMENTS: usize = 1 << 26;
 
 /// The one subgraph of a model.
 #[derive(Debug)]
-pub(super) struct Model<'a> {
-    pub(super) tensors: Vec<Tensor<'a>>,
-    pub(super) operators: Vec<Operator<'a>>,
-    pub(super) inputs: Vec<usize>,
-    pub(super) outputs: Vec<usize>,
+pub(crate) struct Model<'a> {
+    pub(crate) tensors: Vec<Tensor<'a>>,
+    pub(crate) operators: Vec<Operator<'a>>,
+    pub(crate) inputs: Vec<usize>,
+    pub(crate) outputs: Vec<usize>,
 }
 
 #[derive(Debug)]
-pub(super) struct Tensor<'a> {
-    pub(super) name: String,
+pub(crate) struct Tensor<'a> {
+    pub(crate) name: String,
     /// Channels last.
-    pub(super) shape: Vec<usize>,
-    pub(super) kind: TensorKind,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) kind: TensorKind,
     /// Little-endian elements; empty for what operators compute.
-    pub(super) data: &'a [u8],
-    pub(super) sparsity: Option<Sparsity>,
+    pub(crate) data: &'a [u8],
+    pub(crate) sparsity: Option<Sparsity>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TensorKind {
+pub(crate) enum TensorKind {
     Float32,
     Float16,
     Int32,
@@ -39,27 +46,27 @@ pub(super) enum TensorKind {
 }
 
 #[derive(Debug)]
-pub(super) struct Operator<'a> {
+pub(crate) struct Operator<'a> {
     /// Builtin code.
-    pub(super) code: i32,
+    pub(crate) code: i32,
     /// `None` for an optional input left out.
-    pub(super) inputs: Vec<Option<usize>>,
-    pub(super) outputs: Vec<usize>,
+    pub(crate) inputs: Vec<Option<usize>>,
+    pub(crate) outputs: Vec<usize>,
     /// Which table `options` is.
-    pub(super) options_kind: u8,
-    pub(super) options: Option<Table<'a>>,
+    pub(crate) options_kind: u8,
+    pub(crate) options: Option<Table<'a>>,
 }
 
 /// How the values of a sparse tensor are laid out.
 #[derive(Debug)]
-pub(super) struct Sparsity {
-    pub(super) traversal: Vec<i32>,
-    pub(super) blocks: Vec<i32>,
-    pub(super) dimensions: Vec<Dimension>,
+pub(crate) struct Sparsity {
+    pub(crate) traversal: Vec<i32>,
+    pub(crate) blocks: Vec<i32>,
+    pub(crate) dimensions: Vec<Dimension>,
 }
 
 #[derive(Debug)]
-pub(super) enum Dimension {
+pub(crate) enum Dimension {
     Dense {
         size: usize,
     },
@@ -71,7 +78,7 @@ pub(super) enum Dimension {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let model = Table::root(bytes, b"TFL3")?;
         let codes = model
             .tables(1)?
@@ -115,6 +122,41 @@ impl<'a> Model<'a> {
             operators,
         })
     }
+
+    /// The tensors that are left of the outputs when those of the given indices are pruned.
+    pub(crate) fn kept_outputs(&self, pruned: &[usize]) -> Result<Vec<usize>> {
+        let outputs = self.outputs.len();
+        if let Some(&output) = pruned.iter().find(|&&output| output >= outputs) {
+            return Err(Problem::Prune { output, outputs });
+        }
+        let kept: Vec<usize> = (0..outputs)
+            .filter(|output| !pruned.contains(output))
+            .map(|output| self.outputs[output])
+            .collect();
+        match (kept.is_empty(), pruned.last()) {
+            (false, _) => Ok(kept),
+            (true, Some(&output)) => Err(Problem::Prune { output, outputs }),
+            (true, None) => Err(Problem::Damaged("it has no output".to_owned())),
+        }
+    }
+
+    /// Which operators the output tensors depend on, by position. Operators stand in running order.
+    pub(crate) fn needed_operators(&self, outputs: &[usize]) -> Vec<bool> {
+        let mut wanted = vec![false; self.tensors.len()];
+        for &output in outputs {
+            wanted[output] = true;
+        }
+        let mut needed = vec![false; self.operators.len()];
+        for (position, operator) in self.operators.iter().enumerate().rev() {
+            if operator.outputs.iter().any(|&output| wanted[output]) {
+                needed[position] = true;
+                for &input in operator.inputs.iter().flatten() {
+                    wanted[input] = true;
+                }
+            }
+        }
+        needed
+    }
 }
 
 impl<'a> Tensor<'a> {
@@ -144,7 +186,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// The values of a constant float tensor in row-major order, float16 widened and sparse ones made dense.
-    pub(super) fn floats(&self) -> Result<Vec<f32>> {
+    pub(crate) fn floats(&self) -> Result<Vec<f32>> {
         let values: Vec<f32> = match self.kind {
             TensorKind::Float32 => self.chunks::<4>()?.map(f32::from_le_bytes).collect(),
             TensorKind::Float16 => {
@@ -168,7 +210,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// The values of a constant int32 tensor.
-    pub(super) fn ints(&self) -> Result<Vec<i32>> {
+    pub(crate) fn ints(&self) -> Result<Vec<i32>> {
         if self.kind != TensorKind::Int32 {
             return Err(Problem::Damaged(format!(
                 "constant {} is of the kind {:?}, not int32",
@@ -327,7 +369,7 @@ fn sparse_indices(kind: u8, table: Option<Table<'_>>) -> Result<Vec<usize>> {
 }
 
 /// Number of elements of a shape; `None` when it is beyond reason.
-pub(super) fn elements(shape: &[usize]) -> Option<usize> {
+pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
     shape
         .iter()
         .try_fold(1usize, |product, &length| product.checked_mul(length))

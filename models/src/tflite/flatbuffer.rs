@@ -3,13 +3,11 @@
 //! Binary format: <https://flatbuffers.dev/internals/>. A table starts with a signed offset back to its vtable; the
 //! vtable holds its own length, the table's length, and one 16-bit offset per field, 0 for a field left at its default.
 
-use super::Problem;
-
-type Result<T> = std::result::Result<T, Problem>;
+use super::{Problem, Result};
 
 /// A table: its fields are looked up by slot, the position of the field in the schema's declaration.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     bytes: &'a [u8],
     position: usize,
     vtable: &'a [u8],
@@ -17,7 +15,7 @@ pub(super) struct Table<'a> {
 
 /// A vector of `len` elements that lie in `bytes` from `start` on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Vector<'a> {
+pub(crate) struct Vector<'a> {
     bytes: &'a [u8],
     start: usize,
     len: usize,
@@ -25,7 +23,7 @@ pub(super) struct Vector<'a> {
 
 impl<'a> Table<'a> {
     /// The root table of a file with the given identifier.
-    pub(super) fn root(bytes: &'a [u8], identifier: &[u8; 4]) -> Result<Self> {
+    pub(crate) fn root(bytes: &'a [u8], identifier: &[u8; 4]) -> Result<Self> {
         if bytes.get(4..8) != Some(identifier.as_slice()) {
             return Err(Problem::Damaged(format!(
                 "it does not carry the file identifier {}",
@@ -57,31 +55,31 @@ impl<'a> Table<'a> {
         }
     }
 
-    pub(super) fn u8(&self, slot: usize) -> Result<u8> {
+    pub(crate) fn u8(&self, slot: usize) -> Result<u8> {
         self.field(slot).map_or(Ok(0), |at| Ok(u8::from_le_bytes(read(self.bytes, at)?)))
     }
 
-    pub(super) fn i8(&self, slot: usize) -> Result<i8> {
+    pub(crate) fn i8(&self, slot: usize) -> Result<i8> {
         self.field(slot).map_or(Ok(0), |at| Ok(i8::from_le_bytes(read(self.bytes, at)?)))
     }
 
-    pub(super) fn bool(&self, slot: usize) -> Result<bool> {
+    pub(crate) fn bool(&self, slot: usize) -> Result<bool> {
         Ok(self.u8(slot)? != 0)
     }
 
-    pub(super) fn u32(&self, slot: usize) -> Result<u32> {
+    pub(crate) fn u32(&self, slot: usize) -> Result<u32> {
         self.field(slot).map_or(Ok(0), |at| Ok(u32::from_le_bytes(read(self.bytes, at)?)))
     }
 
-    pub(super) fn i32_or(&self, slot: usize, default: i32) -> Result<i32> {
+    pub(crate) fn i32_or(&self, slot: usize, default: i32) -> Result<i32> {
         self.field(slot).map_or(Ok(default), |at| Ok(i32::from_le_bytes(read(self.bytes, at)?)))
     }
 
-    pub(super) fn u64(&self, slot: usize) -> Result<u64> {
+    pub(crate) fn u64(&self, slot: usize) -> Result<u64> {
         self.field(slot).map_or(Ok(0), |at| Ok(u64::from_le_bytes(read(self.bytes, at)?)))
     }
 
-    pub(super) fn table(&self, slot: usize) -> Result<Option<Table<'a>>> {
+    pub(crate) fn table(&self, slot: usize) -> Result<Option<Table<'a>>> {
         self.field(slot).map(|at| Table::at(self.bytes, follow(self.bytes, at)?)).transpose()
     }
 
@@ -102,30 +100,30 @@ impl<'a> Table<'a> {
         Ok(Vector { bytes: self.bytes, start, len })
     }
 
-    pub(super) fn bytes(&self, slot: usize) -> Result<&'a [u8]> {
+    pub(crate) fn bytes(&self, slot: usize) -> Result<&'a [u8]> {
         let vector = self.vector(slot, 1)?;
         vector.bytes.get(vector.start..vector.start + vector.len).ok_or_else(|| outside(vector.start))
     }
 
-    pub(super) fn string(&self, slot: usize) -> Result<String> {
+    pub(crate) fn string(&self, slot: usize) -> Result<String> {
         Ok(String::from_utf8_lossy(self.bytes(slot)?).into_owned())
     }
 
-    pub(super) fn u16s(&self, slot: usize) -> Result<Vec<u16>> {
+    pub(crate) fn u16s(&self, slot: usize) -> Result<Vec<u16>> {
         let vector = self.vector(slot, 2)?;
         (0..vector.len)
             .map(|index| Ok(u16::from_le_bytes(read(vector.bytes, vector.start + 2 * index)?)))
             .collect()
     }
 
-    pub(super) fn i32s(&self, slot: usize) -> Result<Vec<i32>> {
+    pub(crate) fn i32s(&self, slot: usize) -> Result<Vec<i32>> {
         let vector = self.vector(slot, 4)?;
         (0..vector.len)
             .map(|index| Ok(i32::from_le_bytes(read(vector.bytes, vector.start + 4 * index)?)))
             .collect()
     }
 
-    pub(super) fn tables(&self, slot: usize) -> Result<Vec<Table<'a>>> {
+    pub(crate) fn tables(&self, slot: usize) -> Result<Vec<Table<'a>>> {
         let vector = self.vector(slot, 4)?;
         (0..vector.len)
             .map(|index| Table::at(vector.bytes, follow(vector.bytes, vector.start + 4 * index)?))
