@@ -135,17 +135,17 @@ fn detect(input: &FaceInput<'_>, head: &Region, trace: &mut FaceTrace) -> Result
     }))
 }
 
-/// A point of the padded tensor on the picture.
-fn on_picture(point: Point, window: &Window, picture: Picture) -> Point {
+/// A point of the padded tensor on the picture: MediaPipe multiplies it with a matrix of float32 whose offsets hold the
+/// half by which it lies from the centre.
+fn on_picture([x, y]: Point, window: &Window, picture: Picture) -> Point {
     let (sin, cos) = (window.rotation.sin(), window.rotation.cos());
-    let [width, height] = window.size;
-    let (x, y) = (point[0] - 0.5, point[1] - 0.5);
+    let ([width, height], [center_x, center_y]) = (window.size, window.center);
+    let (per_column, per_row) = (1.0 / picture.width, 1.0 / picture.height);
+    let offset_x = (-0.5 * width * cos + 0.5 * height * sin + center_x) * per_column;
+    let offset_y = (-0.5 * height * cos - 0.5 * width * sin + center_y) * per_row;
     [
-        x * (width * cos / picture.width) - y * (height * sin / picture.width)
-            + window.center[0] / picture.width,
-        x * (width * sin / picture.height)
-            + y * (height * cos / picture.height)
-            + window.center[1] / picture.height,
+        x * (width * cos * per_column) + y * (-height * sin * per_column) + offset_x,
+        x * (width * sin * per_row) + y * (height * cos * per_row) + offset_y,
     ]
 }
 
