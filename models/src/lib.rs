@@ -1,5 +1,6 @@
 //! Holistic tracking and letter classification in plain Rust: no GStreamer, no HTTP.
 
+mod convnet;
 pub mod fetch;
 pub mod holistic;
 pub mod import;

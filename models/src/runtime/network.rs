@@ -1,4 +1,4 @@
-//! One network, shared by all streams.
+//! One network, shared by all streams: an ONNX file on ONNX Runtime, or a TFLite file on our own kernels.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError};
@@ -11,6 +11,7 @@ use ort::value::{Outlet, TensorElementType, TensorRef, TensorRefMut, ValueType};
 
 use super::cancel::{Cancel, Cancelled};
 use super::library::{LibraryError, environment};
+use crate::convnet::Convnet;
 
 /// A network could not be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum LoadError {
         /// The network's name.
         name: String,
         /// What ONNX Runtime said.
+        cause: String,
+    },
+    /// There are no kernels for a TFLite file's layers, or it is damaged.
+    #[error("{name} can't be computed: {cause}")]
+    Convnet {
+        /// The network's name.
+        name: String,
+        /// What is wrong, and where.
         cause: String,
     },
     /// An input or output is no float32 tensor.
@@ -101,14 +110,19 @@ impl TensorInfo {
 #[derive(Debug)]
 pub struct Network {
     name: String,
-    session: Session,
+    engine: Engine,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
-    input_names: Vec<CString>,
-    output_names: Vec<CString>,
     metadata: BTreeMap<String, String>,
     #[cfg(test)]
     pub(crate) observer: observer::Observer,
+}
+
+/// What computes a network.
+#[derive(Debug)]
+enum Engine {
+    OnnxRuntime { session: Session, input_names: Vec<CString>, output_names: Vec<CString> },
+    Convnet(Convnet),
 }
 
 impl Network {
@@ -132,6 +146,27 @@ impl Network {
         Self::new(name, |mut builder| builder.commit_from_memory(bytes))
     }
 
+    /// Loads a TFLite file of a convolutional network, without the outputs of the given indices, for our own kernels.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the file is unreadable or has layers that there are no kernels for.
+    pub fn from_tflite(path: &Path, pruned_outputs: &[usize]) -> Result<Self, LoadError> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|error| LoadError::Read { name: name.clone(), cause: error.to_string() })?;
+        let convnet = Convnet::new(&bytes, pruned_outputs)
+            .map_err(|problem| LoadError::Convnet { name: name.clone(), cause: problem.to_string() })?;
+        Ok(Self {
+            name,
+            inputs: convnet.inputs().to_vec(),
+            outputs: convnet.outputs().to_vec(),
+            engine: Engine::Convnet(convnet),
+            metadata: BTreeMap::new(),
+            #[cfg(test)]
+            observer: observer::Observer::default(),
+        })
+    }
+
     fn new(
         name: &str,
         commit: impl FnOnce(SessionBuilder) -> ort::Result<Session>,
@@ -144,9 +179,11 @@ impl Network {
         let metadata = read_metadata(&session).map_err(|error| refused(error.to_string()))?;
         Ok(Self {
             name: name.to_owned(),
-            session,
-            input_names: c_names(&inputs).map_err(|error| refused(error.to_string()))?,
-            output_names: c_names(&outputs).map_err(|error| refused(error.to_string()))?,
+            engine: Engine::OnnxRuntime {
+                session,
+                input_names: c_names(&inputs).map_err(|error| refused(error.to_string()))?,
+                output_names: c_names(&outputs).map_err(|error| refused(error.to_string()))?,
+            },
             inputs,
             outputs,
             metadata,
@@ -198,10 +235,29 @@ impl Network {
         outputs: &mut [&mut [f32]],
         cancel: &Cancel,
     ) -> Result<(), RunError> {
-        let failed =
-            |error: ort::Error| RunError::Failed { name: self.name.clone(), cause: error.to_string() };
         self.check(&self.inputs, inputs.iter().map(|slice| slice.len()))?;
         self.check(&self.outputs, outputs.iter().map(|slice| slice.len()))?;
+        match &self.engine {
+            Engine::OnnxRuntime { session, input_names, output_names } => {
+                self.run_session(session, (input_names, inputs), (output_names, outputs), cancel)
+            }
+            Engine::Convnet(convnet) => {
+                #[cfg(test)]
+                self.observer.run_begins(cancel);
+                Ok(convnet.run(inputs, outputs, cancel)?)
+            }
+        }
+    }
+
+    fn run_session(
+        &self,
+        session: &Session,
+        (input_names, inputs): (&[CString], &[&[f32]]),
+        (output_names, outputs): (&[CString], &mut [&mut [f32]]),
+        cancel: &Cancel,
+    ) -> Result<(), RunError> {
+        let failed =
+            |error: ort::Error| RunError::Failed { name: self.name.clone(), cause: error.to_string() };
         let options = cancel.options().map_err(failed)?;
         #[cfg(test)]
         self.observer.run_begins(cancel);
@@ -217,8 +273,8 @@ impl Network {
             .map(|(info, slice)| TensorRefMut::from_array_view_mut((info.dimensions(), &mut **slice)))
             .collect::<ort::Result<Vec<_>>>()
             .map_err(failed)?;
-        let input_names: Vec<_> = self.input_names.iter().map(|name| name.as_ptr()).collect();
-        let output_names: Vec<_> = self.output_names.iter().map(|name| name.as_ptr()).collect();
+        let input_names: Vec<_> = input_names.iter().map(|name| name.as_ptr()).collect();
+        let output_names: Vec<_> = output_names.iter().map(|name| name.as_ptr()).collect();
         let input_values: Vec<_> = inputs.iter().map(|value| value.ptr()).collect();
         let mut output_values: Vec<_> = outputs.iter().map(|value| value.ptr().cast_mut()).collect();
 
@@ -229,7 +285,7 @@ impl Network {
         // and borrowed mutably here; the session is only read.
         let status = unsafe {
             (ort::api().Run)(
-                self.session.ptr().cast_mut(),
+                session.ptr().cast_mut(),
                 options.ptr(),
                 input_names.as_ptr(),
                 input_values.as_ptr(),

@@ -1,0 +1,98 @@
+//! What a layer does to its sums before it writes them: activation, and the addition that ends a residual block.
+
+use pulp::Simd;
+
+use super::image::Image;
+
+/// What happens to each sum, in this order.
+#[derive(Clone, Debug)]
+pub(super) struct Epilogue {
+    /// The layer's own activation.
+    pub(super) activation: Activation,
+    /// A picture that is added, which may have fewer channels.
+    pub(super) residual: Option<usize>,
+    /// An activation after that.
+    pub(super) then: Activation,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Activation {
+    None,
+    /// The least and the greatest value.
+    Clamp(f32, f32),
+    /// A factor for negative values, by channel; as many as the picture has values in a pixel.
+    Prelu(Vec<f32>),
+}
+
+impl Epilogue {
+    pub(super) fn new(activation: Activation) -> Self {
+        Self { activation, residual: None, then: Activation::None }
+    }
+
+    /// Applies it to N vectors of channels of M pixels; `residual` gives what is added to a pixel's vector.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        sums: &mut [[S::f32s; N]; M],
+        vector: usize,
+        residual: impl Fn(usize, usize) -> Option<S::f32s>,
+    ) {
+        self.activation.apply(simd, sums, vector);
+        if self.residual.is_some() {
+            for m in 0..M {
+                for n in 0..N {
+                    if let Some(residual) = residual(m, vector + n) {
+                        sums[m][n] = simd.add_f32s(sums[m][n], residual);
+                    }
+                }
+            }
+        }
+        self.then.apply(simd, sums, vector);
+    }
+}
+
+impl Activation {
+    /// Applies it to the N vectors from that index on of M pixels.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        sums: &mut [[S::f32s; N]; M],
+        vector: usize,
+    ) {
+        match self {
+            Self::None => {}
+            Self::Clamp(low, high) => {
+                let (low, high) = (simd.splat_f32s(*low), simd.splat_f32s(*high));
+                for m in 0..M {
+                    for n in 0..N {
+                        sums[m][n] = simd.min_f32s(simd.max_f32s(sums[m][n], low), high);
+                    }
+                }
+            }
+            Self::Prelu(slopes) => {
+                let slopes = &S::as_simd_f32s(slopes).0[vector..vector + N];
+                for m in 0..M {
+                    for n in 0..N {
+                        let value = sums[m][n];
+                        let negative = simd.less_than_f32s(value, simd.splat_f32s(0.0));
+                        sums[m][n] = simd.select_f32s(negative, simd.mul_f32s(value, slopes[n]), value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A pixel's vector of that index of the picture that is added, if it has so many.
+#[inline(always)]
+pub(super) fn residual_vector<S: Simd>(
+    residual: Option<(&Image, &[f32])>,
+    pixel: usize,
+    vector: usize,
+) -> Option<S::f32s> {
+    let (image, values) = residual?;
+    let vectors = S::as_simd_f32s(&values[pixel..pixel + image.stride]).0;
+    vectors.get(vector).copied()
+}

@@ -1,0 +1,51 @@
+//! Layers that compute nothing: parts of pictures, and channels that become pixels.
+
+use std::ops::Range;
+
+use super::image::Image;
+
+/// A part of a picture.
+#[derive(Debug)]
+pub(super) struct Crop {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+    pub(super) channels: Range<usize>,
+}
+
+impl Crop {
+    pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+        for (y, row) in self.rows.clone().enumerate() {
+            for (x, column) in self.columns.clone().enumerate() {
+                let from = &input[image.at(row, column)..][self.channels.clone()];
+                let pixel = &mut output[to.at(y, x)..][..to.stride];
+                pixel[..from.len()].copy_from_slice(from);
+                pixel[from.len()..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Blocks of pixels of what lies in one pixel: row by row, the channels of each place one after the other.
+#[derive(Debug)]
+pub(super) struct DepthToSpace {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    /// Rows and columns of a block.
+    pub(super) block: usize,
+}
+
+impl DepthToSpace {
+    pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+        for y in 0..to.height {
+            for x in 0..to.width {
+                let place = y % self.block * self.block + x % self.block;
+                let from = image.at(y / self.block, x / self.block) + place * to.channels;
+                let pixel = &mut output[to.at(y, x)..][..to.stride];
+                pixel[..to.channels].copy_from_slice(&input[from..from + to.channels]);
+                pixel[to.channels..].fill(0.0);
+            }
+        }
+    }
+}
