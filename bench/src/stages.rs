@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dactyl_models::holistic::{Networks, Options, Parts, Profile, Trace, Tracker};
+use dactyl_models::holistic::{Networks, Options, Parts, Profile, Trace, Tracker, open_network};
 use dactyl_models::runtime::{Cancel, Network, has_vnni};
 use gstdactyl::picture;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
             let runs: usize = traces.iter().map(runs).sum();
             let integers = name == "hand_landmark" && profile == Profile::Fast && has_vnni();
             let name = if integers { "hand_landmark.int8" } else { name };
-            let times = network_times(&directory.join(format!("{name}.onnx")))?;
+            let times = network_times(&open_network(&directory, name)?)?;
             Ok(NetworkTime {
                 name: name.to_owned(),
                 runs: runs as f64 / traces.len().max(1) as f64,
@@ -109,8 +109,7 @@ fn hands(trace: &Trace, ran: fn(&dactyl_models::holistic::HandTrace) -> bool) ->
 }
 
 /// CPU milliseconds of [`RUNS`] warm runs.
-fn network_times(file: &Path) -> Result<Vec<f64>> {
-    let network = Network::from_file(file)?;
+fn network_times(network: &Network) -> Result<Vec<f64>> {
     let input: Vec<Vec<f32>> = network.inputs().iter().map(|input| vec![0.5; input.values()]).collect();
     let input: Vec<&[f32]> = input.iter().map(Vec::as_slice).collect();
     let mut output: Vec<Vec<f32>> =

@@ -221,13 +221,16 @@ pub fn register_elements() -> Result<()> {
     outcome.clone().map_err(anyhow::Error::msg)
 }
 
+/// SHA-256 of the networks of set-up's folder, by file: ONNX files, and the TFLite files that they were made from.
 fn hash_models(directory: &Path) -> io::Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".onnx") {
-            hashes.insert(name, hash_bytes(std::fs::read(entry.path())?));
+    for (folder, prefix, end) in [("", "", ".onnx"), ("tflite", "tflite/", ".tflite")] {
+        for entry in std::fs::read_dir(directory.join(folder))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(end) {
+                hashes.insert(format!("{prefix}{name}"), hash_bytes(std::fs::read(entry.path())?));
+            }
         }
     }
     Ok(hashes)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use dactyl_config::Part;
 
+use crate::convnet;
 use crate::runtime::{Cancel, LoadError, Network, RunError, TensorInfo, has_vnni};
 
 use super::tracker::Profile;
@@ -92,7 +93,7 @@ impl Networks {
         })
     }
 
-    /// Runs every network once on a black picture: ONNX Runtime takes most of its memory in the first run, which is
+    /// Runs every network once on a black picture: the first run takes the memory that lies between the layers, and is
     /// slower than the others.
     ///
     /// # Errors
@@ -113,18 +114,43 @@ impl Networks {
     }
 }
 
+/// The file of a network in set-up's folder, in the form that runs here: the TFLite file, for our own kernels, which compute
+/// to the last bit what MediaPipe computes, if the processor has vectors and the network is not quantised.
+pub fn network_file(directory: &Path, name: &str) -> PathBuf {
+    if convnet::is_fast() && !name.ends_with(".int8") {
+        directory.join(format!("tflite/{name}.tflite"))
+    } else {
+        directory.join(format!("{name}.onnx"))
+    }
+}
+
+/// Loads a network of set-up's folder anew.
+///
+/// # Errors
+/// [`LoadError`] if the file is missing or is no network.
+pub fn open_network(directory: &Path, name: &str) -> Result<Network, LoadError> {
+    let path = network_file(directory, name);
+    if path.extension().is_some_and(|extension| extension == "tflite") {
+        // As the importer leaves it out: the segmentation mask, which nobody reads.
+        let pruned_outputs: &[usize] = if name == "pose_landmark" { &[2] } else { &[] };
+        Network::from_tflite(&path, pruned_outputs)
+    } else {
+        Network::from_file(&path)
+    }
+}
+
 /// The network of that name with one input of `input` values and outputs of `outputs` values.
 fn shared(directory: &Path, name: &str, input: usize, outputs: &[usize]) -> Result<Arc<Network>, LoadError> {
     static LOADED: Mutex<Option<HashMap<PathBuf, Weak<Network>>>> = Mutex::new(None);
 
-    let path = directory.join(format!("{name}.onnx"));
+    let path = network_file(directory, name);
     // Held while loading, so that two streams that start together load a network once.
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded.get_or_insert_default();
     if let Some(network) = loaded.get(&path).and_then(Weak::upgrade) {
         return Ok(network);
     }
-    let network = Network::from_file(&path)?;
+    let network = open_network(directory, name)?;
     let found_inputs: Vec<_> = network.inputs().iter().map(TensorInfo::values).collect();
     let found_outputs: Vec<_> = network.outputs().iter().map(TensorInfo::values).collect();
     if found_inputs != [input] || found_outputs != outputs {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use dactyl::pipeline_file::PipelineFile;
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_models::fetch::{self, FileState};
 use dactyl_models::letters::{Classifier, Contract};
-use dactyl_models::runtime::{self, Network};
+use dactyl_models::runtime::{self, LoadError, Network};
 use gst::prelude::*;
 
 use super::print;
@@ -115,12 +116,12 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
             Err(_) => report.found(format_args!("{} in the system's folders", config.inference.runtime))?,
         }
     }
-    for status in statuses.iter().filter(|status| !status.file.ends_with(".tflite")) {
+    for status in &statuses {
         let path = folder.join(&status.file);
-        let is_network = status.file.ends_with(".onnx");
+        let (onnx, tflite) = (status.file.ends_with(".onnx"), status.file.ends_with(".tflite"));
         match status.state {
             // Another library is configured; the networks tell whether it can be loaded.
-            FileState::Missing if !is_network && !config.inference.runtime.is_empty() => {}
+            FileState::Missing if !onnx && !tflite && !config.inference.runtime.is_empty() => {}
             FileState::Missing => {
                 report.problem(format_args!("{} is missing. Run `dactyl models fetch`", path.display()))?;
             }
@@ -128,7 +129,7 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
                 "{} is not what this version makes. Run `dactyl models fetch`",
                 path.display()
             ))?,
-            FileState::Ready if is_network => match Network::from_file(&path) {
+            FileState::Ready if onnx || tflite => match load(&path) {
                 Ok(_) => report.found(&status.file)?,
                 Err(error) => report.problem(error)?,
             },
@@ -139,6 +140,14 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
         report.found(build)?;
     }
     Ok(())
+}
+
+fn load(path: &Path) -> Result<Network, LoadError> {
+    if path.extension().is_some_and(|end| end == "tflite") {
+        Network::from_tflite(path, &[])
+    } else {
+        Network::from_file(path)
+    }
 }
 
 fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
@@ -202,7 +211,7 @@ pub(super) fn networks_are_there(config: &Config) -> Result<()> {
         .filter(|status| status.state == FileState::Missing)
         .map(|status| status.file)
         .filter(|file| {
-            file.ends_with(".onnx") || config.inference.runtime.is_empty() && !file.ends_with(".tflite")
+            file.ends_with(".onnx") || file.ends_with(".tflite") || config.inference.runtime.is_empty()
         })
         .collect();
     if missing.is_empty() {
