@@ -14,10 +14,6 @@ use super::plan::Window;
 
 /// Pixels of a row that are summed at once, at most.
 const PIXELS: usize = 8;
-/// Channels that are computed row by row before the next ones, so that their weights and rows stay in the nearest cache;
-/// a whole number of vectors.
-const GROUP: usize = 64;
-
 /// A depthwise convolution with a square window of 1, 3 or 5. Sums begin with the bias and go through columns and
 /// rows, one fused multiplication after the other, as XNNPACK's do; with a window of 1, its multiplication is not fused.
 #[derive(Debug)]
@@ -103,9 +99,7 @@ impl Run<'_> {
         let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
         let width = output_image.width;
         let tiles = width.div_ceil(PIXELS);
-        let groups = (0..image.stride).step_by(GROUP);
-        for (group, y) in groups.flat_map(|group| self.rows.clone().map(move |y| (group, y))) {
-            let group = group..image.stride.min(group + GROUP);
+        for y in self.rows {
             let first_row = image.border.top - above + y * down;
             let left = (image.border.left - before) * image.stride;
             let taps = Taps::<K> {
@@ -122,14 +116,14 @@ impl Run<'_> {
                 let (from, to) = (tile * width / tiles, (tile + 1) * width / tiles);
                 let pixels = &mut row[from * image.stride..to * image.stride];
                 match to - from {
-                    8 => taps.sum::<S, 8>(simd, from, group.clone(), pixels),
-                    7 => taps.sum::<S, 7>(simd, from, group.clone(), pixels),
-                    6 => taps.sum::<S, 6>(simd, from, group.clone(), pixels),
-                    5 => taps.sum::<S, 5>(simd, from, group.clone(), pixels),
-                    4 => taps.sum::<S, 4>(simd, from, group.clone(), pixels),
-                    3 => taps.sum::<S, 3>(simd, from, group.clone(), pixels),
-                    2 => taps.sum::<S, 2>(simd, from, group.clone(), pixels),
-                    _ => taps.sum::<S, 1>(simd, from, group.clone(), pixels),
+                    8 => taps.sum::<S, 8>(simd, from, pixels),
+                    7 => taps.sum::<S, 7>(simd, from, pixels),
+                    6 => taps.sum::<S, 6>(simd, from, pixels),
+                    5 => taps.sum::<S, 5>(simd, from, pixels),
+                    4 => taps.sum::<S, 4>(simd, from, pixels),
+                    3 => taps.sum::<S, 3>(simd, from, pixels),
+                    2 => taps.sum::<S, 2>(simd, from, pixels),
+                    _ => taps.sum::<S, 1>(simd, from, pixels),
                 }
             }
         }
@@ -151,7 +145,7 @@ struct Taps<'a, const K: usize> {
 impl<const K: usize> Taps<'_, K> {
     /// T pixels of a row, from that column on.
     #[inline(always)]
-    fn sum<S: Simd, const T: usize>(&self, simd: S, from: usize, channels: Range<usize>, pixels: &mut [f32]) {
+    fn sum<S: Simd, const T: usize>(&self, simd: S, from: usize, pixels: &mut [f32]) {
         let first = from * self.step;
         // A check of each value takes as long as its multiplication.
         let last = first + (T - 1) * self.step + K * self.pixel;
@@ -160,10 +154,9 @@ impl<const K: usize> Taps<'_, K> {
         // One pointer for each window, so that all have the same offset.
         let windows: [*const f32; T] = array::from_fn(|t| self.input[first + t * self.step..].as_ptr());
         let pixels: [*mut f32; T] = array::from_fn(|t| pixels[t * self.pixel..].as_mut_ptr());
-        let weights = &self.weights[channels.start * (K * K + 1)..channels.end * (K * K + 1)];
-        let weights = S::as_simd_f32s(weights).0.chunks_exact(K * K + 1);
-        for (channel, weights) in channels.step_by(S::F32_LANES).zip(weights) {
-            let vector = channel / S::F32_LANES;
+        let weights = S::as_simd_f32s(self.weights).0.chunks_exact(K * K + 1);
+        for (vector, weights) in weights.take(self.pixel / S::F32_LANES).enumerate() {
+            let channel = vector * S::F32_LANES;
             let mut sums = [[weights[0]]; T];
             for column in 0..K {
                 for row in 0..K {

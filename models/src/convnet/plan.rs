@@ -105,7 +105,7 @@ pub(super) struct Output {
 }
 
 /// Values of the pictures within a strip, so that they stay in a core's own cache, with the weights beside them.
-const STRIP: usize = 70_000;
+const STRIP: usize = 40_000;
 
 /// Most steps of a strip.
 pub(super) const LONGEST_STRIP: usize = 8;
@@ -392,6 +392,7 @@ impl Planner<'_, '_> {
         };
         let steps = [settings.step(2)?, settings.step(1)?];
         let windows = self.windows(operator, [rows, columns], steps, dilations, same_padding(&settings)?)?;
+        self.whole_vectors(windows.input)?;
         if channels != self.images[windows.input].channels {
             return Err(Problem::Damaged(format!(
                 "weights of shape {shape:?}: only one output channel for each input channel is supported"
@@ -483,6 +484,7 @@ impl Planner<'_, '_> {
         for tensor in tensors {
             match self.values[tensor] {
                 Value::Picture { image, border, more_channels } if border == Border::default() => {
+                    self.whole_vectors(image)?;
                     let Image { height, width, channels, .. } = self.images[image];
                     pictures.push((tensor, image, more_channels, [height, width, channels + more_channels]));
                 }
@@ -721,8 +723,20 @@ impl Planner<'_, '_> {
     /// A picture of the tensor's own size.
     fn plain(&self, tensor: usize) -> Result<usize> {
         match self.values[tensor] {
-            Value::Picture { image, border, more_channels: 0 } if border == Border::default() => Ok(image),
+            Value::Picture { image, border, more_channels: 0 } if border == Border::default() => {
+                self.whole_vectors(image)?;
+                Ok(image)
+            }
             _ => Err(self.no_picture(tensor)),
+        }
+    }
+
+    /// Checks that a picture's pixels are made of vectors, as all but dense convolutions need them.
+    fn whole_vectors(&self, image: usize) -> Result<()> {
+        if self.images[image].stride.is_multiple_of(self.lanes) {
+            Ok(())
+        } else {
+            Err(Problem::Damaged("only a dense convolution can read the network's input".to_owned()))
         }
     }
 
