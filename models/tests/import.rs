@@ -1,6 +1,6 @@
 //! The imported networks and our own kernels against what the TFLite runtime computes, and the importer against damaged files.
 
-#![allow(clippy::panic, reason = "functions that only tests call")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "functions that only tests call")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

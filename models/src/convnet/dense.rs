@@ -148,8 +148,9 @@ impl WithSimd for Run<'_> {
 /// than the others takes nearly as long.
 #[inline(always)]
 fn even_parts(total: usize, most: usize) -> impl Iterator<Item = usize> {
-    let parts = total.div_ceil(most);
-    (0..parts).map(move |part| (part + 1) * total / parts - part * total / parts)
+    let parts = total.div_ceil(most).max(1);
+    let (length, longer) = (total / parts, total % parts);
+    (0..parts).map(move |part| length + usize::from(part < longer)).filter(|&length| length > 0)
 }
 
 impl Run<'_> {
@@ -204,15 +205,15 @@ impl<S: Simd, const N: usize> NullaryFnOnce for Tiles<'_, '_, S, N> {
         let mut rest = self.places;
         for count in even_parts(rest.len(), most) {
             let (places, others) = rest.split_at(count);
-            match *places {
-                [a, b, c, d, e, f, g, h] if N < WIDE => self.tile([a, b, c, d, e, f, g, h]),
-                [a, b, c, d, e, f, g] if N < WIDE => self.tile([a, b, c, d, e, f, g]),
-                [a, b, c, d, e, f] => self.tile([a, b, c, d, e, f]),
-                [a, b, c, d, e] => self.tile([a, b, c, d, e]),
-                [a, b, c, d] => self.tile([a, b, c, d]),
-                [a, b, c] => self.tile([a, b, c]),
-                [a, b] => self.tile([a, b]),
-                [a] => self.tile([a]),
+            match count {
+                8 if N < WIDE => self.tile::<8>(places),
+                7 if N < WIDE => self.tile::<7>(places),
+                6 => self.tile::<6>(places),
+                5 => self.tile::<5>(places),
+                4 => self.tile::<4>(places),
+                3 => self.tile::<3>(places),
+                2 => self.tile::<2>(places),
+                1 => self.tile::<1>(places),
                 _ => {}
             }
             rest = others;
@@ -222,7 +223,8 @@ impl<S: Simd, const N: usize> NullaryFnOnce for Tiles<'_, '_, S, N> {
 
 impl<S: Simd, const N: usize> Tiles<'_, '_, S, N> {
     #[inline(always)]
-    fn tile<const M: usize>(&mut self, places: [Place; M]) {
+    fn tile<const M: usize>(&mut self, places: &[Place]) {
+        let Some(places) = places.first_chunk::<M>() else { return };
         let simd = self.simd;
         let (image, input) = self.run.input;
         let layer = self.run.layer;
@@ -231,7 +233,20 @@ impl<S: Simd, const N: usize> Tiles<'_, '_, S, N> {
         for (row, weights) in weights.chunks_exact(layer.weights.run).enumerate() {
             let row = row * image.row();
             let pixels: [&[f32]; M] = array::from_fn(|m| &input[places[m].input + row..][..weights.len()]);
-            for (place, weights) in weights.iter().enumerate() {
+            // Several at a time, as the counting takes its share.
+            let (fours, rest) = weights.as_chunks::<8>();
+            let quads: [&[[f32; 8]]; M] = array::from_fn(|m| &pixels[m].as_chunks::<8>().0[..fours.len()]);
+            for (place, weights) in fours.iter().enumerate() {
+                for at in 0..8 {
+                    for m in 0..M {
+                        let value = simd.splat_f32s(quads[m][place][at]);
+                        for n in 0..N {
+                            sums[m][n] = simd.mul_add_f32s(value, weights[at][n], sums[m][n]);
+                        }
+                    }
+                }
+            }
+            for (weights, place) in rest.iter().zip(8 * fours.len()..) {
                 for m in 0..M {
                     let value = simd.splat_f32s(pixels[m][place]);
                     for n in 0..N {

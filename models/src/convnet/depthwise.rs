@@ -151,20 +151,20 @@ impl<const K: usize> Taps<'_, K> {
         let last = first + (T - 1) * self.step + K * self.pixel;
         assert!(self.rows.iter().all(|row| row + last <= self.input.len()), "the windows lie in the picture");
         assert!(pixels.len() == T * self.pixel, "there are as many pixels as windows");
-        // One pointer for each window, so that all have the same offset.
-        let windows: [*const f32; T] = array::from_fn(|t| self.input[first + t * self.step..].as_ptr());
-        let pixels: [*mut f32; T] = array::from_fn(|t| pixels[t * self.pixel..].as_mut_ptr());
+        // From the first window to each.
+        let windows: [usize; T] = array::from_fn(|t| t * self.step);
+        let mut first_window = self.input[first..].as_ptr();
+        let mut pixels: [*mut f32; T] = array::from_fn(|t| pixels[t * self.pixel..].as_mut_ptr());
         let weights = S::as_simd_f32s(self.weights).0.chunks_exact(K * K + 1);
         for (vector, weights) in weights.take(self.pixel / S::F32_LANES).enumerate() {
-            let channel = vector * S::F32_LANES;
             let mut sums = [[weights[0]]; T];
             for column in 0..K {
                 for row in 0..K {
                     let weight = weights[1 + column * K + row];
-                    let tap = self.rows[row] + column * self.pixel + channel;
+                    let tap = first_window.wrapping_add(self.rows[row] + column * self.pixel);
                     for t in 0..T {
                         // SAFETY: the vector ends before the row's `last`, which lies in the slice.
-                        let value = unsafe { windows[t].add(tap).cast::<S::f32s>().read_unaligned() };
+                        let value = unsafe { tap.add(windows[t]).cast::<S::f32s>().read_unaligned() };
                         sums[t][0] = if K == 1 {
                             simd.add_f32s(simd.mul_f32s(value, weight), sums[t][0])
                         } else {
@@ -176,8 +176,11 @@ impl<const K: usize> Taps<'_, K> {
             self.epilogue.apply(simd, &mut sums, vector, |_, _| None);
             for t in 0..T {
                 // SAFETY: it is one of the pixel's vectors.
-                unsafe { pixels[t].add(channel).cast::<S::f32s>().write_unaligned(sums[t][0]) };
+                unsafe { pixels[t].cast::<S::f32s>().write_unaligned(sums[t][0]) };
+                pixels[t] = pixels[t].wrapping_add(S::F32_LANES);
             }
+            // On to the next vector; after the last one neither is used.
+            first_window = first_window.wrapping_add(S::F32_LANES);
         }
     }
 }
