@@ -18,7 +18,7 @@ const WIDE: usize = 2;
 const WIDE_PIXELS: usize = 6;
 const NARROW_PIXELS: usize = 8;
 
-/// Pixels whose input stays in the nearest cache while all output channels are computed; a multiple of both above.
+/// Pixels whose input stays in a core's own cache while all output channels are computed; a multiple of both above.
 const BLOCK: usize = 192;
 /// Input values of such pixels.
 const BLOCK_VALUES: usize = 60_000;
