@@ -254,7 +254,8 @@ impl Buffers {
     /// Buffers of at least these lengths.
     fn take(lengths: &[usize]) -> Self {
         let spare = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffers = spare.unwrap_or(Self(Vec::new()));
+        // Made only if there is none: one that is dropped joins the others.
+        let mut buffers = spare.unwrap_or_else(|| Self(Vec::new()));
         if buffers.0.len() < lengths.len() {
             buffers.0.resize_with(lengths.len(), || AVec::new(CACHE_LINE));
         }

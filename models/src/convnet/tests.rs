@@ -7,7 +7,7 @@ use super::dense::{self, Dense};
 use super::depthwise::{self, Depthwise};
 use super::epilogue::{Activation, Epilogue};
 use super::image::Image;
-use super::{Convnet, lanes};
+use super::{BUFFERS, Convnet, lanes};
 use crate::runtime::{Cancel, Cancelled};
 use crate::tflite::settings::{Border, window};
 
@@ -256,6 +256,19 @@ fn a_cancelled_run_leaves_nothing_behind() {
     assert_eq!(run(&network, &cancel), Err(Cancelled));
     cancel.rearm();
     assert_eq!(run(&network, &cancel), Ok(first));
+}
+
+/// A set too many was kept after every run, until there were hundreds.
+#[test]
+fn there_are_as_many_sets_of_buffers_as_runs_at_a_time() {
+    let network = Convnet::new(&tflite("hand_recrop"), &[]).expect("a network");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..20).for_each(|_| drop(run(&network, &Cancel::new()))));
+        }
+    });
+    // Other tests may run at the same time where all share a process.
+    assert!(BUFFERS.lock().expect("not poisoned").len() <= 16);
 }
 
 #[test]
