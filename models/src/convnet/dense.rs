@@ -234,19 +234,19 @@ impl<S: Simd, const N: usize> Tiles<'_, '_, S, N> {
             let row = row * image.row();
             let pixels: [&[f32]; M] = array::from_fn(|m| &input[places[m].input + row..][..weights.len()]);
             // Several at a time, as the counting takes its share.
-            let (fours, rest) = weights.as_chunks::<8>();
-            let quads: [&[[f32; 8]]; M] = array::from_fn(|m| &pixels[m].as_chunks::<8>().0[..fours.len()]);
-            for (place, weights) in fours.iter().enumerate() {
+            let (eights, rest) = weights.as_chunks::<8>();
+            let groups: [&[[f32; 8]]; M] = array::from_fn(|m| &pixels[m].as_chunks::<8>().0[..eights.len()]);
+            for (place, weights) in eights.iter().enumerate() {
                 for at in 0..8 {
                     for m in 0..M {
-                        let value = simd.splat_f32s(quads[m][place][at]);
+                        let value = simd.splat_f32s(groups[m][place][at]);
                         for n in 0..N {
                             sums[m][n] = simd.mul_add_f32s(value, weights[at][n], sums[m][n]);
                         }
                     }
                 }
             }
-            for (weights, place) in rest.iter().zip(8 * fours.len()..) {
+            for (weights, place) in rest.iter().zip(8 * eights.len()..) {
                 for m in 0..M {
                     let value = simd.splat_f32s(pixels[m][place]);
                     for n in 0..N {

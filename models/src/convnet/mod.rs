@@ -90,7 +90,7 @@ impl Convnet {
     /// Runs the network once. Slices are whole tensors of the sizes of [`Self::inputs`] and [`Self::outputs`].
     ///
     /// # Errors
-    /// [`Cancelled`] if `cancel` was or gets cancelled; the run then ends after the layer that it is in.
+    /// [`Cancelled`] if `cancel` was or gets cancelled; the run then ends after the rows that it is at.
     pub(crate) fn run(
         &self,
         inputs: &[&[f32]],

@@ -11,7 +11,7 @@ use super::rearrange::{Crop, DepthToSpace};
 use super::resize::Resize;
 use super::sum::Sum;
 use crate::tflite::settings::{self, Border, input, missing_input, same_padding, settings, window};
-use crate::tflite::{Model, Operator, Problem, Result, elements, operator_name};
+use crate::tflite::{Constants, Model, Operator, Problem, Result, elements, operator_name};
 
 /// One layer.
 #[derive(Debug)]
@@ -144,6 +144,7 @@ impl Plan {
         }
         let mut planner = Planner {
             model,
+            constants: Constants::new(model),
             lanes,
             readers,
             images: Vec::new(),
@@ -153,12 +154,9 @@ impl Plan {
         let inputs =
             model.inputs.iter().map(|&tensor| planner.network_input(tensor)).collect::<Result<_>>()?;
         for (position, operator) in model.operators.iter().enumerate().filter(|(at, _)| needed[*at]) {
-            planner.operator(position, operator).map_err(|problem| match problem {
-                Problem::Damaged(what) => {
-                    Problem::Operator { position, operator: operator_name(operator.code), what }
-                }
-                other => other,
-            })?;
+            planner
+                .operator(position, operator)
+                .map_err(|problem| problem.in_operator(position, operator))?;
         }
         let outputs = outputs.iter().map(|&tensor| planner.network_output(tensor)).collect::<Result<_>>()?;
         let Planner { images, steps, .. } = planner;
@@ -294,10 +292,8 @@ impl Plan {
 /// What stands for a tensor.
 #[derive(Clone, Debug)]
 enum Value {
-    /// Not computed (yet), or in the file itself.
+    /// Not computed (yet), or a constant.
     Nothing,
-    /// In the file, as the constant of that index.
-    Constant(usize),
     /// A picture; zeros round it and after its channels that the tensor has and the picture has not.
     Picture { image: usize, border: Border, more_channels: usize },
     /// Pictures one after the other in another shape: good for outputs only.
@@ -306,6 +302,7 @@ enum Value {
 
 struct Planner<'m, 'a> {
     model: &'m Model<'a>,
+    constants: Constants<'m, 'a>,
     lanes: usize,
     /// By tensor, how many operators and outputs read it.
     readers: Vec<usize>,
@@ -338,7 +335,7 @@ impl Planner<'_, '_> {
             4 => self.depthwise_convolution(operator),
             5 => self.depth_to_space(operator),
             // Float16 is widened and sparse weights are made dense when they are read.
-            6 | 124 => self.same_constant(operator),
+            6 | 124 => self.constants.forward(operator),
             9 => self.fully_connected(operator),
             14 => self.logistic(operator),
             17 => self.max_pool(operator),
@@ -358,8 +355,8 @@ impl Planner<'_, '_> {
         let settings = settings(operator, 1)?;
         let activation = activation(settings::Activation::read(&settings, 3)?);
         let dilations = [settings.step_or(5, 1)?, settings.step_or(4, 1)?];
-        let (shape, weights) = self.floats(input(operator, 1)?)?;
-        let &[filters, rows, columns, channels] = shape.as_slice() else {
+        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
+        let &[filters, rows, columns, channels] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
         let steps = [settings.step(2)?, settings.step(1)?];
@@ -367,7 +364,7 @@ impl Planner<'_, '_> {
         if channels != self.images[windows.input].channels {
             return Err(Problem::Damaged(format!("weights of shape {shape:?} do not fit to its input")));
         }
-        let bias = self.bias(operator, filters)?;
+        let bias = self.constants.bias(operator, filters)?.unwrap_or_else(|| vec![0.0; filters]);
         let image = self.picture([windows.size[0], windows.size[1], filters])?;
         self.steps.push(Step::Dense(Dense::new(
             self.lanes,
@@ -386,8 +383,8 @@ impl Planner<'_, '_> {
         let settings = settings(operator, 2)?;
         let activation = activation(settings::Activation::read(&settings, 4)?);
         let dilations = [settings.step_or(6, 1)?, settings.step_or(5, 1)?];
-        let (shape, weights) = self.floats(input(operator, 1)?)?;
-        let &[1, rows, columns, channels] = shape.as_slice() else {
+        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
+        let &[1, rows, columns, channels] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
         let steps = [settings.step(2)?, settings.step(1)?];
@@ -398,7 +395,7 @@ impl Planner<'_, '_> {
                 "weights of shape {shape:?}: only one output channel for each input channel is supported"
             )));
         }
-        let bias = self.bias(operator, channels)?;
+        let bias = self.constants.bias(operator, channels)?.unwrap_or_else(|| vec![0.0; channels]);
         let image = self.picture([windows.size[0], windows.size[1], channels])?;
         let layer = Depthwise::new(
             self.lanes,
@@ -452,17 +449,17 @@ impl Planner<'_, '_> {
             return Err(Problem::Damaged("its weights are in a shuffled format".to_owned()));
         }
         let source = self.plain(input(operator, 0)?)?;
-        let (shape, weights) = self.floats(input(operator, 1)?)?;
+        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
         let Image { height: 1, width: 1, channels, stride, .. } = self.images[source] else {
             return Err(Problem::Damaged("its input is not one row of values".to_owned()));
         };
-        let &[units, depth] = shape.as_slice() else {
+        let &[units, depth] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
         if depth != channels {
             return Err(Problem::Damaged(format!("weights of shape {shape:?} do not fit to its input")));
         }
-        let bias = self.bias(operator, units)?;
+        let bias = self.constants.bias(operator, units)?.unwrap_or_else(|| vec![0.0; units]);
         let image = self.picture([1, 1, units])?;
         self.steps.push(Step::Dense(Dense::new(
             self.lanes,
@@ -541,7 +538,7 @@ impl Planner<'_, '_> {
     fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
         let source = self.plain(input(operator, 0)?)?;
         let Image { channels, stride, .. } = self.images[source];
-        let (shape, mut slopes) = self.floats(input(operator, 1)?)?;
+        let (shape, mut slopes) = self.constants.floats(input(operator, 1)?)?;
         if slopes.len() != channels || shape.last() != Some(&channels) {
             return Err(Problem::Damaged(format!(
                 "slopes of shape {shape:?} are not one for each of {channels} channels"
@@ -677,49 +674,6 @@ impl Planner<'_, '_> {
         self.store(operator, Value::Joined { pictures: joined, logistic: false })
     }
 
-    fn same_constant(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.constant(input(operator, 0)?)?;
-        let [output] = operator.outputs.as_slice() else {
-            return Err(Problem::Damaged("it must have one output".to_owned()));
-        };
-        let (from, to) = (&self.model.tensors[source].shape, &self.model.tensors[*output].shape);
-        if from != to {
-            return Err(Problem::Damaged(format!("it turns the shape {from:?} into {to:?}")));
-        }
-        self.values[*output] = Value::Constant(source);
-        Ok(())
-    }
-
-    /// The tensor of the file that holds a constant's elements.
-    fn constant(&self, tensor: usize) -> Result<usize> {
-        match self.values[tensor] {
-            Value::Constant(source) => Ok(source),
-            Value::Nothing if !self.model.tensors[tensor].data.is_empty() => Ok(tensor),
-            _ => Err(Problem::Damaged(format!(
-                "tensor {} must be a constant",
-                self.model.tensors[tensor].name
-            ))),
-        }
-    }
-
-    /// Shape and elements of a constant float tensor.
-    fn floats(&self, tensor: usize) -> Result<(Vec<usize>, Vec<f32>)> {
-        let source = &self.model.tensors[self.constant(tensor)?];
-        Ok((source.shape.clone(), source.floats()?))
-    }
-
-    fn bias(&self, operator: &Operator<'_>, filters: usize) -> Result<Vec<f32>> {
-        let bias = match operator.inputs.get(2) {
-            Some(&Some(bias)) => self.floats(bias)?.1,
-            _ => vec![0.0; filters],
-        };
-        if bias.len() == filters {
-            Ok(bias)
-        } else {
-            Err(Problem::Damaged(format!("its bias is not of {filters} values")))
-        }
-    }
-
     /// A picture of the tensor's own size.
     fn plain(&self, tensor: usize) -> Result<usize> {
         match self.values[tensor] {
@@ -797,7 +751,7 @@ impl Planner<'_, '_> {
             Value::Joined { pictures, .. } => {
                 pictures.iter().map(|&image| values(image, Border::default(), 0)).sum()
             }
-            Value::Nothing | Value::Constant(_) => 0,
+            Value::Nothing => 0,
         };
         let declared = &self.model.tensors[*output].shape;
         if declared.iter().product::<usize>() != computed {

@@ -114,14 +114,15 @@ impl Networks {
     }
 }
 
-/// The file of a network in set-up's folder, in the form that runs here: the TFLite file, for our own kernels, which compute
-/// to the last bit what MediaPipe computes, if the processor has vectors and the network is not quantised.
-pub fn network_file(directory: &Path, name: &str) -> PathBuf {
-    if convnet::is_fast() && !name.ends_with(".int8") {
-        directory.join(format!("tflite/{name}.tflite"))
-    } else {
-        directory.join(format!("{name}.onnx"))
-    }
+/// Whether a network runs on our own kernels, which compute to the last bit what MediaPipe computes: if the processor has
+/// vectors and the network is not quantised.
+fn has_kernels(name: &str) -> bool {
+    convnet::is_fast() && !name.ends_with(".int8")
+}
+
+/// The file of a network in set-up's folder, in the form that runs here.
+fn network_file(directory: &Path, name: &str) -> PathBuf {
+    directory.join(if has_kernels(name) { format!("tflite/{name}.tflite") } else { format!("{name}.onnx") })
 }
 
 /// Loads a network of set-up's folder anew.
@@ -130,7 +131,7 @@ pub fn network_file(directory: &Path, name: &str) -> PathBuf {
 /// [`LoadError`] if the file is missing or is no network.
 pub fn open_network(directory: &Path, name: &str) -> Result<Network, LoadError> {
     let path = network_file(directory, name);
-    if path.extension().is_some_and(|extension| extension == "tflite") {
+    if has_kernels(name) {
         // As the importer leaves it out: the segmentation mask, which nobody reads.
         let pruned_outputs: &[usize] = if name == "pose_landmark" { &[2] } else { &[] };
         Network::from_tflite(&path, pruned_outputs)

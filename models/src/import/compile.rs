@@ -8,7 +8,7 @@ use super::spare::wanted_channels;
 
 use super::Options;
 use crate::tflite::settings::Border;
-use crate::tflite::{Model, Operator, Problem, Result, elements, operator_name};
+use crate::tflite::{Constants, Model, Operator, Problem, Result, elements};
 
 /// Translates the part of a model that its kept outputs need.
 pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto> {
@@ -16,6 +16,7 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
     let needed = model.needed_operators(&outputs);
     let mut compiler = Compiler {
         model,
+        constants: Constants::new(model),
         wanted_channels: wanted_channels(model, &needed),
         graph: Graph::default(),
         places: model.tensors.iter().map(|_| Place::Nowhere).collect(),
@@ -35,12 +36,9 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
     }
     for (position, operator) in model.operators.iter().enumerate() {
         if needed[position] {
-            compiler.operator(position, operator).map_err(|problem| match problem {
-                Problem::Damaged(what) => {
-                    Problem::Operator { position, operator: operator_name(operator.code), what }
-                }
-                other => other,
-            })?;
+            compiler
+                .operator(position, operator)
+                .map_err(|problem| problem.in_operator(position, operator))?;
         }
     }
     let mut named = Vec::new();
@@ -58,8 +56,6 @@ pub(super) fn compile(model: &Model<'_>, options: &Options) -> Result<GraphProto
 pub(super) enum Place {
     /// Not computed (yet), or in the file itself.
     Nowhere,
-    /// In the file, in the constant of that index.
-    Constant(usize),
     /// In the ONNX graph.
     Computed(Value),
 }
@@ -97,6 +93,7 @@ pub(super) enum Layout {
 
 pub(super) struct Compiler<'m, 'a> {
     pub(super) model: &'m Model<'a>,
+    pub(super) constants: Constants<'m, 'a>,
     pub(super) graph: Graph,
     /// By tensor, how many channels an image is made with where that is free; 0 = just its own.
     pub(super) wanted_channels: Vec<usize>,
@@ -111,29 +108,11 @@ impl Compiler<'_, '_> {
     pub(super) fn value(&self, tensor: usize) -> Result<Value> {
         match &self.places[tensor] {
             Place::Computed(value) => Ok(value.clone()),
-            Place::Constant(_) | Place::Nowhere => Err(Problem::Damaged(format!(
+            Place::Nowhere => Err(Problem::Damaged(format!(
                 "tensor {} is used before anything computes it",
                 self.model.tensors[tensor].name
             ))),
         }
-    }
-
-    /// The tensor of the file that holds a constant's elements, `None` when it is no constant.
-    pub(super) fn constant(&self, tensor: usize) -> Option<usize> {
-        match &self.places[tensor] {
-            Place::Constant(source) => Some(*source),
-            Place::Nowhere if !self.model.tensors[tensor].data.is_empty() => Some(tensor),
-            Place::Nowhere | Place::Computed(_) => None,
-        }
-    }
-
-    /// Shape and elements of a constant float tensor.
-    pub(super) fn floats(&self, tensor: usize) -> Result<(&[usize], Vec<f32>)> {
-        let source = self.constant(tensor).ok_or_else(|| {
-            Problem::Damaged(format!("tensor {} must be a constant", self.model.tensors[tensor].name))
-        })?;
-        let source = &self.model.tensors[source];
-        Ok((&source.shape, source.floats()?))
     }
 
     /// Elements of a constant int32 tensor.

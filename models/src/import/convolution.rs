@@ -25,7 +25,7 @@ impl Compiler<'_, '_> {
 
         let value = self.value(input(operator, 0)?)?;
         let [batch, height, width, channels] = value.image()?;
-        let (shape, weights) = self.floats(input(operator, 1)?)?;
+        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
         let &[outer, kernel_y, kernel_x, inner] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
@@ -39,13 +39,7 @@ impl Compiler<'_, '_> {
                 "weights of shape {shape:?} do not fit to {channels} channels"
             )));
         }
-        let mut bias = match operator.inputs.get(2) {
-            Some(&Some(bias)) => Some(self.floats(bias)?.1),
-            _ => None,
-        };
-        if bias.as_ref().is_some_and(|bias| bias.len() != filters) {
-            return Err(Problem::Damaged(format!("its bias is not of {filters} values")));
-        }
+        let mut bias = self.constants.bias(operator, filters)?;
         let (rows, above, below) = window(height, kernel_y, stride_y, dilation_y, same)?;
         let (columns, before, after) = window(width, kernel_x, stride_x, dilation_x, same)?;
         let output = vec![batch, rows, columns, filters];
@@ -172,7 +166,7 @@ impl Compiler<'_, '_> {
     pub(super) fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
         let value = self.value(input(operator, 0)?)?;
         let [_, _, _, channels] = value.image()?;
-        let (shape, slope) = self.floats(input(operator, 1)?)?;
+        let (shape, slope) = self.constants.floats(input(operator, 1)?)?;
         if slope.len() != channels || shape.last() != Some(&channels) {
             return Err(Problem::Damaged(format!(
                 "slopes of shape {shape:?} are not one for each of {channels} channels"

@@ -1,6 +1,6 @@
 //! Each TFLite operator in terms of ONNX.
 
-use super::compile::{Compiler, Layout, Place, Value, reshape};
+use super::compile::{Compiler, Layout, Value, reshape};
 use super::convolution::Kind;
 use super::graph::dimensions;
 use super::onnx::AttributeProto;
@@ -20,7 +20,7 @@ impl Compiler<'_, '_> {
             4 => self.convolution(operator, Kind::Depthwise),
             5 => self.depth_to_space(operator),
             // Float16 is widened and sparse weights are made dense when they are read.
-            6 | 124 => self.same_constant(operator),
+            6 | 124 => self.constants.forward(operator),
             9 => self.fully_connected(operator),
             14 => self.logistic(operator),
             17 => self.max_pool(operator),
@@ -40,10 +40,10 @@ impl Compiler<'_, '_> {
         let activation = Activation::read(&settings(operator, 11)?, 0)?;
         let (first, second) = (input(operator, 0)?, input(operator, 1)?);
         // The order of the operands does not matter, so a constant comes second.
-        let (first, second) = if self.constant(first).is_some() { (second, first) } else { (first, second) };
+        let (first, second) = if self.constants.contains(first) { (second, first) } else { (first, second) };
         let value = self.value(first)?;
-        let (name, other, spare) = if self.constant(second).is_some() {
-            let (shape, elements) = self.floats(second)?;
+        let (name, other, spare) = if self.constants.contains(second) {
+            let (shape, elements) = self.constants.floats(second)?;
             let channels = value.shape.last().copied().unwrap_or(1);
             if elements.len() != 1 && (elements.len() != channels || shape.last() != Some(&channels)) {
                 return Err(Problem::Damaged(format!(
@@ -127,21 +127,6 @@ impl Compiler<'_, '_> {
         self.store_plain(operator, name, shape, Layout::ChannelsFirst)
     }
 
-    fn same_constant(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.constant(input(operator, 0)?).ok_or_else(|| {
-            Problem::Damaged("only constants may be stored as float16 or sparse".to_owned())
-        })?;
-        let [output] = operator.outputs.as_slice() else {
-            return Err(Problem::Damaged("it must have one output".to_owned()));
-        };
-        let (from, to) = (&self.model.tensors[source].shape, &self.model.tensors[*output].shape);
-        if from != to {
-            return Err(Problem::Damaged(format!("it turns the shape {from:?} into {to:?}")));
-        }
-        self.places[*output] = Place::Constant(source);
-        Ok(())
-    }
-
     fn fully_connected(&mut self, operator: &Operator<'_>) -> Result<()> {
         let settings = settings(operator, 8)?;
         let activation = Activation::read(&settings, 0)?;
@@ -149,7 +134,7 @@ impl Compiler<'_, '_> {
             return Err(Problem::Damaged("its weights are in a shuffled format".to_owned()));
         }
         let value = self.value(input(operator, 0)?)?;
-        let (shape, weights) = self.floats(input(operator, 1)?)?;
+        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
         let &[units, depth] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
@@ -160,13 +145,7 @@ impl Compiler<'_, '_> {
                 value.shape
             )));
         }
-        let bias = match operator.inputs.get(2) {
-            Some(&Some(bias)) => self.floats(bias)?.1,
-            _ => vec![0.0; units],
-        };
-        if bias.len() != units {
-            return Err(Problem::Damaged(format!("its bias is not of {units} values")));
-        }
+        let bias = self.constants.bias(operator, units)?.unwrap_or_else(|| vec![0.0; units]);
         let rows = count / depth;
         let output = if settings.bool(2)? {
             let outer = value.shape.len().saturating_sub(1);

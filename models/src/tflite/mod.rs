@@ -1,10 +1,12 @@
 //! A TFLite file as plain structures: TensorFlow Lite's schema 3, as far as the importer and the convolution engine need it.
 
+mod constants;
 mod flatbuffer;
 mod names;
 mod problem;
 pub(crate) mod settings;
 
+pub(crate) use constants::Constants;
 pub(crate) use names::operator_name;
 pub use problem::Problem;
 

@@ -1,5 +1,7 @@
 //! Why a network's file cannot be used.
 
+use super::{Operator, operator_name};
+
 /// What is wrong with a file that cannot be imported or run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,4 +38,14 @@ pub enum Problem {
     /// A [`Table`] is damaged, or does not fit the network.
     #[error("its table of quantisation: {0}")]
     Table(String),
+}
+
+impl Problem {
+    /// What is wrong with an operator, with its place in the file.
+    pub(crate) fn in_operator(self, position: usize, operator: &Operator<'_>) -> Self {
+        match self {
+            Self::Damaged(what) => Self::Operator { position, operator: operator_name(operator.code), what },
+            other => other,
+        }
+    }
 }
