@@ -8,17 +8,17 @@ use pulp::{NullaryFnOnce, Simd, WithSimd};
 use aligned_vec::AVec;
 
 use super::aligned;
-use super::epilogue::{Epilogue, residual_vector};
+use super::epilogue::Epilogue;
 use super::image::Image;
 use super::plan::Window;
 
-/// Vectors of output channels that are summed at once, and the pixels that go with them: twelve and eight sums, as many
-/// as registers hold and as the latency of a fused multiplication asks for.
+/// Vectors of output channels that are summed at once, and the pixels that go with them: twelve sums, as many as registers
+/// hold; of a single vector eight, as the latency of a fused multiplication asks for.
 const WIDE: usize = 2;
-const WIDE_PIXELS: usize = 6;
-const NARROW_PIXELS: usize = 8;
+const WIDER: usize = 3;
+const PIXELS: [usize; 4] = [0, 8, 6, 4];
 
-/// Pixels whose input stays in a core's own cache while all output channels are computed; a multiple of both above.
+/// Pixels whose input stays in a core's own cache while all output channels are computed; a multiple of those above.
 const BLOCK: usize = 192;
 /// Input values of such pixels.
 const BLOCK_VALUES: usize = 60_000;
@@ -37,63 +37,72 @@ pub(super) struct Dense {
     weights: Weights,
 }
 
-/// Weights in the order in which they are read: panels of [`WIDE`] vectors of output channels, then maybe one of a
-/// single vector. A panel is the vectors of the bias, then those of each input value of a window.
+/// Weights in the order in which they are read: panels of [`WIDE`] vectors of output channels, and one of [`WIDER`] or of
+/// a single vector where their number is odd. A panel is the vectors of the bias, then those of each input value of a
+/// window.
 #[derive(Debug)]
 struct Weights {
-    rows: usize,
-    /// Values that a window reads of a row, which lie side by side.
+    /// Rows, columns and planes of a window.
+    window: [usize; 3],
+    /// Values that a window reads side by side.
     run: usize,
     wide: AVec<f32>,
-    narrow: AVec<f32>,
+    odd: AVec<f32>,
 }
 
 impl Dense {
-    /// `weights` are output channels x rows x columns x input channels; `stride` is the input picture's.
+    /// `weights` are output channels x rows x columns x input channels; `block` is the input picture's.
     #[expect(clippy::too_many_arguments, reason = "what a convolution is")]
     pub(super) fn new(
         lanes: usize,
         [input, output]: [usize; 2],
         weights: &[f32],
         [rows, columns, channels]: [usize; 3],
-        stride: usize,
+        block: usize,
         bias: &[f32],
         [steps, pads]: [[usize; 2]; 2],
         epilogue: Epilogue,
     ) -> Self {
-        let run = (columns - 1) * stride + channels;
+        let planes = channels.div_ceil(block);
         let filters = bias.len();
-        let panel = |first: usize, width: usize| {
-            let mut values = Vec::with_capacity((1 + rows * run) * width);
-            values.extend((first..first + width).map(|filter| bias.get(filter).copied().unwrap_or(0.0)));
-            for (row, place) in (0..rows).flat_map(|row| (0..run).map(move |place| (row, place))) {
-                let (column, channel) = (place / stride, place % stride);
-                values.extend((first..first + width).map(|filter| {
-                    if channel < channels && filter < filters {
-                        weights[((filter * rows + row) * columns + column) * channels + channel]
-                    } else {
-                        0.0
-                    }
-                }));
+        let panel = |vectors: Range<usize>| {
+            let own = vectors.start * lanes..vectors.end * lanes;
+            let mut values = Vec::with_capacity((1 + rows * columns * planes * block) * own.len());
+            values.extend(own.clone().map(|filter| bias.get(filter).copied().unwrap_or(0.0)));
+            for place in 0..rows * columns {
+                for channel in 0..planes * block {
+                    let is_there = |filter: usize| channel < channels && filter < filters;
+                    values.extend(own.clone().map(|filter| {
+                        let at = (filter * rows * columns + place) * channels + channel;
+                        if is_there(filter) { weights[at] } else { 0.0 }
+                    }));
+                }
             }
             values
         };
-        let width = WIDE * lanes;
         let vectors = filters.div_ceil(lanes);
-        let wide: Vec<f32> = (0..vectors / WIDE).flat_map(|index| panel(index * width, width)).collect();
-        let narrow =
-            if vectors.is_multiple_of(WIDE) { Vec::new() } else { panel((vectors - 1) * lanes, lanes) };
-        let (wide, narrow) = (aligned(&wide), aligned(&narrow));
-        Self { input, output, steps, pads, epilogue, weights: Weights { rows, run, wide, narrow } }
+        let odd = match vectors {
+            1 => 1,
+            _ if vectors.is_multiple_of(WIDE) => 0,
+            _ => WIDER,
+        };
+        let wide: Vec<f32> =
+            (0..vectors - odd).step_by(WIDE).flat_map(|first| panel(first..first + WIDE)).collect();
+        let odd = if odd > 0 { panel(vectors - odd..vectors) } else { Vec::new() };
+        // The pixels of a single plane lie side by side.
+        let (window, run) =
+            if planes == 1 { ([rows, 1, 1], columns * block) } else { ([rows, columns, planes], block) };
+        let weights = Weights { window, run, wide: aligned(&wide), odd: aligned(&odd) };
+        Self { input, output, steps, pads, epilogue, weights }
     }
 
     /// Values of its weights.
     pub(super) fn weights(&self) -> usize {
-        self.weights.wide.len() + self.weights.narrow.len()
+        self.weights.wide.len() + self.weights.odd.len()
     }
 
     pub(super) fn window(&self) -> Window {
-        let (rows, down, above) = (self.weights.rows, self.steps[0], self.pads[0]);
+        let (rows, down, above) = (self.weights.window[0], self.steps[0], self.pads[0]);
         Window { rows, down, above, depthwise: false }
     }
 }
@@ -121,24 +130,26 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let layer = self.layer;
-        let Weights { rows, run, wide, narrow } = &layer.weights;
-        let depth = rows * run;
+        let Weights { window, run, wide, odd } = &self.layer.weights;
+        let depth = window.iter().product::<usize>() * run;
         let block = (BLOCK_VALUES / depth).clamp(24, BLOCK) / 24 * 24;
         let panel = 1 + depth;
         let wide = S::as_simd_f32s(wide).0.as_chunks::<WIDE>().0;
-        let narrow = S::as_simd_f32s(narrow).0.as_chunks::<1>().0;
+        let odd = S::as_simd_f32s(odd).0;
         let mut places = [Place::default(); BLOCK];
         let mut next = (self.rows.start, 0);
         for count in even_parts(self.rows.len() * self.output.0.width, block) {
             let places = &mut places[..count];
             self.places(&mut next, places);
-            for (index, panel) in wide.chunks_exact(panel).enumerate() {
-                simd.vectorize(Tiles { simd, run: &mut self, panel, vector: index * WIDE, places });
+            let mut vector = 0;
+            for weights in wide.chunks_exact(panel) {
+                self.tiles(simd, weights, vector, places);
+                vector += WIDE;
             }
-            if !narrow.is_empty() {
-                let vector = wide.len() / panel * WIDE;
-                simd.vectorize(Tiles { simd, run: &mut self, panel: narrow, vector, places });
+            if odd.len() == WIDER * panel {
+                self.tiles(simd, odd.as_chunks::<WIDER>().0, vector, places);
+            } else if odd.len() == panel {
+                self.tiles(simd, odd.as_chunks::<1>().0, vector, places);
             }
         }
     }
@@ -154,66 +165,160 @@ fn even_parts(total: usize, most: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Run<'_> {
-    /// The places of the next pixels; `next` is the first one's row and column.
+    /// The places of the next pixels; `next` is the first one's row and column. Checks once for all of a row that what is
+    /// read and written there lies in the pictures: a check of each value takes as long as its multiplication.
     #[inline(always)]
     fn places(&self, next: &mut (usize, usize), places: &mut [Place]) {
-        let (image, output) = (self.input.0, self.output.0);
+        let ((image, input), output) = (self.input, self.output.0);
         let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
-        let left = (image.border.left - before) * image.stride;
-        let mut count = 0;
-        while count < places.len() {
-            let y = next.0;
-            let row = Place {
-                input: image.row_at(image.border.top - above + y * down) + left,
-                output: output.at(y, 0),
-                residual: self.residual.map_or(0, |(image, _)| image.at(y, 0)),
+        let Weights { window: [rows, columns, planes], run, .. } = self.layer.weights;
+        let window =
+            (rows - 1) * image.row() + (columns - 1) * image.block + (planes - 1) * image.plane() + run;
+        let pixel = |image: &Image| (image.planes() - 1) * image.plane() + image.block;
+        let left = (image.border.left - before) * image.block;
+        let mut rest = places;
+        while !rest.is_empty() {
+            let (y, x) = *next;
+            let (row, later) = rest.split_at_mut(rest.len().min(output.width - x));
+            let first = Place {
+                input: image.row_at(image.border.top - above + y * down) + left + x * right * image.block,
+                output: output.at(y, x),
+                residual: self.residual.map_or(0, |(image, _)| image.at(y, x)),
             };
-            let residual_step = self.residual.map_or(0, |(image, _)| image.stride);
-            while next.1 < output.width && count < places.len() {
-                let x = next.1;
-                places[count] = Place {
-                    input: row.input + x * right * image.stride,
-                    output: row.output + x * output.stride,
-                    residual: row.residual + x * residual_step,
-                };
-                next.1 += 1;
-                count += 1;
+            let step = Place {
+                input: right * image.block,
+                output: output.block,
+                residual: self.residual.map_or(0, |(image, _)| image.block),
+            };
+            let mut place = first;
+            for slot in row.iter_mut() {
+                *slot = place;
+                place.input += step.input;
+                place.output += step.output;
+                place.residual += step.residual;
             }
-            if next.1 == output.width {
-                *next = (y + 1, 0);
-            }
+            let last = row.len() - 1;
+            assert!(
+                first.input + last * step.input + window <= input.len()
+                    && first.output + last * step.output + pixel(output) <= self.output.1.len()
+                    && self.residual.is_none_or(|(image, values)| {
+                        first.residual + last * step.residual + pixel(image) <= values.len()
+                    }),
+                "windows and pixels lie in their pictures"
+            );
+            *next = if x + row.len() == output.width { (y + 1, 0) } else { (y, x + row.len()) };
+            rest = later;
         }
+    }
+
+    /// The output channels of a panel at some places.
+    #[inline(always)]
+    fn tiles<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+    ) {
+        let run = self.layer.weights.run;
+        if run.is_multiple_of(8) {
+            self.groups::<S, N, 8>(simd, panel, vector, places);
+        } else if run.is_multiple_of(4) {
+            self.groups::<S, N, 4>(simd, panel, vector, places);
+        } else if run.is_multiple_of(3) {
+            self.groups::<S, N, 3>(simd, panel, vector, places);
+        } else {
+            self.groups::<S, N, 1>(simd, panel, vector, places);
+        }
+    }
+
+    /// The same by R values of the input at a time, since counting takes its share.
+    #[inline(always)]
+    fn groups<S: Simd, const N: usize, const R: usize>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+    ) {
+        let Weights { window: [rows, columns, planes], run, .. } = self.layer.weights;
+        assert!(panel.len() == 1 + rows * columns * planes * run, "a panel has weights for a window");
+        let image = self.input.0;
+        // Either all values of a row lie side by side, or those of a plane.
+        let group = if planes == 1 { R } else { image.plane() };
+        let plane = self.output.0.plane();
+        simd.vectorize(Tiles::<S, N, R> {
+            simd,
+            panel,
+            vector,
+            places,
+            epilogue: &self.layer.epilogue,
+            window: [rows, columns],
+            depth: planes * run,
+            steps: [image.row(), image.block, group],
+            input: self.input.1.as_ptr(),
+            output: (self.output.1.as_mut_ptr().wrapping_add(vector * plane), plane),
+            residual: self.residual.map(|(image, values)| {
+                let plane = image.plane();
+                (values.as_ptr().wrapping_add(vector * plane), plane, image.planes().saturating_sub(vector))
+            }),
+        });
     }
 }
 
+/// Has the processor fetch what is read soon.
+#[inline(always)]
+fn fetch<T>(value: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it has no effect but on the caches, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(value.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// The output channels of a panel at some places. A function of its own, so that its sums get all registers.
-struct Tiles<'a, 'b, S: Simd, const N: usize> {
+struct Tiles<'a, S: Simd, const N: usize, const R: usize> {
     simd: S,
-    run: &'a mut Run<'b>,
     panel: &'a [[S::f32s; N]],
     /// Index of the panel's first vector of output channels.
     vector: usize,
+    /// Made by [`Run::places`].
     places: &'a [Place],
+    epilogue: &'a Epilogue,
+    /// Rows and columns of a window.
+    window: [usize; 2],
+    /// Values that it reads of a pixel, or of a row of pixels with one plane.
+    depth: usize,
+    /// From one row, pixel and group of R values to the next.
+    steps: [usize; 3],
+    input: *const f32,
+    /// The vector's plane, and values to the next one.
+    output: (*mut f32, usize),
+    /// The same of what is added, and how many planes that has from there on.
+    residual: Option<(*const f32, usize, usize)>,
 }
 
-impl<S: Simd, const N: usize> NullaryFnOnce for Tiles<'_, '_, S, N> {
+impl<S: Simd, const N: usize, const R: usize> NullaryFnOnce for Tiles<'_, S, N, R> {
     type Output = ();
 
     #[inline(always)]
-    fn call(mut self) {
-        let most = if N == WIDE { WIDE_PIXELS } else { NARROW_PIXELS };
+    fn call(self) {
         let mut rest = self.places;
-        for count in even_parts(rest.len(), most) {
+        for (index, count) in even_parts(rest.len(), PIXELS[N]).enumerate() {
+            // While the first tiles are computed, the next panel comes from memory.
+            let soon = index.min(8) * self.panel.len() / 8;
             let (places, others) = rest.split_at(count);
             match count {
-                8 if N < WIDE => self.tile::<8>(places),
-                7 if N < WIDE => self.tile::<7>(places),
-                6 => self.tile::<6>(places),
-                5 => self.tile::<5>(places),
-                4 => self.tile::<4>(places),
-                3 => self.tile::<3>(places),
-                2 => self.tile::<2>(places),
-                1 => self.tile::<1>(places),
+                8 if N < WIDE => self.tile::<8>(places, soon),
+                7 if N < WIDE => self.tile::<7>(places, soon),
+                6 if N < WIDER => self.tile::<6>(places, soon),
+                5 if N < WIDER => self.tile::<5>(places, soon),
+                4 => self.tile::<4>(places, soon),
+                3 => self.tile::<3>(places, soon),
+                2 => self.tile::<2>(places, soon),
+                1 => self.tile::<1>(places, soon),
                 _ => {}
             }
             rest = others;
@@ -221,49 +326,52 @@ impl<S: Simd, const N: usize> NullaryFnOnce for Tiles<'_, '_, S, N> {
     }
 }
 
-impl<S: Simd, const N: usize> Tiles<'_, '_, S, N> {
+impl<S: Simd, const N: usize, const R: usize> Tiles<'_, S, N, R> {
+    /// The sums of M pixels; `soon` is a place in the next panel.
     #[inline(always)]
-    fn tile<const M: usize>(&mut self, places: &[Place]) {
+    fn tile<const M: usize>(&self, places: &[Place], soon: usize) {
         let Some(places) = places.first_chunk::<M>() else { return };
-        let simd = self.simd;
-        let (image, input) = self.run.input;
-        let layer = self.run.layer;
         let Some((bias, weights)) = self.panel.split_first() else { return };
+        let simd = self.simd;
+        let ([rows, columns], [row, pixel, group]) = (self.window, self.steps);
+        let input: [*const f32; M] = array::from_fn(|m| self.input.wrapping_add(places[m].input));
+        let mut soon = weights.as_ptr_range().end.wrapping_add(soon);
         let mut sums = [*bias; M];
-        for (row, weights) in weights.chunks_exact(layer.weights.run).enumerate() {
-            let row = row * image.row();
-            let pixels: [&[f32]; M] = array::from_fn(|m| &input[places[m].input + row..][..weights.len()]);
-            // Several at a time, as the counting takes its share.
-            let (eights, rest) = weights.as_chunks::<8>();
-            let groups: [&[[f32; 8]]; M] = array::from_fn(|m| &pixels[m].as_chunks::<8>().0[..eights.len()]);
-            for (place, weights) in eights.iter().enumerate() {
-                for at in 0..8 {
-                    for m in 0..M {
-                        let value = simd.splat_f32s(groups[m][place][at]);
-                        for n in 0..N {
-                            sums[m][n] = simd.mul_add_f32s(value, weights[at][n], sums[m][n]);
+        let mut pixels = weights.chunks_exact(self.depth);
+        for y in 0..rows {
+            for x in 0..columns {
+                let Some(weights) = pixels.next() else { return };
+                let mut from = y * row + x * pixel;
+                for weights in weights.as_chunks::<R>().0 {
+                    fetch(soon);
+                    soon = soon.wrapping_add(1);
+                    for at in 0..R {
+                        for m in 0..M {
+                            // SAFETY: windows lie in the input.
+                            let value = simd.splat_f32s(unsafe { input[m].add(from + at).read() });
+                            for n in 0..N {
+                                sums[m][n] = simd.mul_add_f32s(value, weights[at][n], sums[m][n]);
+                            }
                         }
                     }
-                }
-            }
-            for (weights, place) in rest.iter().zip(8 * eights.len()..) {
-                for m in 0..M {
-                    let value = simd.splat_f32s(pixels[m][place]);
-                    for n in 0..N {
-                        sums[m][n] = simd.mul_add_f32s(value, weights[n], sums[m][n]);
-                    }
+                    from += group;
                 }
             }
         }
-        let residual = self.run.residual;
-        layer.epilogue.apply(simd, &mut sums, self.vector, |pixel, vector| {
-            residual_vector::<S>(residual, places[pixel].residual, vector)
+        // Another variable, so that the sums above stay in registers.
+        let mut results = sums;
+        self.epilogue.apply(simd, &mut results, self.vector, |m, n| {
+            let (values, plane, planes) = self.residual?;
+            let at = values.wrapping_add(places[m].residual + n * plane).cast::<S::f32s>();
+            // SAFETY: the pixel lies in the picture, and has that plane.
+            (n < planes).then(|| unsafe { at.read_unaligned() })
         });
+        let (output, plane) = self.output;
         for m in 0..M {
-            let first = places[m].output + self.vector * S::F32_LANES;
-            let pixel = S::as_mut_simd_f32s(&mut self.run.output.1[first..][..N * S::F32_LANES]).0;
+            let pixel = output.wrapping_add(places[m].output);
             for n in 0..N {
-                pixel[n] = sums[m][n];
+                // SAFETY: the pixel lies in the output, which has as many planes as there are vectors.
+                unsafe { pixel.add(n * plane).cast::<S::f32s>().write_unaligned(results[m][n]) };
             }
         }
     }

@@ -13,9 +13,13 @@ use super::image::Image;
 use super::plan::Window;
 
 /// Pixels of a row that are summed at once, at most.
-const PIXELS: usize = 8;
-/// A depthwise convolution with a square window of 1, 3 or 5. Sums begin with the bias and go through columns and
-/// rows, one fused multiplication after the other, as XNNPACK's do; with a window of 1, its multiplication is not fused.
+const PIXELS: usize = 10;
+/// Rows that are computed before the next plane.
+const ROWS: usize = 16;
+
+/// A depthwise convolution with a square window of 1, 3 or 5, one or two pixels from one window to the next. Sums begin
+/// with the bias and go through columns and rows, one fused multiplication after the other, as XNNPACK's do; with a window
+/// of 1, its multiplication is not fused.
 #[derive(Debug)]
 pub(super) struct Depthwise {
     pub(super) input: usize,
@@ -41,7 +45,7 @@ impl Depthwise {
         [steps, pads]: [[usize; 2]; 2],
         epilogue: Epilogue,
     ) -> Option<Self> {
-        if rows != columns || !matches!(rows, 1 | 3 | 5) {
+        if rows != columns || !matches!(rows, 1 | 3 | 5) || !matches!(steps[1], 1 | 2) {
             return None;
         }
         let channels = bias.len();
@@ -84,103 +88,127 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.layer.kernel {
-            1 => self.windows::<S, 1>(simd),
-            3 => self.windows::<S, 3>(simd),
-            _ => self.windows::<S, 5>(simd),
+        match (self.layer.kernel, self.layer.steps[1]) {
+            (1, 1) => self.windows::<S, 1, 1>(simd),
+            (1, _) => self.windows::<S, 1, 2>(simd),
+            (3, 1) => self.windows::<S, 3, 1>(simd),
+            (3, _) => self.windows::<S, 3, 2>(simd),
+            (_, 1) => self.windows::<S, 5, 1>(simd),
+            _ => self.windows::<S, 5, 2>(simd),
         }
     }
+}
+
+/// Where the rows that the windows of a row read begin, and where the row itself does, in the first plane.
+#[derive(Clone, Copy)]
+struct Row<const K: usize> {
+    input: [usize; K],
+    output: usize,
 }
 
 impl Run<'_> {
+    /// Windows of K x K, STEP pixels apart. Plane by plane, since windows one above the other read the same rows.
     #[inline(always)]
-    fn windows<S: Simd, const K: usize>(self, simd: S) {
+    fn windows<S: Simd, const K: usize, const STEP: usize>(self, simd: S) {
         let ((image, input), (output_image, output)) = (self.input, self.output);
-        let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
-        let width = output_image.width;
+        let (down, [above, before]) = (self.layer.steps[0], self.layer.pads);
+        let (left, width) = ((image.border.left - before) * image.block, output_image.width);
         let tiles = width.div_ceil(PIXELS);
-        for y in self.rows {
-            let first_row = image.border.top - above + y * down;
-            let left = (image.border.left - before) * image.stride;
-            let taps = Taps::<K> {
-                input,
-                rows: array::from_fn(|row| image.row_at(first_row + row) + left),
-                pixel: image.stride,
-                step: right * image.stride,
-                weights: &self.layer.weights,
-                epilogue: &self.layer.epilogue,
-            };
-            let row = &mut output[output_image.at(y, 0)..][..width * image.stride];
-            for tile in 0..tiles {
-                // Tiles of nearly the same width.
-                let (from, to) = (tile * width / tiles, (tile + 1) * width / tiles);
-                let pixels = &mut row[from * image.stride..to * image.stride];
-                match to - from {
-                    8 => taps.sum::<S, 8>(simd, from, pixels),
-                    7 => taps.sum::<S, 7>(simd, from, pixels),
-                    6 => taps.sum::<S, 6>(simd, from, pixels),
-                    5 => taps.sum::<S, 5>(simd, from, pixels),
-                    4 => taps.sum::<S, 4>(simd, from, pixels),
-                    3 => taps.sum::<S, 3>(simd, from, pixels),
-                    2 => taps.sum::<S, 2>(simd, from, pixels),
-                    _ => taps.sum::<S, 1>(simd, from, pixels),
+        let weights = S::as_simd_f32s(&self.layer.weights).0;
+        let mut row_table = [Row { input: [0; K], output: 0 }; ROWS];
+        for start in self.rows.clone().step_by(ROWS) {
+            let rows = start..self.rows.end.min(start + ROWS);
+            for (y, row) in rows.clone().zip(&mut row_table) {
+                let first = image.border.top - above + y * down;
+                *row = Row {
+                    input: array::from_fn(|row| image.row_at(first + row) + left),
+                    output: output_image.at(y, 0),
+                };
+            }
+            for (vector, weights) in weights.chunks_exact(1 + K * K).enumerate() {
+                let mut plane = Plane::<S, K, STEP> {
+                    simd,
+                    input: &input[vector * image.plane()..][..image.plane()],
+                    output: &mut output[vector * output_image.plane()..][..output_image.plane()],
+                    vector,
+                    weights,
+                    epilogue: &self.layer.epilogue,
+                };
+                for row in &row_table[..rows.len()] {
+                    plane.check(row, width);
+                    for tile in 0..tiles {
+                        // Tiles of nearly the same width.
+                        let (from, to) = (tile * width / tiles, (tile + 1) * width / tiles);
+                        match to - from {
+                            10 => plane.sum::<10>(row, from),
+                            9 => plane.sum::<9>(row, from),
+                            8 => plane.sum::<8>(row, from),
+                            7 => plane.sum::<7>(row, from),
+                            6 => plane.sum::<6>(row, from),
+                            5 => plane.sum::<5>(row, from),
+                            4 => plane.sum::<4>(row, from),
+                            3 => plane.sum::<3>(row, from),
+                            2 => plane.sum::<2>(row, from),
+                            _ => plane.sum::<1>(row, from),
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// What the windows of a row read; lengths are in values.
-struct Taps<'a, const K: usize> {
+/// The channels of a vector.
+struct Plane<'a, S: Simd, const K: usize, const STEP: usize> {
+    simd: S,
     input: &'a [f32],
-    /// Where each row of the first window begins.
-    rows: [usize; K],
-    /// From a pixel of the input and of the output to the next, and from a window to the next.
-    pixel: usize,
-    step: usize,
-    weights: &'a [f32],
+    output: &'a mut [f32],
+    vector: usize,
+    /// The bias, then the weights column by column.
+    weights: &'a [S::f32s],
     epilogue: &'a Epilogue,
 }
 
-impl<const K: usize> Taps<'_, K> {
-    /// T pixels of a row, from that column on.
+impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
+    /// Checks once that a row's windows and pixels lie in their pictures: a check of each value takes as long as its
+    /// multiplication.
     #[inline(always)]
-    fn sum<S: Simd, const T: usize>(&self, simd: S, from: usize, pixels: &mut [f32]) {
-        let first = from * self.step;
-        // A check of each value takes as long as its multiplication.
-        let last = first + (T - 1) * self.step + K * self.pixel;
-        assert!(self.rows.iter().all(|row| row + last <= self.input.len()), "the windows lie in the picture");
-        assert!(pixels.len() == T * self.pixel, "there are as many pixels as windows");
-        // From the first window to each.
-        let windows: [usize; T] = array::from_fn(|t| t * self.step);
-        let mut first_window = self.input[first..].as_ptr();
-        let mut pixels: [*mut f32; T] = array::from_fn(|t| pixels[t * self.pixel..].as_mut_ptr());
-        let weights = S::as_simd_f32s(self.weights).0.chunks_exact(K * K + 1);
-        for (vector, weights) in weights.take(self.pixel / S::F32_LANES).enumerate() {
-            let mut sums = [[weights[0]]; T];
-            for column in 0..K {
-                for row in 0..K {
-                    let weight = weights[1 + column * K + row];
-                    let tap = first_window.wrapping_add(self.rows[row] + column * self.pixel);
-                    for t in 0..T {
-                        // SAFETY: the vector ends before the row's `last`, which lies in the slice.
-                        let value = unsafe { tap.add(windows[t]).cast::<S::f32s>().read_unaligned() };
-                        sums[t][0] = if K == 1 {
-                            simd.add_f32s(simd.mul_f32s(value, weight), sums[t][0])
-                        } else {
-                            simd.mul_add_f32s(value, weight, sums[t][0])
-                        };
-                    }
+    fn check(&self, row: &Row<K>, width: usize) {
+        let last = ((width - 1) * STEP + K) * S::F32_LANES;
+        assert!(
+            row.input.iter().all(|row| row + last <= self.input.len())
+                && row.output + width * S::F32_LANES <= self.output.len()
+                && self.weights.len() == 1 + K * K,
+            "windows and pixels lie in their pictures"
+        );
+    }
+
+    /// T pixels of a checked row, from that column on.
+    #[inline(always)]
+    fn sum<const T: usize>(&mut self, row: &Row<K>, from: usize) {
+        let simd = self.simd;
+        let first = self.input.as_ptr().wrapping_add(from * STEP * S::F32_LANES);
+        let mut sums = [[self.weights[0]]; T];
+        for column in 0..K {
+            for y in 0..K {
+                let weight = self.weights[1 + column * K + y];
+                let tap = first.wrapping_add(row.input[y]).cast::<S::f32s>();
+                for t in 0..T {
+                    // SAFETY: the row was checked.
+                    let value = unsafe { tap.add(column + t * STEP).read_unaligned() };
+                    sums[t][0] = if K == 1 {
+                        simd.add_f32s(simd.mul_f32s(value, weight), sums[t][0])
+                    } else {
+                        simd.mul_add_f32s(value, weight, sums[t][0])
+                    };
                 }
             }
-            self.epilogue.apply(simd, &mut sums, vector, |_, _| None);
-            for t in 0..T {
-                // SAFETY: it is one of the pixel's vectors.
-                unsafe { pixels[t].cast::<S::f32s>().write_unaligned(sums[t][0]) };
-                pixels[t] = pixels[t].wrapping_add(S::F32_LANES);
-            }
-            // On to the next vector; after the last one neither is used.
-            first_window = first_window.wrapping_add(S::F32_LANES);
+        }
+        self.epilogue.apply(simd, &mut sums, self.vector, |_, _| None);
+        let pixels = self.output.as_mut_ptr().wrapping_add(row.output + from * S::F32_LANES);
+        for t in 0..T {
+            // SAFETY: the row was checked.
+            unsafe { pixels.cast::<S::f32s>().add(t).write_unaligned(sums[t][0]) };
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use pulp::Simd;
 
-use super::image::Image;
-
 /// What happens to each sum, in this order.
 #[derive(Clone, Debug)]
 pub(super) struct Epilogue {
@@ -29,7 +27,7 @@ impl Epilogue {
         Self { activation, residual: None, then: Activation::None }
     }
 
-    /// Applies it to N vectors of channels of M pixels; `residual` gives what is added to a pixel's vector.
+    /// Applies it to N vectors of channels of M pixels; `residual` gives what is added to a pixel's vector, if anything.
     #[inline(always)]
     pub(super) fn apply<S: Simd, const M: usize, const N: usize>(
         &self,
@@ -42,7 +40,7 @@ impl Epilogue {
         if self.residual.is_some() {
             for m in 0..M {
                 for n in 0..N {
-                    if let Some(residual) = residual(m, vector + n) {
+                    if let Some(residual) = residual(m, n) {
                         sums[m][n] = simd.add_f32s(sums[m][n], residual);
                     }
                 }
@@ -83,16 +81,4 @@ impl Activation {
             }
         }
     }
-}
-
-/// A pixel's vector of that index of the picture that is added, if it has so many.
-#[inline(always)]
-pub(super) fn residual_vector<S: Simd>(
-    residual: Option<(&Image, &[f32])>,
-    pixel: usize,
-    vector: usize,
-) -> Option<S::f32s> {
-    let (image, values) = residual?;
-    let vectors = S::as_simd_f32s(&values[pixel..pixel + image.stride]).0;
-    vectors.get(vector).copied()
 }

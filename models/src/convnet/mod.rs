@@ -2,8 +2,8 @@
 //!
 //! MediaPipe's networks are chains of 1 x 1 and depthwise convolutions. Their results are those of TFLite's kernels
 //! (XNNPACK) to the last bit: a sum begins with the bias and goes through a window one fused multiplication after the
-//! other. Pictures keep channels last, so that what a window reads of a row lies side by side; channels are rounded up to
-//! whole vectors, and borders of zeros are part of a picture, so that no kernel has edges to look after.
+//! other. Pictures are made of planes with the channels of a vector each, so that what a window reads lies close together;
+//! borders of zeros are part of a picture, so that no kernel has edges to look after.
 
 #![allow(
     clippy::needless_range_loop,
@@ -37,6 +37,7 @@ use plan::{LONGEST_STRIP, Output, Plan, Step, Strip};
 
 /// Bytes in a line of a processor's caches: no vector lies across two of them.
 const CACHE_LINE: usize = 64;
+const CACHE_LINE_VALUES: usize = CACHE_LINE / size_of::<f32>();
 
 /// A network that any number of threads run at the same time.
 #[derive(Debug)]
@@ -97,16 +98,17 @@ impl Convnet {
         outputs: &mut [&mut [f32]],
         cancel: &Cancel,
     ) -> std::result::Result<(), Cancelled> {
-        let mut buffers = Buffers::take(&self.plan.buffers);
-        for (&image, values) in self.plan.inputs.iter().zip(inputs) {
+        let mut values = Values::take(self.plan.values);
+        let values = &mut values.0;
+        for (&image, input) in self.plan.inputs.iter().zip(inputs) {
             let image = &self.plan.images[image];
-            write(image, values, &mut buffers.0[image.buffer]);
+            write(image, input, &mut values[image.place()]);
         }
         for strip in &self.plan.strips {
-            self.strip(strip, &mut buffers, cancel)?;
+            self.strip(strip, values, cancel)?;
         }
-        for (output, values) in self.plan.outputs.iter().zip(outputs) {
-            self.read(output, &buffers, values);
+        for (output, to) in self.plan.outputs.iter().zip(outputs) {
+            self.read(output, values, to);
         }
         Ok(())
     }
@@ -115,13 +117,13 @@ impl Convnet {
     fn strip(
         &self,
         strip: &Strip,
-        buffers: &mut Buffers,
+        values: &mut [f32],
         cancel: &Cancel,
     ) -> std::result::Result<(), Cancelled> {
         let steps = &self.plan.steps[strip.steps.clone()];
         let image = |step: &Step| &self.plan.images[step.output()];
         for image in steps.iter().map(image) {
-            image.clear_border(&mut buffers.0[image.buffer]);
+            image.clear_border(&mut values[image.place()]);
         }
         let height = steps.last().map_or(0, |step| image(step).height);
         // Rows of each step's picture that are there, and that are needed; those below the picture are border.
@@ -140,30 +142,36 @@ impl Convnet {
             }
             for ((step, done), needed) in steps.iter().zip(&mut done).zip(needed) {
                 let image = image(step);
-                let values = &mut buffers.0[image.buffer];
-                let mut values = std::mem::replace(values, AVec::new(CACHE_LINE));
                 if image.kept.is_some() {
                     let below = needed.min(image.height).max(*done)..needed.max(*done);
                     image.clear_rows(
-                        &mut values,
+                        &mut values[image.place()],
                         image.border.top + below.start..image.border.top + below.end,
                     );
                 }
                 let rows = *done..needed.min(image.height);
                 if !rows.is_empty() {
-                    self.step(step, buffers, (image, &mut values), rows);
+                    self.step(step, values, rows);
                 }
                 *done = needed.max(*done);
-                buffers.0[image.buffer] = values;
             }
         }
         Ok(())
     }
 
-    fn step(&self, step: &Step, buffers: &Buffers, output: (&Image, &mut [f32]), rows: Range<usize>) {
+    fn step(&self, step: &Step, values: &mut [f32], rows: Range<usize>) {
+        let image = &self.plan.images[step.output()];
+        let (before, rest) = values.split_at_mut(image.first);
+        let (output, after) = rest.split_at_mut(image.len());
+        let end = image.place().end;
+        let output = (image, output);
+        // What a step reads lies before or after what it writes.
         let picture = |image: usize| {
             let image = &self.plan.images[image];
-            (image, buffers.0[image.buffer].as_slice())
+            let place = image.place();
+            let values =
+                if place.start < end { &before[place] } else { &after[place.start - end..place.end - end] };
+            (image, values)
         };
         match step {
             Step::Dense(layer) => self.arch.dispatch(dense::Run {
@@ -186,10 +194,10 @@ impl Convnet {
                 self.arch.dispatch(pool::MaxRun { layer, input: picture(layer.input), output });
             }
             Step::Mean(layer) => {
-                self.arch.dispatch(pool::MeanRun { input: picture(layer.input), output: output.1 });
+                self.arch.dispatch(pool::MeanRun { input: picture(layer.input), output });
             }
             Step::Resize(layer) => {
-                self.arch.dispatch(resize::Run { input: picture(layer.input), output });
+                self.arch.dispatch(resize::Run { layer, input: picture(layer.input), output });
             }
             Step::Crop(layer) => layer.run(picture(layer.input), output),
             Step::DepthToSpace(layer) => layer.run(picture(layer.input), output),
@@ -197,14 +205,17 @@ impl Convnet {
     }
 
     /// Writes an output as the TFLite file has it.
-    fn read(&self, output: &Output, buffers: &Buffers, mut values: &mut [f32]) {
+    fn read(&self, output: &Output, all: &[f32], mut values: &mut [f32]) {
         for &picture in &output.pictures {
             let image = &self.plan.images[picture];
-            let buffer = &buffers.0[image.buffer];
+            let buffer = &all[image.place()];
             let (own, rest) = values.split_at_mut(image.height * image.width * image.channels);
-            for (pixel, channels) in own.chunks_exact_mut(image.channels).enumerate() {
-                let from = image.at(pixel / image.width, pixel % image.width);
-                channels.copy_from_slice(&buffer[from..from + image.channels]);
+            for plane in 0..image.planes() {
+                let channels = plane * image.block..image.channels.min((plane + 1) * image.block);
+                for (pixel, values) in own.chunks_exact_mut(image.channels).enumerate() {
+                    let from = plane * image.plane() + image.at(pixel / image.width, pixel % image.width);
+                    values[channels.clone()].copy_from_slice(&buffer[from..from + channels.len()]);
+                }
             }
             if output.logistic {
                 for value in own {
@@ -236,42 +247,35 @@ fn lanes(arch: Arch) -> usize {
 }
 
 /// Writes an input into its picture.
-fn write(image: &Image, values: &[f32], buffer: &mut [f32]) {
-    image.clear_border(buffer);
+fn write(image: &Image, values: &[f32], to: &mut [f32]) {
+    image.clear_border(to);
     let row = image.width * image.channels;
     for (y, values) in values.chunks_exact(row).enumerate() {
-        buffer[image.at(y, 0)..][..row].copy_from_slice(values);
+        to[image.at(y, 0)..][..row].copy_from_slice(values);
     }
 }
 
-/// What lies between the layers of a run. All networks use the same ones in turn, as many sets as there are runs at the
-/// same time.
-struct Buffers(Vec<AVec<f32>>);
+/// What lies between the layers of a run. All networks use the same ones in turn, as many as there are runs at the same
+/// time.
+struct Values(AVec<f32>);
 
-static BUFFERS: Mutex<Vec<Buffers>> = Mutex::new(Vec::new());
+static VALUES: Mutex<Vec<Values>> = Mutex::new(Vec::new());
 
-impl Buffers {
-    /// Buffers of at least these lengths.
-    fn take(lengths: &[usize]) -> Self {
-        let spare = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // Made only if there is none: one that is dropped joins the others.
-        let mut buffers = spare.unwrap_or_else(|| Self(Vec::new()));
-        if buffers.0.len() < lengths.len() {
-            buffers.0.resize_with(lengths.len(), || AVec::new(CACHE_LINE));
+impl Values {
+    /// At least so many.
+    fn take(length: usize) -> Self {
+        let spare = VALUES.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match spare {
+            Some(values) if values.0.len() >= length => values,
+            // A new one, as what lies in the old one need not be kept.
+            _ => Self(AVec::from_iter(CACHE_LINE, std::iter::repeat_n(0.0, length))),
         }
-        for (buffer, &length) in buffers.0.iter_mut().zip(lengths) {
-            if buffer.len() < length {
-                // A new one, as what lies in the old one need not be kept.
-                *buffer = AVec::from_iter(CACHE_LINE, std::iter::repeat_n(0.0, length));
-            }
-        }
-        buffers
     }
 }
 
-impl Drop for Buffers {
+impl Drop for Values {
     fn drop(&mut self) {
-        let buffers = Self(std::mem::take(&mut self.0));
-        BUFFERS.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        let values = Self(std::mem::replace(&mut self.0, AVec::new(CACHE_LINE)));
+        VALUES.lock().unwrap_or_else(PoisonError::into_inner).push(values);
     }
 }

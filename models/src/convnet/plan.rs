@@ -1,7 +1,8 @@
-//! From the operators of a TFLite file to the steps of a run and the buffers between them.
+//! From the operators of a TFLite file to the steps of a run and the pictures between them.
 
 use std::ops::Range;
 
+use super::CACHE_LINE_VALUES;
 use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::epilogue::{Activation, Epilogue};
@@ -128,8 +129,8 @@ pub(super) struct Plan {
     /// The steps in turn: those of a strip each make what the next one reads, some rows at a time.
     pub(super) strips: Vec<Strip>,
     pub(super) outputs: Vec<Output>,
-    /// Values that each buffer holds, the largest first.
-    pub(super) buffers: Vec<usize>,
+    /// Values that all pictures take together.
+    pub(super) values: usize,
 }
 
 impl Plan {
@@ -160,16 +161,16 @@ impl Plan {
         }
         let outputs = outputs.iter().map(|&tensor| planner.network_output(tensor)).collect::<Result<_>>()?;
         let Planner { images, steps, .. } = planner;
-        let mut plan = Self { images, inputs, steps, strips: Vec::new(), outputs, buffers: Vec::new() };
+        let mut plan = Self { images, inputs, steps, strips: Vec::new(), outputs, values: 0 };
         plan.cut_strips();
-        plan.share_buffers();
-        elements(&[plan.buffers.iter().sum()])
+        plan.place_images();
+        elements(&[plan.values])
             .ok_or_else(|| Problem::Damaged("its pictures are beyond all reason".to_owned()))?;
         Ok(plan)
     }
 
-    /// Has convolutions that follow each other run together, some rows at a time, where the pictures between them are
-    /// large.
+    /// Has convolutions that follow each other run together, some rows at a time, where the pictures between them are too
+    /// large for a core's own cache.
     fn cut_strips(&mut self) {
         let mut readers = vec![0; self.images.len()];
         let outputs = self.outputs.iter().flat_map(|output| output.pictures.iter().copied());
@@ -194,11 +195,18 @@ impl Plan {
                 && self.steps[end].window().is_some_and(|window| window.rows == 1 || window.depthwise)
                 && self.steps[end].inputs()[0] == Some(self.steps[end - 1].output())
                 && readers[self.steps[end - 1].output()] == 1
+                && self.images[self.steps[end - 1].output()].len() > STRIP
             {
                 end += 1;
             }
             let rows = self.strip(start..end);
-            self.strips.push(Strip { steps: start..end, rows });
+            let height = |at: usize| self.images[self.steps[at].output()].height;
+            if rows < height(end - 1) {
+                self.strips.push(Strip { steps: start..end, rows });
+            } else {
+                let alone = (start..end).map(|at| Strip { steps: at..at + 1, rows: height(at) });
+                self.strips.extend(alone);
+            }
             start = end;
         }
     }
@@ -218,7 +226,10 @@ impl Plan {
         };
         let values = |kept: &[(usize, usize)]| -> usize {
             kept.iter()
-                .map(|&(image, rows)| rows.min(self.images[image].rows()) * self.images[image].row())
+                .map(|&(image, rows)| {
+                    let image = &self.images[image];
+                    rows.min(image.rows()) * image.row() * image.planes()
+                })
                 .sum()
         };
         let rows = (1..=height).rev().find(|&rows| values(&kept(rows)) <= STRIP).unwrap_or(1);
@@ -234,58 +245,52 @@ impl Plan {
         rows
     }
 
-    /// Gives each picture a buffer that no other one needs from the step that makes it to the last one that reads it.
-    fn share_buffers(&mut self) {
-        let mut last_step = vec![0; self.images.len()];
-        // All pictures of a strip are in use until its end.
+    /// Gives each picture a place that no other one takes from the step that makes it to the last one that reads it. The
+    /// largest go first, each as far in front as it fits: so layers of a kind use the same values in turn, which the
+    /// caches still hold.
+    fn place_images(&mut self) {
+        let mut uses: Vec<Option<Range<usize>>> = vec![None; self.images.len()];
+        let mut use_of = |image: usize, steps: Range<usize>| {
+            let known = uses[image].clone().unwrap_or(steps.clone());
+            uses[image] = Some(known.start.min(steps.start)..known.end.max(steps.end));
+        };
+        for &image in &self.inputs {
+            use_of(image, 0..1);
+        }
         for strip in &self.strips {
+            // All pictures of a strip are in use until its end.
             for step in &self.steps[strip.steps.clone()] {
-                for image in step.inputs().into_iter().flatten() {
-                    last_step[image] = strip.steps.end - 1;
+                for image in step.inputs().into_iter().flatten().chain([step.output()]) {
+                    use_of(image, strip.steps.clone());
                 }
             }
         }
         for &image in self.outputs.iter().flat_map(|output| &output.pictures) {
-            last_step[image] = usize::MAX;
+            use_of(image, self.steps.len()..self.steps.len() + 1);
         }
-        let mut sizes: Vec<usize> = Vec::new();
-        let mut free: Vec<usize> = Vec::new();
-        let mut take = |image: &mut Image, free: &mut Vec<usize>| {
-            let wanted = image.len();
-            // The smallest that is large enough, or else the largest.
-            free.sort_by_key(|&buffer| sizes[buffer]);
-            let place = free.iter().position(|&buffer| sizes[buffer] >= wanted);
-            image.buffer = match place.or(free.len().checked_sub(1)) {
-                Some(place) => free.remove(place),
-                None => {
-                    sizes.push(0);
-                    sizes.len() - 1
+        let mut order: Vec<usize> = (0..self.images.len()).collect();
+        order.sort_by_key(|&image| std::cmp::Reverse(self.images[image].len()));
+        let mut placed: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for image in order {
+            let Some(steps) = uses[image].clone() else { continue };
+            let length = self.images[image].len().next_multiple_of(CACHE_LINE_VALUES);
+            let mut taken: Vec<Range<usize>> = placed
+                .iter()
+                .filter(|(other, _)| other.start < steps.end && steps.start < other.end)
+                .map(|(_, place)| place.clone())
+                .collect();
+            taken.sort_by_key(|place| place.start);
+            let mut first = 0;
+            for place in taken {
+                if first + length <= place.start {
+                    break;
                 }
-            };
-            sizes[image.buffer] = sizes[image.buffer].max(wanted);
-        };
-        for &input in &self.inputs {
-            take(&mut self.images[input], &mut free);
-        }
-        for strip in &self.strips {
-            let steps = &self.steps[strip.steps.clone()];
-            for step in steps {
-                take(&mut self.images[step.output()], &mut free);
+                first = first.max(place.end);
             }
-            for image in steps.iter().flat_map(|step| step.inputs().into_iter().flatten()) {
-                let buffer = self.images[image].buffer;
-                if last_step[image] == strip.steps.end - 1 && !free.contains(&buffer) {
-                    free.push(buffer);
-                }
-            }
+            self.images[image].first = first;
+            self.values = self.values.max(first + length);
+            placed.push((steps, first..first + length));
         }
-        // The largest first, so that networks which use the same buffers in turn need no more than the greatest does.
-        let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.sort_by_key(|&buffer| std::cmp::Reverse(sizes[buffer]));
-        for image in &mut self.images {
-            image.buffer = order.iter().position(|&buffer| buffer == image.buffer).unwrap_or_default();
-        }
-        self.buffers = order.into_iter().map(|buffer| sizes[buffer]).collect();
     }
 }
 
@@ -371,7 +376,7 @@ impl Planner<'_, '_> {
             [windows.input, image],
             &weights,
             [rows, columns, channels],
-            self.images[windows.input].stride,
+            self.images[windows.input].block,
             &bias,
             [steps, windows.pads],
             Epilogue::new(activation),
@@ -450,7 +455,7 @@ impl Planner<'_, '_> {
         }
         let source = self.plain(input(operator, 0)?)?;
         let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
-        let Image { height: 1, width: 1, channels, stride, .. } = self.images[source] else {
+        let Image { height: 1, width: 1, channels, block, .. } = self.images[source] else {
             return Err(Problem::Damaged("its input is not one row of values".to_owned()));
         };
         let &[units, depth] = shape else {
@@ -466,7 +471,7 @@ impl Planner<'_, '_> {
             [source, image],
             &weights,
             [1, 1, channels],
-            stride,
+            block,
             &bias,
             [[1, 1], [0, 0]],
             Epilogue::new(activation),
@@ -537,14 +542,14 @@ impl Planner<'_, '_> {
 
     fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
         let source = self.plain(input(operator, 0)?)?;
-        let Image { channels, stride, .. } = self.images[source];
+        let Image { channels, .. } = self.images[source];
         let (shape, mut slopes) = self.constants.floats(input(operator, 1)?)?;
         if slopes.len() != channels || shape.last() != Some(&channels) {
             return Err(Problem::Damaged(format!(
                 "slopes of shape {shape:?} are not one for each of {channels} channels"
             )));
         }
-        slopes.resize(stride, 0.0);
+        slopes.resize(channels.next_multiple_of(self.lanes), 0.0);
         self.activation(operator, Activation::Prelu(slopes))
     }
 
@@ -601,8 +606,9 @@ impl Planner<'_, '_> {
         let (Ok(rows), Ok(columns)) = (usize::try_from(rows), usize::try_from(columns)) else {
             return Err(Problem::Damaged(format!("its size is {size:?}")));
         };
-        let image = self.picture([rows, columns, self.images[source].channels])?;
-        self.steps.push(Step::Resize(Resize { input: source, output: image }));
+        let Image { height, width, channels, .. } = self.images[source];
+        let image = self.picture([rows, columns, channels])?;
+        self.steps.push(Step::Resize(Resize::new([source, image], [height, width], [rows, columns])));
         self.store_picture(operator, image)
     }
 
@@ -687,7 +693,7 @@ impl Planner<'_, '_> {
 
     /// Checks that a picture's pixels are made of vectors, as all but dense convolutions need them.
     fn whole_vectors(&self, image: usize) -> Result<()> {
-        if self.images[image].stride.is_multiple_of(self.lanes) {
+        if self.images[image].block == self.lanes {
             Ok(())
         } else {
             Err(Problem::Damaged("only a dense convolution can read the network's input".to_owned()))
@@ -709,22 +715,22 @@ impl Planner<'_, '_> {
 
     /// A new picture with pixels of whole vectors.
     fn picture(&mut self, size: [usize; 3]) -> Result<usize> {
-        self.image(size, size[2].next_multiple_of(self.lanes))
+        self.image(size, self.lanes)
     }
 
-    fn image(&mut self, [height, width, channels]: [usize; 3], stride: usize) -> Result<usize> {
+    fn image(&mut self, [height, width, channels]: [usize; 3], block: usize) -> Result<usize> {
         let whole = height > 0 && width > 0 && channels > 0;
-        elements(&[height, width, stride])
+        elements(&[height, width, channels.next_multiple_of(block.max(1))])
             .filter(|_| whole)
             .ok_or_else(|| Problem::Damaged(format!("a picture of {height} x {width} x {channels}")))?;
         self.images.push(Image {
             height,
             width,
             channels,
-            stride,
+            block,
             border: Border::default(),
             kept: None,
-            buffer: 0,
+            first: 0,
         });
         Ok(self.images.len() - 1)
     }

@@ -29,19 +29,18 @@ impl WithSimd for MaxRun<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let ((image, input), (output_image, output)) = (self.input, self.output);
         let ([rows, columns], [down, right]) = (self.layer.window, self.layer.steps);
-        for y in 0..output_image.height {
-            for x in 0..output_image.width {
-                let pixel = &mut output[output_image.at(y, x)..][..output_image.stride];
-                let pixel = S::as_mut_simd_f32s(pixel).0;
-                for row in 0..rows {
-                    for column in 0..columns {
-                        let at = image.at(y * down + row, x * right + column);
-                        let values = S::as_simd_f32s(&input[at..at + image.stride]).0;
-                        for (greatest, value) in pixel.iter_mut().zip(values) {
-                            let first = row + column == 0;
-                            *greatest = if first { *value } else { simd.max_f32s(*greatest, *value) };
-                        }
-                    }
+        for plane in 0..output_image.planes() {
+            for y in 0..output_image.height {
+                for x in 0..output_image.width {
+                    let values = |place: usize| {
+                        let (row, column) = (place / columns, place % columns);
+                        let at = plane * image.plane() + image.at(y * down + row, x * right + column);
+                        S::as_simd_f32s(&input[at..at + image.block]).0[0]
+                    };
+                    let greatest =
+                        (1..rows * columns).fold(values(0), |most, place| simd.max_f32s(most, values(place)));
+                    let at = plane * output_image.plane() + output_image.at(y, x);
+                    S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = greatest;
                 }
             }
         }
@@ -58,7 +57,7 @@ pub(super) struct Mean {
 /// One run of a layer.
 pub(super) struct MeanRun<'a> {
     pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) output: &'a mut [f32],
+    pub(super) output: (&'a Image, &'a mut [f32]),
 }
 
 impl WithSimd for MeanRun<'_> {
@@ -66,20 +65,18 @@ impl WithSimd for MeanRun<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (image, input) = self.input;
-        let sums = S::as_mut_simd_f32s(&mut self.output[..image.stride]).0;
-        sums.fill(simd.splat_f32s(0.0));
-        for y in 0..image.height {
-            for x in 0..image.width {
-                let at = image.at(y, x);
-                for (sum, value) in sums.iter_mut().zip(S::as_simd_f32s(&input[at..at + image.stride]).0) {
-                    *sum = simd.add_f32s(*sum, *value);
+        let ((image, input), (output_image, output)) = (self.input, self.output);
+        let share = simd.splat_f32s(1.0 / (image.height * image.width) as f32);
+        for (index, plane) in input.chunks_exact(image.plane()).enumerate() {
+            let mut sum = simd.splat_f32s(0.0);
+            for y in 0..image.height {
+                let row = &plane[image.at(y, 0)..][..image.width * image.block];
+                for value in S::as_simd_f32s(row).0 {
+                    sum = simd.add_f32s(sum, *value);
                 }
             }
-        }
-        let share = simd.splat_f32s(1.0 / (image.height * image.width) as f32);
-        for sum in sums {
-            *sum = simd.mul_f32s(*sum, share);
+            let at = index * output_image.plane() + output_image.at(0, 0);
+            S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = simd.mul_f32s(sum, share);
         }
     }
 }

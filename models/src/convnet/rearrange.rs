@@ -16,12 +16,12 @@ pub(super) struct Crop {
 
 impl Crop {
     pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+        output.fill(0.0);
         for (y, row) in self.rows.clone().enumerate() {
             for (x, column) in self.columns.clone().enumerate() {
-                let from = &input[image.at(row, column)..][self.channels.clone()];
-                let pixel = &mut output[to.at(y, x)..][..to.stride];
-                pixel[..from.len()].copy_from_slice(from);
-                pixel[from.len()..].fill(0.0);
+                for (channel, from) in self.channels.clone().enumerate() {
+                    output[to.channel_at(y, x, channel)] = input[image.channel_at(row, column, from)];
+                }
             }
         }
     }
@@ -38,13 +38,15 @@ pub(super) struct DepthToSpace {
 
 impl DepthToSpace {
     pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+        output.fill(0.0);
         for y in 0..to.height {
             for x in 0..to.width {
                 let place = y % self.block * self.block + x % self.block;
-                let from = image.at(y / self.block, x / self.block) + place * to.channels;
-                let pixel = &mut output[to.at(y, x)..][..to.stride];
-                pixel[..to.channels].copy_from_slice(&input[from..from + to.channels]);
-                pixel[to.channels..].fill(0.0);
+                for channel in 0..to.channels {
+                    let from =
+                        image.channel_at(y / self.block, x / self.block, place * to.channels + channel);
+                    output[to.channel_at(y, x, channel)] = input[from];
+                }
             }
         }
     }

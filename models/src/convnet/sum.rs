@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::epilogue::{Activation, residual_vector};
+use super::epilogue::Activation;
 use super::image::Image;
 
 /// A picture, maybe another one added to it, and an activation.
@@ -29,19 +29,27 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let ((image, input), (output_image, output)) = (self.input, self.output);
-        for y in 0..output_image.height {
-            for x in 0..output_image.width {
-                let other = self.other.map_or(0, |(image, _)| image.at(y, x));
-                let values = S::as_simd_f32s(&input[image.at(y, x)..][..image.stride]).0;
-                let sums = &mut output[output_image.at(y, x)..][..output_image.stride];
-                let sums = S::as_mut_simd_f32s(sums).0;
-                for (vector, (sum, value)) in sums.iter_mut().zip(values).enumerate() {
-                    let value = match residual_vector::<S>(self.other, other, vector) {
-                        Some(other) => simd.add_f32s(*value, other),
-                        None => *value,
-                    };
-                    let mut value = [[value]];
-                    self.layer.then.apply(simd, &mut value, vector);
+        let row = output_image.width * output_image.block;
+        for plane in 0..output_image.planes() {
+            let other = self.other.filter(|(image, _)| plane < image.planes());
+            for y in 0..output_image.height {
+                let from = plane * image.plane() + image.at(y, 0);
+                let to = plane * output_image.plane() + output_image.at(y, 0);
+                let values = S::as_simd_f32s(&input[from..from + row]).0;
+                let sums = S::as_mut_simd_f32s(&mut output[to..to + row]).0;
+                match other {
+                    Some((image, other)) => {
+                        let from = plane * image.plane() + image.at(y, 0);
+                        let others = S::as_simd_f32s(&other[from..from + row]).0;
+                        for ((sum, value), other) in sums.iter_mut().zip(values).zip(others) {
+                            *sum = simd.add_f32s(*value, *other);
+                        }
+                    }
+                    None => sums.copy_from_slice(values),
+                }
+                for sum in sums {
+                    let mut value = [[*sum]];
+                    self.layer.then.apply(simd, &mut value, plane);
                     [[*sum]] = value;
                 }
             }

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -7,7 +8,7 @@ use super::dense::{self, Dense};
 use super::depthwise::{self, Depthwise};
 use super::epilogue::{Activation, Epilogue};
 use super::image::Image;
-use super::{BUFFERS, Convnet, lanes};
+use super::{Convnet, VALUES, lanes};
 use crate::runtime::{Cancel, Cancelled};
 use crate::tflite::settings::{Border, window};
 
@@ -65,15 +66,17 @@ impl Case {
             height,
             width,
             channels,
-            stride: channels.next_multiple_of(lanes),
+            block: lanes,
             border,
             kept: None,
-            buffer: 0,
+            first: 0,
         };
         let input = image([height, width], self.channels, Border { top, left, bottom, right });
         let mut values = vec![0.0; input.len()];
         for (pixel, channels) in self.input().chunks_exact(self.channels).enumerate() {
-            values[input.at(pixel / width, pixel % width)..][..self.channels].copy_from_slice(channels);
+            for (channel, value) in channels.iter().enumerate() {
+                values[input.channel_at(pixel / width, pixel % width, channel)] = *value;
+            }
         }
         let output = image([rows, columns], self.filters, Border::default());
         let empty = vec![f32::NAN; output.len()];
@@ -87,9 +90,12 @@ impl Case {
 
 /// The result's channels without those that fill the last vector, which must be zero.
 fn channels(image: &Image, values: &[f32]) -> Vec<f32> {
-    let pixels = values.chunks_exact(image.stride);
-    assert!(pixels.clone().all(|pixel| pixel[image.channels..].iter().all(|spare| *spare == 0.0)));
-    pixels.flat_map(|pixel| &pixel[..image.channels]).copied().collect()
+    let places = || (0..image.height).flat_map(|y| (0..image.width).map(move |x| (y, x)));
+    let of =
+        |y, x, channels: Range<usize>| channels.map(move |channel| values[image.channel_at(y, x, channel)]);
+    let spare = image.channels..image.planes() * image.block;
+    assert!(places().flat_map(|(y, x)| of(y, x, spare.clone())).all(|spare| spare == 0.0));
+    places().flat_map(|(y, x)| of(y, x, 0..image.channels)).collect()
 }
 
 fn case(kernels: &'static [usize]) -> impl Strategy<Value = Case> {
@@ -126,7 +132,7 @@ proptest! {
                 [0, 1],
                 &weights,
                 [rows, columns, case.channels],
-                image.stride,
+                image.block,
                 &bias,
                 [case.steps, case.pads()],
                 Epilogue::new(Activation::Clamp(-1.0, 2.0)),
@@ -169,7 +175,7 @@ proptest! {
         for arch in archs() {
             let ((image, values), (result, mut sums)) = case.pictures(lanes(arch));
             let mut padded = slopes.clone();
-            padded.resize(image.stride, 0.0);
+            padded.resize(image.planes() * image.block, 0.0);
             let layer = Depthwise::new(
                 lanes(arch),
                 [0, 1],
@@ -258,9 +264,9 @@ fn a_cancelled_run_leaves_nothing_behind() {
     assert_eq!(run(&network, &cancel), Ok(first));
 }
 
-/// A set too many was kept after every run, until there were hundreds.
+/// One too many was kept after every run, until there were hundreds.
 #[test]
-fn there_are_as_many_sets_of_buffers_as_runs_at_a_time() {
+fn there_are_as_many_buffers_as_runs_at_a_time() {
     let network = Convnet::new(&tflite("hand_recrop"), &[]).expect("a network");
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -268,7 +274,7 @@ fn there_are_as_many_sets_of_buffers_as_runs_at_a_time() {
         }
     });
     // Other tests may run at the same time where all share a process.
-    assert!(BUFFERS.lock().expect("not poisoned").len() <= 16);
+    assert!(VALUES.lock().expect("not poisoned").len() <= 16);
 }
 
 #[test]
