@@ -12,16 +12,18 @@ use super::epilogue::Epilogue;
 use super::image::Image;
 use super::plan::Window;
 
-/// Vectors of output channels that are summed at once, and the pixels that go with them: twelve sums, as many as registers
-/// hold; of a single vector eight, as the latency of a fused multiplication asks for.
+/// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
 const WIDER: usize = 3;
+/// The most pixels that go with so many vectors: twelve sums, as many as registers hold; with a single vector eight, as
+/// the latency of a fused multiplication asks for.
 const PIXELS: [usize; 4] = [0, 8, 6, 4];
 
-/// Pixels whose input stays in a core's own cache while all output channels are computed; a multiple of those above.
-const BLOCK: usize = 192;
-/// Input values of such pixels.
+/// Input values that stay in a core's own cache while all output channels are computed, and the fewest and the most
+/// pixels that they may be of.
 const BLOCK_VALUES: usize = 60_000;
+const SMALLEST_BLOCK: usize = 24;
+const BLOCK: usize = 192;
 
 /// A dense convolution. Sums begin with the bias and go through rows, columns and channels, one fused multiplication
 /// after the other, as XNNPACK's do.
@@ -71,10 +73,12 @@ impl Dense {
             values.extend(own.clone().map(|filter| bias.get(filter).copied().unwrap_or(0.0)));
             for place in 0..rows * columns {
                 for channel in 0..planes * block {
-                    let is_there = |filter: usize| channel < channels && filter < filters;
                     values.extend(own.clone().map(|filter| {
-                        let at = (filter * rows * columns + place) * channels + channel;
-                        if is_there(filter) { weights[at] } else { 0.0 }
+                        if channel < channels && filter < filters {
+                            weights[(filter * rows * columns + place) * channels + channel]
+                        } else {
+                            0.0
+                        }
                     }));
                 }
             }
@@ -132,7 +136,7 @@ impl WithSimd for Run<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let Weights { window, run, wide, odd } = &self.layer.weights;
         let depth = window.iter().product::<usize>() * run;
-        let block = (BLOCK_VALUES / depth).clamp(24, BLOCK) / 24 * 24;
+        let block = (BLOCK_VALUES / depth).clamp(SMALLEST_BLOCK, BLOCK);
         let panel = 1 + depth;
         let wide = S::as_simd_f32s(wide).0.as_chunks::<WIDE>().0;
         let odd = S::as_simd_f32s(odd).0;
@@ -243,6 +247,7 @@ impl Run<'_> {
     ) {
         let Weights { window: [rows, columns, planes], run, .. } = self.layer.weights;
         assert!(panel.len() == 1 + rows * columns * planes * run, "a panel has weights for a window");
+        assert!(planes == 1 || run == R, "of a plane, R values lie side by side");
         let image = self.input.0;
         // Either all values of a row lie side by side, or those of a plane.
         let group = if planes == 1 { R } else { image.plane() };
