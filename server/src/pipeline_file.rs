@@ -267,6 +267,8 @@ impl PipelineFile {
         let feedback =
             pipeline.by_name(FEEDBACK).and_then(|element| element.downcast::<gst_app::AppSink>().ok());
         let feedback = feedback.ok_or_else(|| missing("appsink", FEEDBACK, "takes the payloads"))?;
+        // It plays before its first buffer comes: a flush while it changed its state left it waiting for ever.
+        feedback.set_property("async", false);
         let throttles: Vec<gst::Element> = pipeline
             .iterate_recurse()
             .into_iter()

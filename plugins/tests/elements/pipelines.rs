@@ -34,7 +34,7 @@ impl Session {
              ! jpegdec idct-method=islow ! videoconvert
              ! holistic-keypoints parts=pose {extra} ! lstm-classifier model={} window={} nothing-share=1
              ! temporal-smoother ! feedback-throttle min-interval=0 min-change=0
-             ! appsink name=feedback sync=false",
+             ! appsink name=feedback sync=false async=false",
             file.path().display(),
             model::WINDOW
         );
