@@ -154,3 +154,12 @@ fn every_pipeline_that_ships_is_built() {
         file.build(&BTreeMap::new()).unwrap();
     }
 }
+
+/// An appsink that waits for its first buffer never plays again if a flush takes that buffer while its state changes.
+#[test]
+fn a_flush_while_a_pipeline_starts_does_not_stop_its_appsink() {
+    crate::register_elements().unwrap();
+    let text = GOOD.replace("identity", "feedback-throttle format=json");
+    let built = parse(&text).unwrap().build(&BTreeMap::new()).unwrap();
+    assert!(!built.feedback.property::<bool>("async"));
+}
