@@ -65,9 +65,14 @@ impl Image {
         self.row_at(self.border.top + y) + (self.border.left + x) * self.block
     }
 
+    /// Where a pixel's first channel of a plane lies.
+    pub(super) fn at_in(&self, plane: usize, y: usize, x: usize) -> usize {
+        plane * self.plane() + self.at(y, x)
+    }
+
     /// Where a pixel's channel lies.
     pub(super) fn channel_at(&self, y: usize, x: usize, channel: usize) -> usize {
-        channel / self.block * self.plane() + self.at(y, x) + channel % self.block
+        self.at_in(channel / self.block, y, x) + channel % self.block
     }
 
     /// Makes the border zero, apart from rows below a picture whose rows are not all kept: other pictures lay there before.

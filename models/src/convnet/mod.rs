@@ -213,7 +213,7 @@ impl Convnet {
             for plane in 0..image.planes() {
                 let channels = plane * image.block..image.channels.min((plane + 1) * image.block);
                 for (pixel, values) in own.chunks_exact_mut(image.channels).enumerate() {
-                    let from = plane * image.plane() + image.at(pixel / image.width, pixel % image.width);
+                    let from = image.at_in(plane, pixel / image.width, pixel % image.width);
                     values[channels.clone()].copy_from_slice(&buffer[from..from + channels.len()]);
                 }
             }

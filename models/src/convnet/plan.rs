@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::CACHE_LINE_VALUES;
 use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::epilogue::{Activation, Epilogue};
@@ -273,7 +272,7 @@ impl Plan {
         let mut placed: Vec<(Range<usize>, Range<usize>)> = Vec::new();
         for image in order {
             let Some(steps) = uses[image].clone() else { continue };
-            let length = self.images[image].len().next_multiple_of(CACHE_LINE_VALUES);
+            let length = self.images[image].len();
             let mut taken: Vec<Range<usize>> = placed
                 .iter()
                 .filter(|(other, _)| other.start < steps.end && steps.start < other.end)

@@ -34,12 +34,12 @@ impl WithSimd for MaxRun<'_> {
                 for x in 0..output_image.width {
                     let values = |place: usize| {
                         let (row, column) = (place / columns, place % columns);
-                        let at = plane * image.plane() + image.at(y * down + row, x * right + column);
+                        let at = image.at_in(plane, y * down + row, x * right + column);
                         S::as_simd_f32s(&input[at..at + image.block]).0[0]
                     };
                     let greatest =
                         (1..rows * columns).fold(values(0), |most, place| simd.max_f32s(most, values(place)));
-                    let at = plane * output_image.plane() + output_image.at(y, x);
+                    let at = output_image.at_in(plane, y, x);
                     S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = greatest;
                 }
             }
@@ -75,7 +75,7 @@ impl WithSimd for MeanRun<'_> {
                     sum = simd.add_f32s(sum, *value);
                 }
             }
-            let at = index * output_image.plane() + output_image.at(0, 0);
+            let at = output_image.at_in(index, 0, 0);
             S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = simd.mul_f32s(sum, share);
         }
     }

@@ -33,13 +33,13 @@ impl WithSimd for Run<'_> {
         for plane in 0..output_image.planes() {
             let other = self.other.filter(|(image, _)| plane < image.planes());
             for y in 0..output_image.height {
-                let from = plane * image.plane() + image.at(y, 0);
-                let to = plane * output_image.plane() + output_image.at(y, 0);
+                let from = image.at_in(plane, y, 0);
+                let to = output_image.at_in(plane, y, 0);
                 let values = S::as_simd_f32s(&input[from..from + row]).0;
                 let sums = S::as_mut_simd_f32s(&mut output[to..to + row]).0;
                 match other {
                     Some((image, other)) => {
-                        let from = plane * image.plane() + image.at(y, 0);
+                        let from = image.at_in(plane, y, 0);
                         let others = S::as_simd_f32s(&other[from..from + row]).0;
                         for ((sum, value), other) in sums.iter_mut().zip(values).zip(others) {
                             *sum = simd.add_f32s(*value, *other);
