@@ -15,9 +15,9 @@ use super::plan::Window;
 /// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
 const WIDER: usize = 3;
-/// The most pixels that go with so many vectors: twelve sums, as many as registers hold; with a single vector eight, as
-/// the latency of a fused multiplication asks for.
-const PIXELS: [usize; 4] = [0, 8, 6, 4];
+/// The most pixels that go with so many vectors: as many sums as the latency of a fused multiplication asks for, and one or
+/// two more. Registers hold twelve, but then the compiler keeps one in memory, whose additions take half as long again.
+const PIXELS: [usize; 4] = [0, 8, 5, 3];
 
 /// Input values that stay in a core's own cache while all output channels are computed, and the fewest and the most
 /// pixels that they may be of.
@@ -318,9 +318,9 @@ impl<S: Simd, const N: usize, const R: usize> NullaryFnOnce for Tiles<'_, S, N, 
             match count {
                 8 if N < WIDE => self.tile::<8>(places, soon),
                 7 if N < WIDE => self.tile::<7>(places, soon),
-                6 if N < WIDER => self.tile::<6>(places, soon),
+                6 if N < WIDE => self.tile::<6>(places, soon),
                 5 if N < WIDER => self.tile::<5>(places, soon),
-                4 => self.tile::<4>(places, soon),
+                4 if N < WIDER => self.tile::<4>(places, soon),
                 3 => self.tile::<3>(places, soon),
                 2 => self.tile::<2>(places, soon),
                 1 => self.tile::<1>(places, soon),
