@@ -11,6 +11,7 @@ use super::aligned;
 use super::epilogue::Epilogue;
 use super::image::Image;
 use super::plan::Window;
+use crate::runtime::Cancel;
 
 /// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
@@ -119,6 +120,8 @@ pub(super) struct Run<'a> {
     pub(super) output: (&'a Image, &'a mut [f32]),
     /// Rows of the output to compute.
     pub(super) rows: Range<usize>,
+    /// Ends the run before the next panel.
+    pub(super) cancel: &'a Cancel,
 }
 
 /// Where a window begins, and where its pixel lies in the output and in what is added.
@@ -147,6 +150,9 @@ impl WithSimd for Run<'_> {
             self.places(&mut next, places);
             let mut vector = 0;
             for weights in wide.chunks_exact(panel) {
+                if self.cancel.is_cancelled() {
+                    return;
+                }
                 self.tiles(simd, weights, vector, places);
                 vector += WIDE;
             }

@@ -11,6 +11,7 @@ use super::aligned;
 use super::epilogue::Epilogue;
 use super::image::Image;
 use super::plan::Window;
+use crate::runtime::Cancel;
 
 /// Pixels of a row that are summed at once, at most.
 const PIXELS: usize = 10;
@@ -81,6 +82,8 @@ pub(super) struct Run<'a> {
     pub(super) output: (&'a Image, &'a mut [f32]),
     /// Rows of the output to compute.
     pub(super) rows: Range<usize>,
+    /// Ends the run before the next plane.
+    pub(super) cancel: &'a Cancel,
 }
 
 impl WithSimd for Run<'_> {
@@ -126,6 +129,9 @@ impl Run<'_> {
                 };
             }
             for (vector, weights) in weights.chunks_exact(1 + K * K).enumerate() {
+                if self.cancel.is_cancelled() {
+                    return;
+                }
                 let mut plane = Plane::<S, K, STEP> {
                     simd,
                     input: &input[vector * image.plane()..][..image.plane()],

@@ -83,10 +83,11 @@ impl Image {
         let Border { top, left, right, .. } = self.border;
         let (row, before, after) = (self.row(), left * self.block, right * self.block);
         for plane in values[..self.len()].chunks_exact_mut(self.plane()) {
-            plane[..top * row].fill(0.0);
-            for values in plane.chunks_exact_mut(row) {
-                values[..before].fill(0.0);
-                values[row - after..].fill(0.0);
+            plane[..top * row + before].fill(0.0);
+            // What is right of a row lies beside what is left of the next one.
+            for end in (row..=plane.len()).step_by(row).skip(top) {
+                let next = (end + before).min(plane.len());
+                plane[end - after..next].fill(0.0);
             }
             if self.kept.is_none() {
                 plane[(top + self.height) * row..].fill(0.0);

@@ -91,7 +91,7 @@ impl Convnet {
     /// Runs the network once. Slices are whole tensors of the sizes of [`Self::inputs`] and [`Self::outputs`].
     ///
     /// # Errors
-    /// [`Cancelled`] if `cancel` was or gets cancelled; the run then ends after the rows that it is at.
+    /// [`Cancelled`] if `cancel` was or gets cancelled; the run then ends after the channels that it is at.
     pub(crate) fn run(
         &self,
         inputs: &[&[f32]],
@@ -106,6 +106,10 @@ impl Convnet {
         }
         for strip in &self.plan.strips {
             self.strip(strip, values, cancel)?;
+        }
+        // A layer that was cancelled left its picture unfinished.
+        if cancel.is_cancelled() {
+            return Err(Cancelled);
         }
         for (output, to) in self.plan.outputs.iter().zip(outputs) {
             self.read(output, values, to);
@@ -151,7 +155,7 @@ impl Convnet {
                 }
                 let rows = *done..needed.min(image.height);
                 if !rows.is_empty() {
-                    self.step(step, values, rows);
+                    self.step(step, values, rows, cancel);
                 }
                 *done = needed.max(*done);
             }
@@ -159,7 +163,7 @@ impl Convnet {
         Ok(())
     }
 
-    fn step(&self, step: &Step, values: &mut [f32], rows: Range<usize>) {
+    fn step(&self, step: &Step, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
         let image = &self.plan.images[step.output()];
         let (before, rest) = values.split_at_mut(image.first);
         let (output, after) = rest.split_at_mut(image.len());
@@ -180,10 +184,15 @@ impl Convnet {
                 residual: layer.epilogue.residual.map(picture),
                 output,
                 rows,
+                cancel,
             }),
-            Step::Depthwise(layer) => {
-                self.arch.dispatch(depthwise::Run { layer, input: picture(layer.input), output, rows });
-            }
+            Step::Depthwise(layer) => self.arch.dispatch(depthwise::Run {
+                layer,
+                input: picture(layer.input),
+                output,
+                rows,
+                cancel,
+            }),
             Step::Sum(layer) => self.arch.dispatch(sum::Run {
                 layer,
                 input: picture(layer.input),

@@ -144,6 +144,7 @@ proptest! {
                 residual: None,
                 output: (&result, &mut sums),
                 rows: 0..height,
+                cancel: &Cancel::new(),
             });
             let mut expected = Vec::new();
             for (y, x) in (0..height).flat_map(|y| (0..result.width).map(move |x| (y, x))) {
@@ -192,6 +193,7 @@ proptest! {
                 input: (&image, &values),
                 output: (&result, &mut sums),
                 rows: 0..height,
+                cancel: &Cancel::new(),
             });
             let mut expected = Vec::new();
             for (y, x) in (0..height).flat_map(|y| (0..result.width).map(move |x| (y, x))) {
@@ -262,6 +264,28 @@ fn a_cancelled_run_leaves_nothing_behind() {
     assert_eq!(run(&network, &cancel), Err(Cancelled));
     cancel.rearm();
     assert_eq!(run(&network, &cancel), Ok(first));
+}
+
+/// A layer that is cancelled leaves its picture as it is: nobody may take that for a result.
+#[test]
+fn a_run_is_cancelled_or_complete_whenever_the_cancelling_comes() {
+    // Its last layer takes a tenth of the time.
+    let network = Convnet::new(&tflite("face_landmark"), &[]).expect("a network");
+    let complete = run(&network, &Cancel::new()).expect("not cancelled");
+    let cancelled = |microseconds: u64| {
+        let cancel = Cancel::new();
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| run(&network, &cancel));
+            std::thread::sleep(std::time::Duration::from_micros(microseconds));
+            cancel.cancel();
+            run.join().expect("no panic")
+        })
+    };
+    for microseconds in (0..3000).step_by(10) {
+        if let Ok(outputs) = cancelled(microseconds) {
+            assert!(outputs == complete, "unfinished after {microseconds} microseconds");
+        }
+    }
 }
 
 /// One too many was kept after every run, until there were hundreds.
