@@ -348,10 +348,11 @@ impl<S: Simd, const N: usize, const R: usize> Tiles<'_, S, N, R> {
         let input: [*const f32; M] = array::from_fn(|m| self.input.wrapping_add(places[m].input));
         let mut soon = weights.as_ptr_range().end.wrapping_add(soon);
         let mut sums = [*bias; M];
-        let mut pixels = weights.chunks_exact(self.depth);
+        let mut rest = weights;
         for y in 0..rows {
             for x in 0..columns {
-                let Some(weights) = pixels.next() else { return };
+                let Some((weights, others)) = rest.split_at_checked(self.depth) else { return };
+                rest = others;
                 let mut from = y * row + x * pixel;
                 for weights in weights.as_chunks::<R>().0 {
                     fetch(soon);
