@@ -17,7 +17,7 @@ use crate::runtime::Cancel;
 const WIDE: usize = 2;
 const WIDER: usize = 3;
 /// The most pixels that go with so many vectors: as many sums as the latency of a fused multiplication asks for, and one or
-/// two more. Registers hold twelve, but then the compiler keeps one in memory, whose additions take half as long again.
+/// two more. There are registers for twelve, but of twelve the compiler keeps one in memory, for which all others wait.
 const PIXELS: [usize; 4] = [0, 8, 5, 3];
 
 /// Input values that stay in a core's own cache while all output channels are computed, and the fewest and the most
