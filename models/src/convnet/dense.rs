@@ -68,22 +68,21 @@ impl Dense {
     ) -> Self {
         let planes = channels.div_ceil(block);
         let filters = bias.len();
+        // A panel may have more channels than there are filters, and a plane more than there are input channels.
         let panel = |vectors: Range<usize>| {
             let own = vectors.start * lanes..vectors.end * lanes;
-            let mut values = Vec::with_capacity((1 + rows * columns * planes * block) * own.len());
-            values.extend(own.clone().map(|filter| bias.get(filter).copied().unwrap_or(0.0)));
-            for place in 0..rows * columns {
-                for channel in 0..planes * block {
-                    values.extend(own.clone().map(|filter| {
-                        if channel < channels && filter < filters {
-                            weights[(filter * rows * columns + place) * channels + channel]
-                        } else {
-                            0.0
-                        }
-                    }));
+            let mut panel = vec![0.0; (1 + rows * columns * planes * block) * own.len()];
+            for (lane, filter) in own.clone().enumerate().take_while(|&(_, filter)| filter < filters) {
+                panel[lane] = bias[filter];
+                let weights = &weights[filter * rows * columns * channels..][..rows * columns * channels];
+                for (place, weights) in weights.chunks_exact(channels).enumerate() {
+                    let place = &mut panel[(1 + place * planes * block) * own.len()..];
+                    for (values, weight) in place.chunks_exact_mut(own.len()).zip(weights) {
+                        values[lane] = *weight;
+                    }
                 }
             }
-            values
+            panel
         };
         let vectors = filters.div_ceil(lanes);
         let odd = match vectors {
@@ -91,8 +90,11 @@ impl Dense {
             _ if vectors.is_multiple_of(WIDE) => 0,
             _ => WIDER,
         };
-        let wide: Vec<f32> =
-            (0..vectors - odd).step_by(WIDE).flat_map(|first| panel(first..first + WIDE)).collect();
+        let wide = (0..vectors - odd)
+            .step_by(WIDE)
+            .map(|first| panel(first..first + WIDE))
+            .collect::<Vec<_>>()
+            .concat();
         let odd = if odd > 0 { panel(vectors - odd..vectors) } else { Vec::new() };
         // The pixels of a single plane lie side by side.
         let (window, run) =
