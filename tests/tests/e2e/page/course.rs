@@ -24,6 +24,14 @@ fn page(server: &Server) -> String {
     format!("http://{}/", server.address)
 }
 
+/// Starts the practice with settings that were chosen at an earlier visit.
+async fn open_and_start_with(browser: &Browser, server: &Server, settings: &Value) {
+    browser.open(&page(server)).await;
+    let settings = settings.to_string();
+    browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
+    browser.open_and_start(&page(server)).await;
+}
+
 /// The hands of every picture of the reference, in pixels: `[left, right]`.
 fn reference() -> Vec<[Option<Vec<[f64; 2]>>; 2]> {
     let path = pictures::shared().expect("the clip is there").join("golden/avatar/landmarks.npy");
@@ -94,11 +102,8 @@ async fn a_new_letter_empties_the_ring_at_once_and_two_pages_do_not_disturb_each
     let Some(clip) = clip::person() else { return };
     let server = Server::start().await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
-    browser.open(&page(&server)).await;
     // In a word such as "book" the next letter can be the same one.
-    let settings = json!({"list": "alphabet"}).to_string();
-    browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
-    browser.open_and_start(&page(&server)).await;
+    open_and_start_with(&browser, &server, &json!({"list": "alphabet"})).await;
     let seen = "document.getElementById('seen').textContent !== '–'";
     browser.until("a letter that is seen", seen).await;
     let first = browser.driver.window().await.expect("a window");
@@ -211,10 +216,8 @@ async fn signs_of_another_model_are_won_and_have_no_picture() {
     })
     .await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
-    browser.open(&page(&server)).await;
-    let settings = json!({"list": "own", "ownList": "hello b", "speed": "quick"}).to_string();
-    browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
-    browser.open_and_start(&page(&server)).await;
+    open_and_start_with(&browser, &server, &json!({"list": "own", "ownList": "hello b", "speed": "quick"}))
+        .await;
     assert_eq!(browser.text(LETTER).await, "Hello");
     assert_eq!(browser.value("document.getElementById('no-shape').hidden").await, false);
     browser
@@ -244,10 +247,7 @@ async fn a_signer_wins_letter_after_letter() {
     })
     .await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
-    browser.open(&page(&server)).await;
-    let settings = json!({"list": "own", "ownList": "BFILWYV"}).to_string();
-    browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
-    browser.open_and_start(&page(&server)).await;
+    open_and_start_with(&browser, &server, &json!({"list": "own", "ownList": "BFILWYV"})).await;
     let won = "Object.values(JSON.parse(localStorage.getItem('dactyl.statistics') ?? '{}')).filter(({won}) => won).length";
     for wanted in 1..=5 {
         browser.until("another letter won", &format!("{won} >= {wanted}")).await;
