@@ -67,24 +67,24 @@ impl Dense {
         epilogue: Epilogue,
     ) -> Self {
         let planes = channels.div_ceil(block);
-        let filters = bias.len();
+        let filters = bias.iter().zip(weights.chunks_exact(rows * columns * channels));
         // A panel may have more channels than there are filters, and a plane more than there are input channels.
         let panel = |vectors: Range<usize>| {
-            let own = vectors.start * lanes..vectors.end * lanes;
-            let mut panel = vec![0.0; (1 + rows * columns * planes * block) * own.len()];
-            for (lane, filter) in own.clone().enumerate().take_while(|&(_, filter)| filter < filters) {
-                panel[lane] = bias[filter];
-                let weights = &weights[filter * rows * columns * channels..][..rows * columns * channels];
+            let width = vectors.len() * lanes;
+            let mut panel = vec![0.0; (1 + rows * columns * planes * block) * width];
+            for (lane, (bias, weights)) in filters.clone().skip(vectors.start * lanes).take(width).enumerate()
+            {
+                panel[lane] = *bias;
                 for (place, weights) in weights.chunks_exact(channels).enumerate() {
-                    let place = &mut panel[(1 + place * planes * block) * own.len()..];
-                    for (values, weight) in place.chunks_exact_mut(own.len()).zip(weights) {
+                    let place = &mut panel[(1 + place * planes * block) * width..];
+                    for (values, weight) in place.chunks_exact_mut(width).zip(weights) {
                         values[lane] = *weight;
                     }
                 }
             }
             panel
         };
-        let vectors = filters.div_ceil(lanes);
+        let vectors = bias.len().div_ceil(lanes);
         let odd = match vectors {
             1 => 1,
             _ if vectors.is_multiple_of(WIDE) => 0,
