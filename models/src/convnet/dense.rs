@@ -152,9 +152,6 @@ impl WithSimd for Run<'_> {
             self.places(&mut next, places);
             let mut vector = 0;
             for weights in wide.chunks_exact(panel) {
-                if self.cancel.is_cancelled() {
-                    return;
-                }
                 self.tiles(simd, weights, vector, places);
                 vector += WIDE;
             }
@@ -223,7 +220,7 @@ impl Run<'_> {
         }
     }
 
-    /// The output channels of a panel at some places.
+    /// The output channels of a panel at some places; nothing once the run is cancelled.
     #[inline(always)]
     fn tiles<S: Simd, const N: usize>(
         &mut self,
@@ -232,6 +229,9 @@ impl Run<'_> {
         vector: usize,
         places: &[Place],
     ) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
         let run = self.layer.weights.run;
         if run.is_multiple_of(8) {
             self.groups::<S, N, 8>(simd, panel, vector, places);
