@@ -1,12 +1,13 @@
 //! The same crops with AVX2 and FMA: weights of eight pixels at a time, then the channels of two.
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_prefetch, _mm_set_epi64x, _mm256_abs_epi32, _mm256_add_epi32,
-    _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_max_epi32, _mm256_min_epi32, _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
+    __m128i, __m256i, _MM_HINT_T0, _mm_castpd_si128, _mm_castsi128_pd, _mm_loadh_pd, _mm_loadl_epi64,
+    _mm_prefetch, _mm256_abs_epi32, _mm256_add_epi32, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
+    _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32,
+    _mm256_min_epi32, _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
     _mm256_permutevar8x32_ps, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8,
     _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32,
-    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
 };
 
 use super::sampler::{FRACTION_BITS, ONE, Sampler, positions};
@@ -73,6 +74,16 @@ fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixe
         _mm256_mullo_epi32(rows, _mm256_set1_epi32(frame.stride as i32)),
         _mm256_mullo_epi32(columns, _mm256_set1_epi32(3)),
     );
+    // Checked for all eight at once: a check of each pixel takes as long as its interpolation.
+    let last = frame.data.len() as i32 - frame.stride as i32 - 6;
+    let outside = _mm256_or_si256(
+        _mm256_cmpgt_epi32(_mm256_setzero_si256(), offsets),
+        _mm256_cmpgt_epi32(offsets, _mm256_set1_epi32(last)),
+    );
+    assert!(
+        _mm256_testz_si256(outside, outside) == 1,
+        "the first of two pixels is never in the last column, nor the upper one in the last row"
+    );
     let mut upper_left = [0_i32; LANES];
     // SAFETY: the array holds eight numbers.
     unsafe { _mm256_storeu_si256(upper_left.as_mut_ptr().cast(), offsets) };
@@ -88,9 +99,9 @@ fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixe
     );
     let without_fourth = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
     let both_rows = |offset: i32| {
-        let upper = offset as usize;
-        let lower = upper + frame.stride - 2;
-        _mm_set_epi64x(eight_bytes(frame, lower), eight_bytes(frame, upper))
+        let upper = frame.data.as_ptr().wrapping_add(offset as usize);
+        // SAFETY: both lie in the picture, as checked above: the later one ends six bytes behind the lower pixel's start.
+        unsafe { both_rows(upper, upper.wrapping_add(frame.stride - 2)) }
     };
     for pair in 0..LANES / 2 {
         let (first, second) = (2 * pair, 2 * pair + 1);
@@ -103,10 +114,16 @@ fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixe
         let sums = _mm256_add_epi32(_mm256_madd_epi16(rows, down), half);
         let levels = _mm256_cvtepi32_ps(_mm256_srli_epi32::<10>(sums));
         let values = _mm256_permutevar8x32_ps(_mm256_fmadd_ps(levels, step, low), without_fourth);
-        let mut six_and_two = [0.0_f32; LANES];
-        // SAFETY: the array holds eight numbers.
-        unsafe { _mm256_storeu_ps(six_and_two.as_mut_ptr(), values) };
-        pixels[6 * pair..6 * pair + 6].copy_from_slice(&six_and_two[..6]);
+        if let Some(eight) = pixels[6 * pair..].first_chunk_mut::<LANES>() {
+            // The last two are overwritten by the next pair.
+            // SAFETY: there is room for eight numbers.
+            unsafe { _mm256_storeu_ps(eight.as_mut_ptr(), values) };
+        } else {
+            let mut six_and_two = [0.0_f32; LANES];
+            // SAFETY: the array holds eight numbers.
+            unsafe { _mm256_storeu_ps(six_and_two.as_mut_ptr(), values) };
+            pixels[6 * pair..].copy_from_slice(&six_and_two[..6]);
+        }
     }
 }
 
@@ -130,12 +147,16 @@ fn taps(positions: &[i32; LANES], length: u32, border: Border) -> (__m256i, __m2
     (first, weight(from_first), weight(from_second))
 }
 
-/// Eight bytes of the picture.
-#[inline(always)]
-fn eight_bytes(frame: &RgbFrame<'_>, offset: usize) -> i64 {
-    match frame.data.get(offset..).and_then(<[u8]>::first_chunk::<8>) {
-        Some(bytes) => i64::from_le_bytes(*bytes),
-        // Unreachable: the first pixel of two is never in the last column, nor the upper one in the last row.
-        None => 0,
+/// Eight bytes from each of two places.
+///
+/// # Safety
+/// There are as many.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn both_rows(upper: *const u8, lower: *const u8) -> __m128i {
+    // SAFETY: the caller says so.
+    unsafe {
+        let upper = _mm_castsi128_pd(_mm_loadl_epi64(upper.cast()));
+        _mm_castpd_si128(_mm_loadh_pd(upper, lower.cast()))
     }
 }
