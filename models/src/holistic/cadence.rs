@@ -16,19 +16,15 @@ const MISSED: u32 = 3;
 /// In one of so many frames a part is searched then.
 const SEARCHED: u32 = 4;
 
-/// When a part of the body is held.
-#[derive(Debug)]
-pub(super) struct Rest {
-    /// Mean movement of the landmarks since the look before, in shares of the part's larger side, up to which it rests.
-    movement: f32,
-    /// Frames in a row for which it is held then.
-    held: u32,
-}
-
-/// A hand at rest is looked at in every second frame.
-pub(super) const HAND_REST: Rest = Rest { movement: 0.01, held: 1 };
-/// A face at rest is looked at in every third frame.
-pub(super) const FACE_REST: Rest = Rest { movement: 0.006, held: 2 };
+/// Mean movement of a part's landmarks since the look before, in shares of its larger side, up to which it rests.
+const REST: f32 = 0.013;
+/// Looks in a row at a part at rest after which it is held, for one frame more after each further one: a pause within a
+/// moved letter is shorter than that.
+const RESTED: u32 = 1;
+/// The most frames in a row for which it is held then.
+const LONGEST: u32 = 4;
+/// Microseconds after a look in which it is held, however few frames a second there are.
+const FRESH: i64 = 200_000;
 
 /// What a look at a part showed.
 #[derive(Debug)]
@@ -50,10 +46,12 @@ pub(super) struct Cadence {
     kept: u32,
     /// Looks in a row that found nothing.
     missed: u32,
-    /// Whether the last look found it hardly moved since the look before.
-    rests: bool,
+    /// Looks in a row that found it hardly moved since the look before.
+    rested: u32,
     /// Frames since the last look.
     held: u32,
+    /// When that was, in microseconds.
+    looked: i64,
 }
 
 impl Cadence {
@@ -67,16 +65,14 @@ impl Cadence {
         self.is_steady() && !self.kept.is_multiple_of(CONFIRMED)
     }
 
-    /// Whether the part is left as it is for a frame: the fast profile's way with what rests or is not there.
-    pub fn is_held(&self, rest: &Rest) -> bool {
-        let most = if self.missed >= MISSED {
-            SEARCHED - 1
-        } else if self.rests {
-            rest.held
-        } else {
-            0
-        };
-        self.held < most
+    /// Whether the part is left as it is for the frame of that time, in microseconds: the fast profile's way with what rests
+    /// or is not there.
+    pub fn is_held(&self, time: i64) -> bool {
+        if self.missed >= MISSED {
+            return self.held < SEARCHED - 1;
+        }
+        let is_fresh = time.saturating_sub(self.looked) <= FRESH;
+        is_fresh && self.held < self.rested.saturating_sub(RESTED).min(LONGEST)
     }
 
     /// After a frame for which the part was held.
@@ -84,18 +80,21 @@ impl Cadence {
         Self { held: self.held + 1, ..self.clone() }
     }
 
-    /// After a frame in which the part was looked for.
-    pub fn after_look(&self, look: &Look<'_>, rest: &Rest, picture: Picture) -> Self {
+    /// After a frame of that time in which the part was looked for.
+    pub fn after_look(&self, look: &Look<'_>, picture: Picture, time: i64) -> Self {
         let is_sure = look.presence.is_some_and(|presence| presence >= SURE);
         let kept = look.landmarks.is_some() && look.kept_place && is_sure;
         let missed = look.landmarks.is_none() && look.presence.is_some();
+        let rests = look
+            .landmarks
+            .zip(look.previous)
+            .is_some_and(|(now, then)| movement(now, then, picture).is_some_and(|movement| movement <= REST));
         Self {
             kept: if kept { self.kept.saturating_add(1) } else { 0 },
             missed: if missed { self.missed.saturating_add(1) } else { 0 },
-            rests: look.landmarks.zip(look.previous).is_some_and(|(now, then)| {
-                movement(now, then, picture).is_some_and(|movement| movement <= rest.movement)
-            }),
+            rested: if rests { self.rested.saturating_add(1) } else { 0 },
             held: 0,
+            looked: time,
         }
     }
 }
@@ -120,8 +119,6 @@ fn movement(now: &[Landmark], then: &[Landmark], picture: Picture) -> Option<f32
 mod tests {
     use super::*;
 
-    const REST: Rest = Rest { movement: 0.01, held: 1 };
-
     /// A part 100 pixels wide, `by` pixels to the right of its place.
     fn part(by: f32) -> [Landmark; 2] {
         let picture = picture();
@@ -136,33 +133,43 @@ mod tests {
         let (now, then) = (part(by), part(0.0));
         let look =
             Look { landmarks: Some(&now), previous: Some(&then), kept_place: true, presence: Some(presence) };
-        cadence.after_look(&look, &REST, picture())
+        cadence.after_look(&look, picture(), 0)
     }
 
     fn missed(cadence: &Cadence, presence: Option<f32>) -> Cadence {
         let look = Look { landmarks: None, previous: None, kept_place: false, presence };
-        cadence.after_look(&look, &REST, picture())
+        cadence.after_look(&look, picture(), 0)
     }
 
     /// For each frame whether the part was held, if every look shows the same.
     fn holds(mut cadence: Cadence, frames: usize, look: impl Fn(&Cadence) -> Cadence) -> Vec<bool> {
         let mut held = Vec::new();
         for _ in 0..frames {
-            held.push(cadence.is_held(&REST));
-            cadence = if cadence.is_held(&REST) { cadence.after_hold() } else { look(&cadence) };
+            held.push(cadence.is_held(0));
+            cadence = if cadence.is_held(0) { cadence.after_hold() } else { look(&cadence) };
         }
         held
     }
 
     #[test]
-    fn what_rests_is_held_in_every_second_frame() {
-        let held = holds(Cadence::default(), 6, |cadence| found(cadence, 0.9, 1.0));
-        assert_eq!(held, [false, true, false, true, false, true]);
+    fn what_rests_is_held_for_a_frame_more_after_each_look_up_to_four() {
+        let held = holds(Cadence::default(), 22, |cadence| found(cadence, 0.9, 1.0));
+        let looks: Vec<usize> = (0..held.len()).filter(|&frame| !held[frame]).collect();
+        assert_eq!(looks, [0, 1, 3, 6, 10, 15, 20]);
+    }
+
+    #[test]
+    fn what_rests_is_not_held_for_longer_than_a_fifth_of_a_second() {
+        let mut cadence = Cadence::default();
+        for _ in 0..5 {
+            cadence = found(&cadence, 0.0, 1.0);
+        }
+        assert!(cadence.is_held(FRESH) && !cadence.is_held(FRESH + 1));
     }
 
     #[test]
     fn what_moves_is_looked_at_in_every_frame() {
-        assert_eq!(holds(Cadence::default(), 6, |cadence| found(cadence, 1.1, 1.0)), [false; 6]);
+        assert_eq!(holds(Cadence::default(), 6, |cadence| found(cadence, 1.4, 1.0)), [false; 6]);
     }
 
     #[test]
@@ -175,8 +182,8 @@ mod tests {
         for _ in 0..4 {
             cadence = missed(&cadence, Some(0.1));
         }
-        assert!(cadence.is_held(&REST));
-        assert!(!found(&cadence, 50.0, 1.0).is_held(&REST));
+        assert!(cadence.is_held(0));
+        assert!(!found(&cadence, 50.0, 1.0).is_held(0));
     }
 
     #[test]

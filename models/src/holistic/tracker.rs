@@ -7,7 +7,7 @@ use crate::keypoints::{self, Keypoints, Landmark};
 use crate::runtime::{Cancel, RunError, Slot};
 
 use super::RgbFrame;
-use super::cadence::{Cadence, FACE_REST, HAND_REST, Look, Rest};
+use super::cadence::{Cadence, Look};
 use super::face::{self, FACE, FaceInput, FaceTrace};
 use super::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
@@ -18,9 +18,6 @@ use super::region::Picture;
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
 const FACE_PART: usize = 2;
-
-/// When each part is held.
-const RESTS: [&Rest; 3] = [&HAND_REST, &HAND_REST, &FACE_REST];
 
 /// What matters more: MediaPipe's landmarks, or time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,6 +97,8 @@ struct Task<'a> {
     slot: Option<&'a Slot<'a>>,
     frame: &'a RgbFrame<'a>,
     picture: Picture,
+    /// Microseconds.
+    time: i64,
     cancel: &'a Cancel,
 }
 
@@ -126,8 +125,8 @@ impl Tracker {
         self.state = State::default();
     }
 
-    /// Analyses the next frame. `time` is the frame's time in microseconds; it drives the smoothing filters, and a
-    /// frame whose time is not later than the last one's is not smoothed. MediaPipe's Python solution gives its k-th
+    /// Analyses the next frame. `time` is the frame's time in microseconds; it drives the smoothing filters, and limits how
+    /// long the fast profile holds a part; a frame whose time is not later than the last one's is not smoothed. MediaPipe's Python solution gives its k-th
     /// frame the time k * 33333, whatever the real rate.
     ///
     /// # Errors
@@ -149,7 +148,7 @@ impl Tracker {
         cancel: &Cancel,
     ) -> Result<Frame, RunError> {
         let picture = Picture::new(frame.width, frame.height);
-        let task = Task { slot, frame, picture, cancel };
+        let task = Task { slot, frame, picture, time, cancel };
         let mut trace = Trace::default();
         let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let mut guesses = [None, None];
@@ -162,7 +161,7 @@ impl Tracker {
             body
         };
         match slot {
-            Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.is_guessed(hand)) => {
+            Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.is_guessed(hand, time)) => {
                 let guess = || self.guess_hands(&task, &is_posed);
                 let (body, found) = slot.join_if_idle(pose, guess);
                 next.body = body?;
@@ -191,24 +190,24 @@ impl Tracker {
         self.options.profile == Profile::Fast && self.state.cadences[part].is_followed()
     }
 
-    /// Whether a part stays as the last frame had it.
-    fn is_held(&self, part: usize) -> bool {
-        self.options.profile == Profile::Fast && self.state.cadences[part].is_held(RESTS[part])
+    /// Whether a part stays as the last frame had it, in the frame of that time.
+    fn is_held(&self, part: usize, time: i64) -> bool {
+        self.options.profile == Profile::Fast && self.state.cadences[part].is_held(time)
     }
 
     /// Whether a hand is worth a look before the body is known.
-    fn is_guessed(&self, hand: usize) -> bool {
-        self.state.cadences[hand].is_steady() && !self.is_held(hand)
+    fn is_guessed(&self, hand: usize, time: i64) -> bool {
+        self.state.cadences[hand].is_steady() && !self.is_held(hand, time)
     }
 
     /// Looks for the hands that kept their place so far, until the body is known: that needs it to be sure of the place.
     fn guess_hands(&self, task: &Task<'_>, is_posed: &AtomicBool) -> Result<[Option<Guess>; 2], RunError> {
-        let &Task { frame, picture, cancel, .. } = task;
+        let &Task { frame, picture, time, cancel, .. } = task;
         let mut guesses = [None, None];
         let Some(networks) = &self.networks.hands else { return Ok(guesses) };
         let hands = [&self.state.left_hand, &self.state.right_hand];
         for (hand, guess) in guesses.iter_mut().enumerate() {
-            if self.is_guessed(hand) && !is_posed.load(Ordering::Relaxed) {
+            if self.is_guessed(hand, time) && !is_posed.load(Ordering::Relaxed) {
                 let previous = hands[hand].as_ref();
                 *guess = hands::guess(&HandInput { frame, picture, body: None, previous, networks, cancel })?;
             }
@@ -225,7 +224,7 @@ impl Tracker {
         next: &mut State,
         trace: &mut Trace,
     ) -> Result<(), RunError> {
-        let &Task { slot, frame, picture, cancel } = task;
+        let &Task { slot, frame, picture, time, cancel } = task;
         let found = Mutex::new((next, trace));
         // The place of what is followed needs no confirmation.
         let body = |part| (!self.is_followed(part)).then_some(body);
@@ -233,7 +232,7 @@ impl Tracker {
             let mut trace = HandTrace::default();
             let cadence = &self.state.cadences[part];
             let Some(networks) = &self.networks.hands else { return Ok((None, cadence.clone(), trace)) };
-            if self.is_held(part) {
+            if self.is_held(part, time) {
                 return Ok((*previous, cadence.after_hold(), trace));
             }
             let (previous, body, guess) = (previous.as_ref(), body(part), &guesses[part]);
@@ -245,14 +244,14 @@ impl Tracker {
                 kept_place: trace.region == trace.region_from_previous,
                 presence: trace.presence,
             };
-            let cadence = cadence.after_look(&look, RESTS[part], picture);
+            let cadence = cadence.after_look(&look, picture, time);
             Ok::<_, RunError>((landmarks, cadence, trace))
         };
         let face = || {
             let mut trace = FaceTrace::default();
             let cadence = &self.state.cadences[FACE_PART];
             let Some(networks) = &self.networks.face else { return Ok((None, cadence.clone(), trace)) };
-            if self.is_held(FACE_PART) {
+            if self.is_held(FACE_PART, time) {
                 return Ok((self.state.face.clone(), cadence.after_hold(), trace));
             }
             let (previous, body) = (self.state.face.as_deref(), body(FACE_PART));
@@ -264,7 +263,7 @@ impl Tracker {
                 kept_place: trace.region == trace.region_from_previous,
                 presence: trace.presence,
             };
-            let cadence = cadence.after_look(&look, RESTS[FACE_PART], picture);
+            let cadence = cadence.after_look(&look, picture, time);
             Ok::<_, RunError>((landmarks, cadence, trace))
         };
 

@@ -80,10 +80,10 @@ fn the_fast_profile_holds_hands_and_face_of_a_person_who_stands_still() {
     // Landmarks on a still picture wander for some frames, as each frame's region comes from the last one's landmarks.
     let hands = runs_of("hand_landmark", &frames);
     assert!(hands[12..].iter().sum::<usize>() <= 12 * 2 * 3 / 4, "hands are rarely held: {hands:?}");
-    assert!(hands.windows(2).all(|pair| pair.iter().sum::<usize>() >= 2), "held for long: {hands:?}");
+    assert!(hands.windows(5).all(|five| five.iter().sum::<usize>() >= 2), "held for long: {hands:?}");
     let face = runs_of("face_landmark", &frames);
     assert!(face[12..].iter().sum::<usize>() <= 12 / 2, "the face is rarely held: {face:?}");
-    assert!(face.windows(3).all(|three| three.contains(&1)), "held for long: {face:?}");
+    assert!(face.windows(5).all(|five| five.contains(&1)), "held for long: {face:?}");
 }
 
 #[test]
