@@ -1,13 +1,13 @@
 //! The same crops with AVX2 and FMA: weights of eight pixels at a time, then the channels of two.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _MM_HINT_T0, _mm_castpd_si128, _mm_castsi128_pd, _mm_loadh_pd, _mm_loadl_epi64,
-    _mm_prefetch, _mm256_abs_epi32, _mm256_add_epi32, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
-    _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32,
-    _mm256_min_epi32, _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
-    _mm256_permutevar8x32_ps, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8,
-    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32,
-    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
+    __m256i, _MM_HINT_T0, _mm_castpd_si128, _mm_castsi128_pd, _mm_loadh_pd, _mm_loadl_epi64, _mm_prefetch,
+    _mm256_abs_epi32, _mm256_add_epi32, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_min_epi32,
+    _mm256_mullo_epi32, _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_permutevar8x32_ps,
+    _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_setr_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_srli_epi32,
+    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_testz_si256,
 };
 
 use super::sampler::{FRACTION_BITS, ONE, Sampler, positions};
@@ -74,7 +74,7 @@ fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixe
         _mm256_mullo_epi32(rows, _mm256_set1_epi32(frame.stride as i32)),
         _mm256_mullo_epi32(columns, _mm256_set1_epi32(3)),
     );
-    // Checked for all eight at once: a check of each pixel takes as long as its interpolation.
+    // Checked once for all eight, which takes less time than a check of each.
     let last = frame.data.len() as i32 - frame.stride as i32 - 6;
     let outside = _mm256_or_si256(
         _mm256_cmpgt_epi32(_mm256_setzero_si256(), offsets),
@@ -100,8 +100,12 @@ fn interpolate(sampler: &Sampler<'_>, xs: &[i32; LANES], ys: &[i32; LANES], pixe
     let without_fourth = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
     let both_rows = |offset: i32| {
         let upper = frame.data.as_ptr().wrapping_add(offset as usize);
+        let lower = upper.wrapping_add(frame.stride - 2);
         // SAFETY: both lie in the picture, as checked above: the later one ends six bytes behind the lower pixel's start.
-        unsafe { both_rows(upper, upper.wrapping_add(frame.stride - 2)) }
+        unsafe {
+            let upper = _mm_castsi128_pd(_mm_loadl_epi64(upper.cast()));
+            _mm_castpd_si128(_mm_loadh_pd(upper, lower.cast()))
+        }
     };
     for pair in 0..LANES / 2 {
         let (first, second) = (2 * pair, 2 * pair + 1);
@@ -145,18 +149,4 @@ fn taps(positions: &[i32; LANES], length: u32, border: Border) -> (__m256i, __m2
     let from_second = _mm256_sub_epi32(from_first, one);
     let weight = |distance| _mm256_max_epi32(_mm256_sub_epi32(one, _mm256_abs_epi32(distance)), zero);
     (first, weight(from_first), weight(from_second))
-}
-
-/// Eight bytes from each of two places.
-///
-/// # Safety
-/// There are as many.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn both_rows(upper: *const u8, lower: *const u8) -> __m128i {
-    // SAFETY: the caller says so.
-    unsafe {
-        let upper = _mm_castsi128_pd(_mm_loadl_epi64(upper.cast()));
-        _mm_castpd_si128(_mm_loadh_pd(upper, lower.cast()))
-    }
 }
