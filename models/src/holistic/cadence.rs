@@ -18,8 +18,8 @@ const SEARCHED: u32 = 4;
 
 /// Mean movement of a part's landmarks since the look before, in shares of its larger side, up to which it rests.
 const REST: f32 = 0.013;
-/// Looks in a row at a part at rest after which it is held, for one frame more after each further one: a pause within a
-/// moved letter is shorter than that.
+/// Looks in a row at a part at rest after which it is held, for one frame more after each further one. Held for two frames
+/// from the first one on, slow strokes of a moved letter were held too, and a Z was lost.
 const RESTED: u32 = 1;
 /// The most frames in a row for which it is held then.
 const LONGEST: u32 = 4;

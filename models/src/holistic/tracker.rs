@@ -126,8 +126,8 @@ impl Tracker {
     }
 
     /// Analyses the next frame. `time` is the frame's time in microseconds; it drives the smoothing filters, and limits how
-    /// long the fast profile holds a part; a frame whose time is not later than the last one's is not smoothed. MediaPipe's Python solution gives its k-th
-    /// frame the time k * 33333, whatever the real rate.
+    /// long the fast profile holds a part; a frame whose time is not later than the last one's is not smoothed. MediaPipe's
+    /// Python solution gives its k-th frame the time k * 33333, whatever the real rate.
     ///
     /// # Errors
     /// [`RunError`] if `cancel` is cancelled or a network fails. The tracker is then as it was before the frame.
