@@ -17,14 +17,19 @@ const MISSED: u32 = 3;
 const SEARCHED: u32 = 4;
 
 /// Mean movement of a part's landmarks since the look before, in shares of its larger side, up to which it rests.
-const REST: f32 = 0.013;
+const REST: f32 = 0.011;
 /// Looks in a row at a part at rest after which it is held, for one frame more after each further one. Held for two frames
 /// from the first one on, slow strokes of a moved letter were held too, and a Z was lost.
 const RESTED: u32 = 1;
 /// The most frames in a row for which it is held then.
 const LONGEST: u32 = 4;
-/// Microseconds after a look in which it is held, however few frames a second there are.
+/// Microseconds after a look in which a part is held, however few frames a second there are.
 const FRESH: i64 = 200_000;
+
+/// Movement of each of the body's landmarks since the look before, in shares of its region's side, up to which it rests.
+const BODY_REST: f32 = 0.0016;
+/// Visibility from which a landmark of the body counts.
+const VISIBLE: f32 = 0.5;
 
 /// What a look at a part showed.
 #[derive(Debug)]
@@ -65,14 +70,19 @@ impl Cadence {
         self.is_steady() && !self.kept.is_multiple_of(CONFIRMED)
     }
 
+    /// Whether the body has nothing new to say of a hand that was found, or was not, in the last frame: it rests where it was,
+    /// or there was nothing to look at.
+    pub fn needs_no_body(&self, was_found: bool) -> bool {
+        if was_found { self.is_steady() && self.rested > 0 } else { self.missed == 0 }
+    }
+
     /// Whether the part is left as it is for the frame of that time, in microseconds: the fast profile's way with what rests
     /// or is not there.
     pub fn is_held(&self, time: i64) -> bool {
         if self.missed >= MISSED {
             return self.held < SEARCHED - 1;
         }
-        let is_fresh = time.saturating_sub(self.looked) <= FRESH;
-        is_fresh && self.held < self.rested.saturating_sub(RESTED).min(LONGEST)
+        is_fresh(self.looked, time) && self.held < self.rested.saturating_sub(RESTED).min(LONGEST)
     }
 
     /// After a frame for which the part was held.
@@ -99,16 +109,65 @@ impl Cadence {
     }
 }
 
+/// The last look at the body.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct BodyCadence {
+    /// Whether it has not moved since the look before, and was not held since.
+    rests: bool,
+    /// When that was, in microseconds.
+    looked: i64,
+}
+
+impl BodyCadence {
+    /// Whether the body may stay as it is for the frame of that time, in microseconds. A body at rest is held for one frame
+    /// only: as its filters hardly move at rest, each frame that they miss leads them to other values for long.
+    pub fn is_held(&self, time: i64) -> bool {
+        self.rests && is_fresh(self.looked, time)
+    }
+
+    /// After a frame for which the body was held.
+    pub fn after_hold(&self) -> Self {
+        Self { rests: false, ..*self }
+    }
+
+    /// After a frame of that time in which the body was looked for and found. `previous` are its landmarks in the frame
+    /// before; `side` is its region's in pixels.
+    pub fn after_look(
+        body: &[Landmark],
+        previous: Option<&[Landmark]>,
+        side: f32,
+        picture: Picture,
+        time: i64,
+    ) -> Self {
+        let rests = previous.is_some_and(|previous| {
+            let counts = |landmark: &Landmark| {
+                landmark[3] > VISIBLE && landmark[..2].iter().all(|place| (0.0..=1.0).contains(place))
+            };
+            let mut pairs = body.iter().zip(previous);
+            pairs.all(|(now, then)| !counts(now) || distance(now, then, picture) <= BODY_REST * side)
+        });
+        Self { rests, looked: time }
+    }
+}
+
+/// Whether a look of the time `looked` still holds at `time`, both in microseconds.
+fn is_fresh(looked: i64, time: i64) -> bool {
+    time.saturating_sub(looked) <= FRESH
+}
+
+/// In pixels.
+fn distance(a: &Landmark, b: &Landmark, picture: Picture) -> f32 {
+    ((a[0] - b[0]) * picture.width).hypot((a[1] - b[1]) * picture.height)
+}
+
 /// Mean distance of the landmarks in pixels, in shares of the larger side of their box; `None` for a box without size.
 fn movement(now: &[Landmark], then: &[Landmark], picture: Picture) -> Option<f32> {
-    let pixels = |landmark: &Landmark| [landmark[0] * picture.width, landmark[1] * picture.height];
     let (mut least, mut most, mut sum) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2], 0.0);
     for (now, then) in now.iter().zip(then) {
-        let (now, then) = (pixels(now), pixels(then));
-        sum += (now[0] - then[0]).hypot(now[1] - then[1]);
-        for axis in 0..2 {
-            least[axis] = least[axis].min(now[axis]);
-            most[axis] = most[axis].max(now[axis]);
+        sum += distance(now, then, picture);
+        for (axis, side) in [picture.width, picture.height].into_iter().enumerate() {
+            least[axis] = least[axis].min(now[axis] * side);
+            most[axis] = most[axis].max(now[axis] * side);
         }
     }
     let size = (most[0] - least[0]).max(most[1] - least[1]);
@@ -169,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_moves_is_looked_at_in_every_frame() {
-        assert_eq!(holds(Cadence::default(), 6, |cadence| found(cadence, 1.4, 1.0)), [false; 6]);
+        assert_eq!(holds(Cadence::default(), 6, |cadence| found(cadence, 1.2, 1.0)), [false; 6]);
     }
 
     #[test]
@@ -209,6 +268,49 @@ mod tests {
             cadence = found(&cadence, 0.0, 0.8);
         }
         assert!(!cadence.is_steady());
+    }
+
+    /// A body whose region is 1000 pixels large, after a look that found its only landmark so many pixels to the right of its
+    /// place.
+    fn body(by: f32, place: f32, visibility: f32) -> BodyCadence {
+        let [now, then] = [by, 0.0].map(|by| [[place + by / picture().width, 0.5, 0.0, visibility]]);
+        BodyCadence::after_look(&now, Some(&then), 1000.0, picture(), 0)
+    }
+
+    #[test]
+    fn a_body_at_rest_is_held_for_one_frame() {
+        assert!(!BodyCadence::default().is_held(0));
+        let cadence = body(1.5, 0.5, 1.0);
+        assert!(cadence.is_held(FRESH) && !cadence.is_held(FRESH + 1));
+        assert!(!cadence.after_hold().is_held(0));
+    }
+
+    #[test]
+    fn a_body_that_moves_or_was_not_there_before_is_looked_for() {
+        assert!(!body(1.7, 0.5, 1.0).is_held(0));
+        let now = [[0.5, 0.5, 0.0, 1.0]];
+        assert!(!BodyCadence::after_look(&now, None, 1000.0, picture(), 0).is_held(0));
+    }
+
+    #[test]
+    fn landmarks_that_are_hidden_or_beside_the_picture_do_not_move_a_body() {
+        assert!(body(50.0, 0.5, 0.4).is_held(0));
+        assert!(body(50.0, 1.1, 1.0).is_held(0));
+    }
+
+    #[test]
+    fn a_hand_needs_the_body_when_it_moves_comes_is_lost_or_is_searched() {
+        let mut cadence = Cadence::default();
+        assert!(cadence.needs_no_body(false), "nothing to look at");
+        for _ in 0..STEADY {
+            assert!(!cadence.needs_no_body(true), "not steady");
+            cadence = found(&cadence, 0.5, 1.0);
+        }
+        assert!(cadence.needs_no_body(true), "steady and at rest");
+        assert!(!found(&cadence, 5.0, 1.0).needs_no_body(true), "moved");
+        assert!(!found(&cadence, 0.5, 0.8).needs_no_body(true), "unsure");
+        assert!(!missed(&cadence, Some(0.1)).needs_no_body(false), "lost");
+        assert!(missed(&cadence, None).needs_no_body(false), "out of the picture");
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //!
 //! The fast [`Profile`] follows hands and a face that keep their place by their own landmarks, with re-crop and face detector
 //! in one of four looks. What rests is held as the last look found it, the longer the longer it rests, for up to four frames
-//! or a fifth of a second; a hand that the network did not find three times is searched in every fourth.
+//! or a fifth of a second, and the body for one frame if no hand needs it; a hand that the network did not find three times is
+//! searched in every fourth.
 //!
 //! A hand whose region lies wholly beside the picture is absent without a run: the network would see nothing but the rim's
 //! continuation, and never finds a hand there.

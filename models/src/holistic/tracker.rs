@@ -7,7 +7,7 @@ use crate::keypoints::{self, Keypoints, Landmark};
 use crate::runtime::{Cancel, RunError, Slot};
 
 use super::RgbFrame;
-use super::cadence::{Cadence, Look};
+use super::cadence::{BodyCadence, Cadence, Look};
 use super::face::{self, FACE, FaceInput, FaceTrace};
 use super::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use super::networks::Networks;
@@ -25,7 +25,7 @@ pub enum Profile {
     /// Every step of MediaPipe in every frame.
     #[default]
     Exact,
-    /// Hands and a face that keep their place are followed, and those at rest held now and then; see the module's
+    /// Hands and a face that keep their place are followed, and what rests is held now and then; see the module's
     /// documentation.
     Fast,
 }
@@ -88,6 +88,7 @@ pub(super) struct State {
     left_hand: Option<[Landmark; HAND]>,
     right_hand: Option<[Landmark; HAND]>,
     face: Option<Box<[Landmark; FACE]>>,
+    body_cadence: BodyCadence,
     /// Of the left hand, the right hand and the face.
     cadences: [Cadence; 3],
 }
@@ -99,6 +100,8 @@ struct Task<'a> {
     picture: Picture,
     /// Microseconds.
     time: i64,
+    /// Whether the body stays as the last frame had it.
+    is_body_held: bool,
     cancel: &'a Cancel,
 }
 
@@ -148,26 +151,16 @@ impl Tracker {
         cancel: &Cancel,
     ) -> Result<Frame, RunError> {
         let picture = Picture::new(frame.width, frame.height);
-        let task = Task { slot, frame, picture, time, cancel };
+        let is_body_held = self.is_body_held(time);
+        let task = Task { slot, frame, picture, time, is_body_held, cancel };
         let mut trace = Trace::default();
         let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let mut guesses = [None, None];
-        let input =
-            PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
-        let is_posed = AtomicBool::new(false);
-        let mut pose = || {
-            let body = pose::track(&input, &mut next.pose, &mut trace.pose);
-            is_posed.store(true, Ordering::Relaxed);
-            body
-        };
-        match slot {
-            Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.is_guessed(hand, time)) => {
-                let guess = || self.guess_hands(&task, &is_posed);
-                let (body, found) = slot.join_if_idle(pose, guess);
-                next.body = body?;
-                guesses = found.transpose()?.unwrap_or(guesses);
-            }
-            _ => next.body = pose()?,
+        if is_body_held {
+            next.body.clone_from(&self.state.body);
+            next.body_cadence = self.state.body_cadence.after_hold();
+        } else {
+            guesses = self.track_body(&task, &mut next, &mut trace)?;
         }
         if let Some(pose) = next.body.clone() {
             self.track_parts(&task, &pose.body, &guesses, &mut next, &mut trace)?;
@@ -185,9 +178,55 @@ impl Tracker {
         })
     }
 
+    /// The body, and what was found at the same time of the hands, if a slot is idle.
+    fn track_body(
+        &self,
+        task: &Task<'_>,
+        next: &mut State,
+        trace: &mut Trace,
+    ) -> Result<[Option<Guess>; 2], RunError> {
+        let &Task { slot, frame, picture, time, cancel, .. } = task;
+        let mut guesses = [None, None];
+        let input =
+            PoseInput { frame, picture, time, networks: &self.networks, options: &self.options, cancel };
+        let is_posed = AtomicBool::new(false);
+        let mut pose = || {
+            let body = pose::track(&input, &mut next.pose, &mut trace.pose);
+            is_posed.store(true, Ordering::Relaxed);
+            body
+        };
+        match slot {
+            Some(slot) if [LEFT, RIGHT].into_iter().any(|hand| self.is_guessed(hand, time)) => {
+                let guess = || self.guess_hands(task, &is_posed);
+                let (body, found) = slot.join_if_idle(pose, guess);
+                next.body = body?;
+                guesses = found.transpose()?.unwrap_or(guesses);
+            }
+            _ => next.body = pose()?,
+        }
+        if let (Some(pose), Some(region)) = (&next.body, next.pose.region) {
+            let previous = self.state.body.as_ref().map(|pose| pose.body.as_slice());
+            let side = region.pixel_size(picture);
+            next.body_cadence = BodyCadence::after_look(&pose.body, previous, side, picture, time);
+        }
+        Ok(guesses)
+    }
+
+    /// Whether the body stays as the last frame had it, in the frame of that time.
+    fn is_body_held(&self, time: i64) -> bool {
+        let State { body_cadence, left_hand, right_hand, cadences, .. } = &self.state;
+        let mut hands = cadences.iter().zip([left_hand, right_hand]);
+        self.options.profile == Profile::Fast
+            && body_cadence.is_held(time)
+            && hands.all(|(cadence, hand)| cadence.needs_no_body(hand.is_some()))
+    }
+
     /// Whether a part is looked for where the last frame had it, whatever the body says.
-    fn is_followed(&self, part: usize) -> bool {
-        self.options.profile == Profile::Fast && self.state.cadences[part].is_followed()
+    fn is_followed(&self, task: &Task<'_>, part: usize) -> bool {
+        let cadence = &self.state.cadences[part];
+        // A body that is held has nothing to confirm.
+        self.options.profile == Profile::Fast
+            && (cadence.is_followed() || task.is_body_held && cadence.is_steady())
     }
 
     /// Whether a part stays as the last frame had it, in the frame of that time.
@@ -224,10 +263,10 @@ impl Tracker {
         next: &mut State,
         trace: &mut Trace,
     ) -> Result<(), RunError> {
-        let &Task { slot, frame, picture, time, cancel } = task;
+        let &Task { slot, frame, picture, time, cancel, .. } = task;
         let found = Mutex::new((next, trace));
         // The place of what is followed needs no confirmation.
-        let body = |part| (!self.is_followed(part)).then_some(body);
+        let body = |part| (!self.is_followed(task, part)).then_some(body);
         let hand = |side, previous: &Option<[Landmark; HAND]>, part: usize| {
             let mut trace = HandTrace::default();
             let cadence = &self.state.cadences[part];
