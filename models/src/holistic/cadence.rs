@@ -2,7 +2,7 @@
 
 use crate::keypoints::Landmark;
 
-use super::region::Picture;
+use super::region::{Picture, Point};
 
 /// Looks in which a part must have kept its place before it is looked for there without waiting for the body: of a hand
 /// that moves fast, every second such look would be for nothing.
@@ -144,7 +144,9 @@ impl BodyCadence {
                 landmark[3] > VISIBLE && landmark[..2].iter().all(|place| (0.0..=1.0).contains(place))
             };
             let mut pairs = body.iter().zip(previous);
-            pairs.all(|(now, then)| !counts(now) || distance(now, then, picture) <= BODY_REST * side)
+            pairs.all(|(now, then)| {
+                !counts(now) || distance(place(now, picture), place(then, picture)) <= BODY_REST * side
+            })
         });
         Self { rests, looked: time }
     }
@@ -155,19 +157,24 @@ fn is_fresh(looked: i64, time: i64) -> bool {
     time.saturating_sub(looked) <= FRESH
 }
 
-/// In pixels.
-fn distance(a: &Landmark, b: &Landmark, picture: Picture) -> f32 {
-    ((a[0] - b[0]) * picture.width).hypot((a[1] - b[1]) * picture.height)
+/// Where a landmark lies on the picture, in pixels.
+fn place(landmark: &Landmark, picture: Picture) -> Point {
+    picture.pixels([landmark[0], landmark[1]])
+}
+
+fn distance(a: Point, b: Point) -> f32 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
 /// Mean distance of the landmarks in pixels, in shares of the larger side of their box; `None` for a box without size.
 fn movement(now: &[Landmark], then: &[Landmark], picture: Picture) -> Option<f32> {
     let (mut least, mut most, mut sum) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2], 0.0);
     for (now, then) in now.iter().zip(then) {
-        sum += distance(now, then, picture);
-        for (axis, side) in [picture.width, picture.height].into_iter().enumerate() {
-            least[axis] = least[axis].min(now[axis] * side);
-            most[axis] = most[axis].max(now[axis] * side);
+        let (now, then) = (place(now, picture), place(then, picture));
+        sum += distance(now, then);
+        for axis in 0..2 {
+            least[axis] = least[axis].min(now[axis]);
+            most[axis] = most[axis].max(now[axis]);
         }
     }
     let size = (most[0] - least[0]).max(most[1] - least[1]);

@@ -21,7 +21,7 @@ impl Picture {
     }
 
     /// A normalised point in pixels.
-    fn pixels(self, point: Point) -> Point {
+    pub fn pixels(self, point: Point) -> Point {
         [point[0] * self.width, point[1] * self.height]
     }
 }
