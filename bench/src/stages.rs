@@ -1,19 +1,23 @@
 //! Where a frame's CPU time goes, in a process of its own.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dactyl_models::holistic::{Networks, Options, Parts, Profile, Trace, Tracker, open_network};
-use dactyl_models::runtime::{Cancel, Network, has_vnni};
+use dactyl_models::holistic::{Networks, Options, Parts, Tracker};
+use dactyl_models::runtime::Cancel;
 use gstdactyl::picture;
 use serde::{Deserialize, Serialize};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::layer::{Context as Spans, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::analysis::{WARM_UP, cpu_time};
 use crate::clip;
-use crate::figures::{median, percentile};
 use crate::pictures::{End, Frames};
 
-const RUNS: usize = 200;
 /// Microseconds from frame to frame, as MediaPipe's Python solution counts them.
 const FRAME_TIME: i64 = 33_333;
 
@@ -28,20 +32,20 @@ pub struct Stages {
     pub networks: Vec<NetworkTime>,
 }
 
-/// What one network takes.
-#[derive(Debug, Serialize, Deserialize)]
+/// What one network takes in these frames.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkTime {
     /// Its file without the extension.
     pub name: String,
     /// Runs per frame.
     pub runs: f64,
-    /// Median of a run, in milliseconds on one core.
-    pub median_ms: f64,
+    /// Mean of a run, in milliseconds.
+    pub mean_ms: f64,
     /// Least of the runs.
     pub least_ms: f64,
 }
 
-/// Measures decoder and tracker on the folder's frames, and each network on its own in the same process.
+/// Measures decoder, tracker and, within the tracker, each network's runs on the folder's frames.
 ///
 /// # Errors
 /// A folder without frames, networks that are missing, a pipeline that fails.
@@ -53,76 +57,134 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let networks = Networks::load_for(profile, &directory, Parts::from(config.holistic.parts.as_slice()))?;
     let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     let pipeline = Frames::start(End::Pictures)?;
-    let (mut decode, mut track, mut traces) = (Vec::new(), Vec::new(), Vec::new());
+    let runs = Runs::default();
+    let (mut decode, mut track, mut counted) = (Vec::new(), Vec::new(), Vec::new());
     let mut pixels = Vec::new();
-    for (number, jpeg) in jpegs.iter().cycle().take(WARM_UP + frames).enumerate() {
-        let begin = cpu_time();
-        let sample = pipeline.pass(jpeg)?;
-        let caps = sample.caps().context("a picture without caps")?;
-        let info = gst_video::VideoInfo::from_caps(caps)?;
-        let buffer = sample.buffer().context("a sample without a buffer")?;
-        let frame = picture::map(buffer, &info).context("a buffer without a picture")?;
-        let picture = picture::rgb(&frame, &mut pixels).context("a picture upside down")?;
-        let decoded = cpu_time();
-        let analysed = tracker.process(&picture, number as i64 * FRAME_TIME, &Cancel::new())?;
-        let ended = cpu_time();
-        if number >= WARM_UP && analysed.world.is_some() {
-            decode.push((decoded - begin).as_secs_f64() * 1e3);
-            track.push((ended - decoded).as_secs_f64() * 1e3);
-            traces.push(analysed.trace);
+    // Frames pass one at a time, so that nothing runs beside the tracker.
+    tracing::subscriber::with_default(Registry::default().with(runs.clone()), || {
+        for (number, jpeg) in jpegs.iter().cycle().take(WARM_UP + frames).enumerate() {
+            let begin = cpu_time();
+            let sample = pipeline.pass(jpeg)?;
+            let caps = sample.caps().context("a picture without caps")?;
+            let info = gst_video::VideoInfo::from_caps(caps)?;
+            let buffer = sample.buffer().context("a sample without a buffer")?;
+            let frame = picture::map(buffer, &info).context("a buffer without a picture")?;
+            let picture = picture::rgb(&frame, &mut pixels).context("a picture upside down")?;
+            let decoded = cpu_time();
+            let analysed = tracker.process(&picture, number as i64 * FRAME_TIME, &Cancel::new())?;
+            let ended = cpu_time();
+            let runs = runs.take();
+            if number >= WARM_UP && analysed.world.is_some() {
+                decode.push((decoded - begin).as_secs_f64() * 1e3);
+                track.push((ended - decoded).as_secs_f64() * 1e3);
+                counted.extend(runs);
+            }
         }
-    }
-    let networks = (NETWORKS.iter())
-        .map(|&(name, runs)| {
-            let runs: usize = traces.iter().map(runs).sum();
-            let integers = name == "hand_landmark" && profile == Profile::Fast && has_vnni();
-            let name = if integers { "hand_landmark.int8" } else { name };
-            let times = network_times(&open_network(&directory, name)?)?;
-            Ok(NetworkTime {
-                name: name.to_owned(),
-                runs: runs as f64 / traces.len().max(1) as f64,
-                median_ms: median(&times).unwrap_or_default(),
-                least_ms: percentile(&times, 0.0).unwrap_or_default(),
-            })
-        })
-        .collect::<Result<_>>()?;
+        anyhow::Ok(())
+    })?;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    Ok(Stages { decode_ms: mean(&decode), tracker_ms: mean(&track), networks })
+    Ok(Stages {
+        decode_ms: mean(&decode),
+        tracker_ms: mean(&track),
+        networks: network_times(&counted, track.len()),
+    })
 }
 
-/// How often a network ran for a frame.
-type Runs = fn(&Trace) -> usize;
-
-/// The networks.
-const NETWORKS: [(&str, Runs); 6] = [
-    ("pose_detection", |trace| usize::from(trace.pose.detection_score.is_some())),
-    ("pose_landmark", |trace| usize::from(trace.pose.presence.is_some())),
-    ("hand_recrop", |trace| hands(trace, |hand| hand.recrop_points.is_some())),
-    ("hand_landmark", |trace| hands(trace, |hand| hand.presence.is_some())),
-    // A detector that finds nothing leaves no score, but it ran where it had a region to look at.
-    ("face_detection", |trace| usize::from(trace.face.region_from_pose.is_some())),
-    ("face_landmark", |trace| usize::from(trace.face.presence.is_some())),
-];
-
-fn hands(trace: &Trace, ran: fn(&dactyl_models::holistic::HandTrace) -> bool) -> usize {
-    [&trace.left_hand, &trace.right_hand].into_iter().filter(|hand| ran(hand)).count()
+/// What each network took in so many frames, those that ran first in front.
+fn network_times(runs: &[Run], frames: usize) -> Vec<NetworkTime> {
+    let mut networks: Vec<NetworkTime> = Vec::new();
+    for Run { name, .. } in runs {
+        if networks.iter().any(|network| network.name == *name) {
+            continue;
+        }
+        let times = runs.iter().filter(|run| run.name == *name).map(|run| run.time.as_secs_f64() * 1e3);
+        let count = times.clone().count() as f64;
+        networks.push(NetworkTime {
+            name: name.clone(),
+            runs: count / frames as f64,
+            mean_ms: times.clone().sum::<f64>() / count,
+            least_ms: times.fold(f64::INFINITY, f64::min),
+        });
+    }
+    networks
 }
 
-/// CPU milliseconds of [`RUNS`] warm runs.
-fn network_times(network: &Network) -> Result<Vec<f64>> {
-    let input: Vec<Vec<f32>> = network.inputs().iter().map(|input| vec![0.5; input.values()]).collect();
-    let input: Vec<&[f32]> = input.iter().map(Vec::as_slice).collect();
-    let mut output: Vec<Vec<f32>> =
-        network.outputs().iter().map(|output| vec![0.0; output.values()]).collect();
-    let cancel = Cancel::new();
-    let mut times = Vec::with_capacity(RUNS);
-    for run in 0..WARM_UP + RUNS {
-        let mut output: Vec<&mut [f32]> = output.iter_mut().map(Vec::as_mut_slice).collect();
-        let begin = cpu_time();
-        network.run(&input, &mut output, &cancel)?;
-        if run >= WARM_UP {
-            times.push((cpu_time() - begin).as_secs_f64() * 1e3);
+/// One run of a network.
+#[derive(Debug, Clone)]
+struct Run {
+    /// Its file without the extension.
+    name: String,
+    /// CPU time.
+    time: Duration,
+}
+
+/// Records the runs of networks by the spans that last as long.
+#[derive(Debug, Clone, Default)]
+struct Runs(Arc<Mutex<Vec<Run>>>);
+
+impl Runs {
+    /// The runs that have ended since the last call.
+    fn take(&self) -> Vec<Run> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A run that has not ended.
+struct Open {
+    name: String,
+    begin: Duration,
+}
+
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Runs {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, spans: Spans<'_, S>) {
+        let mut name = NetworkName(None);
+        attributes.record(&mut name);
+        if let (Some(name), Some(span)) = (name.0, spans.span(id)) {
+            span.extensions_mut().insert(Open { name, begin: cpu_time() });
         }
     }
-    Ok(times)
+
+    fn on_close(&self, id: Id, spans: Spans<'_, S>) {
+        let end = cpu_time();
+        if let Some(Open { name, begin }) = spans.span(&id).and_then(|span| span.extensions_mut().remove()) {
+            let run = Run { name, time: end - begin };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+        }
+    }
+}
+
+/// Takes the name of a span's network, without folder and extension.
+struct NetworkName(Option<String>);
+
+impl Visit for NetworkName {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "name" {
+            self.0 = Path::new(value).file_stem().map(|name| name.to_string_lossy().into_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_counted_by_their_spans() {
+        let runs = Runs::default();
+        tracing::subscriber::with_default(Registry::default().with(runs.clone()), || {
+            for name in ["models/pose.tflite", "models/hand.int8.onnx", "models/hand.int8.onnx"] {
+                let _span = tracing::trace_span!("network", name).entered();
+                let begin = cpu_time();
+                while cpu_time() - begin < Duration::from_millis(2) {}
+            }
+            tracing::trace_span!("another").in_scope(|| ());
+        });
+        let [pose, hand] = network_times(&runs.take(), 2).try_into().unwrap();
+        assert_eq!((pose.name.as_str(), pose.runs), ("pose", 0.5));
+        assert_eq!((hand.name.as_str(), hand.runs), ("hand.int8", 1.0));
+        assert!(hand.least_ms >= 2.0 && hand.mean_ms >= hand.least_ms, "{hand:?}");
+        assert!(runs.take().is_empty());
+    }
 }

@@ -20,8 +20,8 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         }
     }
     text.push_str(
-        "A network's time is the median of runs of its own, in the same process, times its runs per frame. The rest of \
-         the tracker is what it takes beyond them: crops, decoding of outputs, filters.\n",
+        "Means over the frames; a network's runs are those of the tracker in these frames. The rest of the tracker is what \
+         it takes beyond them: crops, decoding of outputs, filters.\n",
     );
     Ok(text)
 }
@@ -42,15 +42,15 @@ fn table(stages: &Stages) -> String {
     let mut rows = vec![row("decoding and conversion", None, None, None, stages.decode_ms)];
     let mut inside = 0.0;
     for network in &stages.networks {
-        let frame = network.runs * network.median_ms;
+        let frame = network.runs * network.mean_ms;
         inside += frame;
-        let (run, least) = (Some(network.median_ms), Some(network.least_ms));
+        let (run, least) = (Some(network.mean_ms), Some(network.least_ms));
         rows.push(row(&network.name, Some(network.runs), run, least, frame));
     }
     rows.push(row("rest of the tracker", None, None, None, stages.tracker_ms - inside));
     rows.push(row("**inside the networks**", None, None, None, inside));
     rows.push(row("**frame**", None, None, None, total));
-    let head = ["stage", "runs per frame", "median run, ms", "least run, ms", "per frame, ms", "share"];
+    let head = ["stage", "runs per frame", "mean run, ms", "least run, ms", "per frame, ms", "share"];
     Markdown { head: &head.map(str::to_owned), rows: &rows }.to_string()
 }
 
@@ -61,12 +61,8 @@ mod tests {
 
     #[test]
     fn what_the_networks_do_not_take_is_the_rest() {
-        let network = |name: &str, runs, median_ms| NetworkTime {
-            name: name.to_owned(),
-            runs,
-            median_ms,
-            least_ms: 1.0,
-        };
+        let network =
+            |name: &str, runs, mean_ms| NetworkTime { name: name.to_owned(), runs, mean_ms, least_ms: 1.0 };
         let stages = Stages {
             decode_ms: 2.0,
             tracker_ms: 18.0,
@@ -74,7 +70,7 @@ mod tests {
         };
         assert_eq!(
             table(&stages),
-            "| stage | runs per frame | median run, ms | least run, ms | per frame, ms | share |\n\
+            "| stage | runs per frame | mean run, ms | least run, ms | per frame, ms | share |\n\
              |---|---|---|---|---|---|\n\
              | decoding and conversion | - | - | - | 2.00 | 10 % |\n\
              | pose | 1.00 | 6.00 | 1.00 | 6.00 | 30 % |\n\

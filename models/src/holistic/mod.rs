@@ -38,7 +38,7 @@ mod tracker;
 pub use face::FaceTrace;
 pub use hands::{HandTrace, hand_crop};
 pub use i420::{I420Frame, Plane};
-pub use networks::{FaceNetworks, HandNetworks, Networks, Parts, open_network};
+pub use networks::{FaceNetworks, HandNetworks, Networks, Parts};
 pub use pose::PoseTrace;
 pub use region::{Point, Region};
 pub use tracker::{Frame, Options, Profile, Trace, Tracker};

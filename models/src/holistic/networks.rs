@@ -129,7 +129,7 @@ fn network_file(directory: &Path, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// [`LoadError`] if the file is missing or is no network.
-pub fn open_network(directory: &Path, name: &str) -> Result<Network, LoadError> {
+fn open_network(directory: &Path, name: &str) -> Result<Network, LoadError> {
     let path = network_file(directory, name);
     if has_kernels(name) {
         // As the importer leaves it out: the segmentation mask, which nobody reads.

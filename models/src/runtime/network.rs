@@ -224,7 +224,8 @@ impl Network {
         &self.metadata
     }
 
-    /// Runs the network once. Slices are whole tensors, row-major float32.
+    /// Runs the network once. Slices are whole tensors, row-major float32. A trace span `network` with the network's `name`
+    /// lasts as long as the run.
     ///
     /// # Errors
     /// [`RunError::Cancelled`] if `cancel` was or gets cancelled (the outputs then hold anything),
@@ -237,6 +238,7 @@ impl Network {
     ) -> Result<(), RunError> {
         self.check(&self.inputs, inputs.iter().map(|slice| slice.len()))?;
         self.check(&self.outputs, outputs.iter().map(|slice| slice.len()))?;
+        let _span = tracing::trace_span!("network", name = self.name).entered();
         match &self.engine {
             Engine::OnnxRuntime { session, input_names, output_names } => {
                 self.run_session(session, (input_names, inputs), (output_names, outputs), cancel)
