@@ -48,6 +48,16 @@ impl Reading {
 }
 
 impl Histogram {
+    /// The values that came after an `earlier` state of the same series.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let buckets = self.buckets.iter().zip(&earlier.buckets);
+        Self {
+            count: self.count - earlier.count,
+            sum: self.sum - earlier.sum,
+            buckets: buckets.map(|(now, then)| (now.0, now.1 - then.1)).collect(),
+        }
+    }
+
     /// Share, 0 to 1, of the values that are not over the least bucket bound from `bound` on; `None` without a value.
     pub fn share_within(&self, bound: f64) -> Option<f64> {
         let (_, within) = self.buckets.iter().find(|(upper, _)| *upper >= bound)?;
@@ -101,6 +111,17 @@ dactyl_reset_seconds_count 3
 
 nonsense
 ";
+
+    #[test]
+    fn what_came_later_is_told_from_what_was_there() {
+        let histogram = |count, sum, within| Histogram {
+            count,
+            sum,
+            buckets: vec![(0.001, within), (f64::INFINITY, count)],
+        };
+        let later = histogram(10.0, 0.75, 9.0).since(&histogram(4.0, 0.5, 4.0));
+        assert_eq!(later, histogram(6.0, 0.25, 5.0));
+    }
 
     #[test]
     fn a_histogram_is_found_by_name_and_label() {

@@ -44,7 +44,7 @@ struct Resets {
 pub(super) fn run(bench: &Bench) -> Result<String> {
     let contenders = bench.servers();
     let messages = bench.messages()?;
-    let idle_letters = bench.either(2, 12);
+    let idle_letters = bench.either(2, 24);
     let time = Duration::from_secs(bench.either(10, 60));
     let trial = Duration::from_secs(bench.either(2, 5));
     let mut table = Comparison::new(&contenders);
@@ -60,6 +60,9 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         );
         table.enter(&measure, 0, contender, least as f64);
 
+        let cancelled = || anyhow::Ok(server.metrics()?.histogram("dactyl_cancel_seconds", None));
+        let is_ours = matches!(contender, Contender::Ours { .. });
+        let idle_cancels = if is_ours { cancelled()? } else { None };
         let busy = block_on(overloaded(&server, &messages, trial, time))?;
         for percent in [50.0, 99.0] {
             let value = percentile(&busy.times, percent).unwrap_or(f64::NAN);
@@ -68,9 +71,11 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         table.enter("new letters at 3x overload", 0, contender, busy.times.len() as f64);
         let old = (idle.old + busy.old) as f64;
         table.enter("answers of the old letter after the 0 % payload", 0, contender, old);
-        if matches!(contender, Contender::Ours { .. }) {
-            let histogram = server.metrics()?.histogram("dactyl_cancel_seconds", None);
-            cancels.push_str(&cancel_line(contender, histogram.as_ref()));
+        if is_ours {
+            let all = cancelled()?;
+            let busy_cancels = all.zip(idle_cancels.as_ref()).map(|(all, idle)| all.since(idle));
+            cancels.push_str(&cancel_line(contender, "one session", idle_cancels.as_ref()));
+            cancels.push_str(&cancel_line(contender, "at 3x overload", busy_cancels.as_ref()));
         }
         Ok(format!(
             "one session p50 {} ms; at 3x overload {} letters, p50 {} ms, p99 {} ms",
@@ -89,14 +94,14 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
     ))
 }
 
-fn cancel_line(contender: &Contender, histogram: Option<&Histogram>) -> String {
+fn cancel_line(contender: &Contender, when: &str, histogram: Option<&Histogram>) -> String {
     match histogram {
-        None => format!("- {contender}: this build does not measure it\n"),
+        None => format!("- {contender}, {when}: this build does not measure it\n"),
         Some(histogram) => {
             let within = histogram.share_within(CANCEL_LIMIT).map(|share| 100.0 * share);
             let mean = histogram.mean().map(|seconds| seconds * 1e3);
             format!(
-                "- {contender}: {} runs, {} % within 1 ms, mean {} ms\n",
+                "- {contender}, {when}: {} runs, {} % within 1 ms, mean {} ms\n",
                 histogram.count,
                 number(within, 1),
                 number(mean, 2)
@@ -183,12 +188,15 @@ mod tests {
     #[test]
     fn a_build_without_the_histogram_is_said_to_have_none() {
         let exact = Contender::ours("exact", &[]);
-        assert_eq!(cancel_line(&exact, None), "- exact: this build does not measure it\n");
+        assert_eq!(
+            cancel_line(&exact, "one session", None),
+            "- exact, one session: this build does not measure it\n"
+        );
         let histogram =
             Histogram { count: 4.0, sum: 0.002, buckets: vec![(0.001, 3.0), (f64::INFINITY, 4.0)] };
         assert_eq!(
-            cancel_line(&exact, Some(&histogram)),
-            "- exact: 4 runs, 75.0 % within 1 ms, mean 0.50 ms\n"
+            cancel_line(&exact, "at 3x overload", Some(&histogram)),
+            "- exact, at 3x overload: 4 runs, 75.0 % within 1 ms, mean 0.50 ms\n"
         );
     }
 }
