@@ -33,7 +33,7 @@ pub struct Stages {
 }
 
 /// What one network takes in these frames.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NetworkTime {
     /// Its file without the extension.
     pub name: String,
@@ -110,7 +110,7 @@ fn network_times(runs: &[Run], frames: usize) -> Vec<NetworkTime> {
 }
 
 /// One run of a network.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Run {
     /// Its file without the extension.
     name: String,

@@ -125,21 +125,6 @@ fn network_file(directory: &Path, name: &str) -> PathBuf {
     directory.join(if has_kernels(name) { format!("tflite/{name}.tflite") } else { format!("{name}.onnx") })
 }
 
-/// Loads a network of set-up's folder anew.
-///
-/// # Errors
-/// [`LoadError`] if the file is missing or is no network.
-fn open_network(directory: &Path, name: &str) -> Result<Network, LoadError> {
-    let path = network_file(directory, name);
-    if has_kernels(name) {
-        // As the importer leaves it out: the segmentation mask, which nobody reads.
-        let pruned_outputs: &[usize] = if name == "pose_landmark" { &[2] } else { &[] };
-        Network::from_tflite(&path, pruned_outputs)
-    } else {
-        Network::from_file(&path)
-    }
-}
-
 /// The network of that name with one input of `input` values and outputs of `outputs` values.
 fn shared(directory: &Path, name: &str, input: usize, outputs: &[usize]) -> Result<Arc<Network>, LoadError> {
     static LOADED: Mutex<Option<HashMap<PathBuf, Weak<Network>>>> = Mutex::new(None);
@@ -151,7 +136,13 @@ fn shared(directory: &Path, name: &str, input: usize, outputs: &[usize]) -> Resu
     if let Some(network) = loaded.get(&path).and_then(Weak::upgrade) {
         return Ok(network);
     }
-    let network = open_network(directory, name)?;
+    let network = if has_kernels(name) {
+        // As the importer leaves it out: the segmentation mask, which nobody reads.
+        let pruned_outputs: &[usize] = if name == "pose_landmark" { &[2] } else { &[] };
+        Network::from_tflite(&path, pruned_outputs)?
+    } else {
+        Network::from_file(&path)?
+    };
     let found_inputs: Vec<_> = network.inputs().iter().map(TensorInfo::values).collect();
     let found_outputs: Vec<_> = network.outputs().iter().map(TensorInfo::values).collect();
     if found_inputs != [input] || found_outputs != outputs {
