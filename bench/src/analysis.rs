@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use dactyl_models::keypoints::{self, Keypoints};
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::clip;
 use crate::pictures::{End, Frames};

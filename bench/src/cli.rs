@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clip::Clip;
-use crate::sections::Section;
 
 /// Measures Dactyl and MediaPipe Holistic in Python in turn and prints Markdown tables: what each measured, and the ratio.
 ///
@@ -53,6 +52,40 @@ pub struct Measure {
     /// The server to measure. [default: dactyl beside this program]
     #[arg(long, value_name = "PROGRAM")]
     pub dactyl: Option<PathBuf>,
+}
+
+/// A section of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Section {
+    /// Frames per CPU-second, decoding included.
+    Cpu,
+    /// From frame to feedback, one session.
+    Latency,
+    /// Eight sessions that offer more than can be analysed.
+    Load,
+    /// Resident memory by sessions and slots.
+    Memory,
+    /// New letters.
+    Reset,
+    /// From the start of the process until it is ready.
+    Start,
+    /// Where a frame's CPU time goes.
+    Stages,
+}
+
+impl Section {
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "Frames per CPU-second",
+            Self::Latency => "Frame to feedback, one session",
+            Self::Load => "Eight sessions, 30 frames a second each",
+            Self::Memory => "Resident memory",
+            Self::Reset => "A new letter",
+            Self::Start => "From the start of the process until it is ready",
+            Self::Stages => "Where a frame's CPU time goes",
+        }
+    }
 }
 
 /// Work whose CPU time is measured in a process of its own; prints JSON.

@@ -1,9 +1,8 @@
 //! What was measured on, so that figures can be read by somebody else.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::{fs, thread};
 
 /// A Markdown list: processor, memory, load, system, versions, date, command.
 pub fn describe(dactyl: &Path, python: Option<&Path>) -> String {

@@ -1,37 +1,26 @@
 //! The HTTP side: upgrades, health, metrics.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use axum::{
-    Json, Router,
-    extract::{
-        Query, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
 use serde_json::json;
 use tracing::Instrument;
 
-use crate::{
-    origin, page, prepare,
-    protocol::{Extras, SUBPROTOCOL, VERSION},
-    serve::App,
-    session,
-};
+use crate::app::App;
+use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
+use crate::{origin, page, pipeline, session};
 
 /// How long the outcome of a readiness check is told again: each one runs a frame through a pipeline.
 const READINESS_KEPT: Duration = Duration::from_secs(2);
-
-/// The outcome of a readiness check.
-pub(crate) type Readiness = Option<(Instant, Result<(), String>)>;
 
 /// Every route.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -97,8 +86,8 @@ async fn check_readiness(app: Arc<App>) -> Result<(), String> {
     {
         return outcome.clone();
     }
-    let file = app.default_pipeline().file.clone();
-    let probed = tokio::task::spawn_blocking(move || prepare::probe(&file)).await;
+    let file = app.default_pipeline.file.clone();
+    let probed = tokio::task::spawn_blocking(move || pipeline::probe(&file)).await;
     let outcome = match probed {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),

@@ -1,13 +1,12 @@
 //! What becomes of each frame of one session: analysed, dropped (`busy` or `decode`) or cancelled, exactly one of them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gstdactyl::frame::{CANCEL_STAGE, FrameRecord, Progress};
 
-use crate::{metrics::Metrics, protocol::Outcome};
+use crate::metrics::Metrics;
+use crate::protocol::Outcome;
 
 /// Called at the end of every frame. A frame that passed the check and gave no picture counts as refused.
 type OnEnd = Box<dyn Fn(&FrameRecord, Outcome) + Send + Sync>;

@@ -1,13 +1,13 @@
 //! Real-time fingerspelling server
 
+mod app;
 mod http;
 pub mod jpeg;
 mod ledger;
 mod metrics;
 mod origin;
 mod page;
-pub mod pipeline_file;
-mod prepare;
+pub mod pipeline;
 pub mod protocol;
 mod serve;
 mod session;

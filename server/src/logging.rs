@@ -16,7 +16,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::EnvFilter;
 
-use crate::commands::Usage;
+use crate::exit::Usage;
 
 /// Debug categories of the project's elements.
 const ELEMENTS: [&str; 4] =

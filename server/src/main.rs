@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod exit;
 mod logging;
 
 use std::process::ExitCode;

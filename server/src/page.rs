@@ -1,12 +1,10 @@
 //! The practice page: the files of `server/web`, part of the program, and the headers that bind them.
 
-use axum::{
-    body::Body,
-    extract::{Path, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::body::Body;
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 /// Nothing but this server's own files, no inline script or style, the camera for this page alone.

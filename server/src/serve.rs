@@ -1,62 +1,31 @@
 //! The server: everything is loaded, checked and warmed before an address is taken.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    io,
-    path::Path,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
-    time::Duration,
-};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
+use axum::serve::ListenerExt;
 use dactyl_config::Config;
 use dactyl_models::fetch::hash_bytes;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, watch},
-    time::timeout,
-};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    http::{self, Readiness},
-    metrics::Metrics,
-    pipeline_file::PipelineFile,
-    prepare::{self, Prepared},
-    tls::{self, TlsConnections},
-};
+use crate::app::App;
+use crate::http;
+use crate::metrics::Metrics;
+use crate::pipeline::{self, PipelineFile, Prepared};
+use crate::tls::{self, TlsConnections};
 
 /// How often the samples of histograms are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
-
-/// What all requests share.
-pub(crate) struct App {
-    pub(crate) config: Arc<Config>,
-    /// By name: the configured one and those that clients may ask for.
-    pub(crate) pipelines: BTreeMap<String, Arc<Prepared>>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) sessions: Arc<Semaphore>,
-    pub(crate) next_session: AtomicU64,
-    /// SHA-256 of every network, by file name.
-    pub(crate) model_hashes: BTreeMap<String, String>,
-    pub(crate) readiness: tokio::sync::Mutex<Readiness>,
-    /// True when the server stops.
-    pub(crate) shutdown: watch::Receiver<bool>,
-    /// Every open socket holds one; none can be had once the server stops.
-    pub(crate) alive: mpsc::WeakSender<()>,
-    /// Whether only this machine can reach the server.
-    pub(crate) loopback_only: bool,
-    default: Arc<Prepared>,
-}
-
-impl App {
-    /// The pipeline of clients that ask for none.
-    pub(crate) fn default_pipeline(&self) -> &Prepared {
-        &self.default
-    }
-}
 
 /// A server that is ready to listen.
 pub struct Server {
@@ -82,7 +51,7 @@ impl Server {
         let mut pipelines = BTreeMap::new();
         let load = |name: &str| -> Result<Arc<Prepared>> {
             let file = PipelineFile::find(name, &config.pipeline)?;
-            Ok(Arc::new(prepare::prepare(file)?))
+            Ok(Arc::new(pipeline::prepare(file)?))
         };
         let default = load(&config.pipeline.name)?;
         pipelines.insert(config.pipeline.name.clone(), Arc::clone(&default));
@@ -126,7 +95,7 @@ impl Server {
             shutdown: stopped.clone(),
             alive: alive.downgrade(),
             loopback_only,
-            default: self.default,
+            default_pipeline: self.default,
         });
         let server = accept(listener, self.acceptor, http::router(app), stopped.clone());
         let upkeep = async {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dactyl::pipeline_file::PipelineFile;
+use dactyl::pipeline::PipelineFile;
 use dactyl::protocol::{Close, ErrorCode, Extras, SUBPROTOCOL, VERSION};
 use dactyl_config::{DEFAULT_TOML, KEYS, Values};
 use gst::prelude::*;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::Bench;
+use super::bench::Bench;
 use crate::analysis::{self, Analysed, Summary};
 use crate::clip::Clip;
 use crate::contender::Contender;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Bench, block_on, start};
+use super::bench::{Bench, block_on, start};
 use crate::client::{Messages, Session};
 use crate::figures::percentile;
 use crate::server::Server;

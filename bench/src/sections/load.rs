@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::bench::{Bench, block_on, start};
 use super::latency::probe;
-use super::{Bench, block_on, start};
 use crate::client::{Messages, Session};
 use crate::figures::percentile;
 use crate::server::Server;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bench, block_on};
+use super::bench::{Bench, block_on};
 use crate::client::{Messages, Session};
 use crate::contender::Contender;
 use crate::figures::median;
@@ -34,7 +34,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
             Contender::Rival => RIVAL.as_slice(),
             Contender::Ours { .. } => &OURS,
         };
-        let server = super::start(bench, contender)?;
+        let server = super::bench::start(bench, contender)?;
         let resident = block_on(by_sessions(&server, &messages, steps))?;
         for (sessions, megabytes) in &resident {
             let measure = match sessions {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tokio::time::timeout_at;
 
-use super::{Bench, block_on, load, start};
+use super::bench::{Bench, block_on, start};
+use super::load;
 use crate::client::{Messages, Session};
 use crate::contender::Contender;
 use crate::figures::percentile;

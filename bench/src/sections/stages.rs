@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Bench, cpu::child};
+use super::bench::Bench;
+use super::cpu::child;
 use crate::analysis;
 use crate::contender::Contender;
 use crate::stages::Stages;

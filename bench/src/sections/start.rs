@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Bench, start};
+use super::bench::{Bench, start};
 use crate::table::Comparison;
 
 pub(super) fn run(bench: &Bench) -> Result<String> {

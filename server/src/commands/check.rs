@@ -1,22 +1,20 @@
 //! `dactyl check`: what is wrong and how to mend it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result, bail};
-use dactyl::pipeline_file::PipelineFile;
+use dactyl::pipeline::PipelineFile;
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_models::fetch::{self, FileState};
 use dactyl_models::letters::{Classifier, Contract};
 use dactyl_models::runtime::{self, LoadError, Network};
 use gst::prelude::*;
 
-use super::print;
-use crate::cli;
-use crate::logging;
+use crate::exit::{Chain, print};
+use crate::{cli, logging};
 
 /// GStreamer elements that the server and the pipeline files that ship are made of, and the Debian package of each.
 const ELEMENTS: &[(&str, &str)] = &[
@@ -57,7 +55,7 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
             }
             match logging::start(&loaded) {
                 Ok(()) => check_all(&loaded.config, &mut report)?,
-                Err(error) => report.problem(super::Chain(&error))?,
+                Err(error) => report.problem(Chain(&error))?,
             }
         }
         // Where the other files are is not known without it.
@@ -68,7 +66,7 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     if let Err(error) = dactyl::tls::load(&config.tls) {
-        report.problem(super::Chain(&error))?;
+        report.problem(Chain(&error))?;
     }
     check_gstreamer(report)?;
     check_networks(config, report)?;
@@ -167,7 +165,7 @@ fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
                 features.as_str()
             ))
         }
-        Err(error) => report.problem(super::Chain(&error.into())),
+        Err(error) => report.problem(Chain(&error.into())),
     }
 }
 

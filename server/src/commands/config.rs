@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use dactyl_config::{DEFAULT_TOML, KEYS, Loaded};
 
-use super::print;
 use crate::cli::ShowConfig;
+use crate::exit::print;
 
 pub(super) fn run(arguments: &ShowConfig) -> Result<ExitCode> {
     let text = if arguments.defaults {

@@ -1,4 +1,4 @@
-//! One module per command, and how a command ends.
+//! One module per command.
 
 mod check;
 mod config;
@@ -6,26 +6,12 @@ mod models;
 mod send;
 mod serve;
 
-use std::fmt;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Error;
-use dactyl_config::ConfigError;
-
 use crate::cli::Command;
+use crate::exit;
 
-/// The command line asks for something that can't be; the text says what and how to ask for it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
-
-/// Nobody reads standard output any more. Not a failure: the reader has seen enough.
-#[derive(Debug, thiserror::Error)]
-#[error("standard output is closed")]
-struct OutputClosed;
-
-/// Runs a command and reports its error as a chain of causes on standard error.
+/// Runs a command and reports its error.
 pub(crate) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Serve(arguments) => serve::run(&arguments),
@@ -34,56 +20,5 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Models(arguments) => models::run(&arguments.command),
     };
-    match done {
-        Ok(code) => code,
-        Err(error) if error.is::<OutputClosed>() => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nothing is left to do if standard error is closed too.
-            let _ = writeln!(io::stderr(), "dactyl: {}", Chain(&error));
-            let wrong_request = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
-            ExitCode::from(if wrong_request { 2 } else { 1 })
-        }
-    }
-}
-
-/// Writes a line to standard output.
-fn print(line: fmt::Arguments<'_>) -> Result<(), Error> {
-    writeln!(io::stdout(), "{line}").map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => OutputClosed.into(),
-        _ => Error::new(error).context("standard output can't be written"),
-    })
-}
-
-/// An error and its causes, `; because: ` between them, leaving out what a text repeats of its own cause.
-struct Chain<'a>(&'a Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        for cause in self.0.chain().skip(1) {
-            let text = cause.to_string();
-            if !said.contains(&text) {
-                write!(f, "\n  because: {text}")?;
-                said = text;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chain_says_every_cause_once() {
-        let inner = io::Error::new(io::ErrorKind::NotFound, "no such file");
-        let error =
-            Error::new(inner).context("a.toml: no such file").context("the configuration can't be read");
-        assert_eq!(
-            Chain(&error).to_string(),
-            "the configuration can't be read\n  because: a.toml: no such file"
-        );
-    }
+    done.unwrap_or_else(|error| exit::failed(&error))
 }

@@ -11,8 +11,8 @@ use dactyl_models::fetch::{self, FileState, Progress, Source};
 use dactyl_models::import;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use super::print;
 use crate::cli::{ModelsCommand, ModelsFolder};
+use crate::exit::print;
 
 pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
     match command {

@@ -17,8 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::check;
-use crate::cli;
-use crate::logging;
+use crate::{cli, logging};
 
 /// The exit code of a program that ctrl-C has ended.
 const INTERRUPTED: i32 = 130;

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use super::brief;
+use super::words::brief;
 
 /// What a client asked for on top, with `?extras=frame,timings` on the URL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

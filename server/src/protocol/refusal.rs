@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{JPEG_BLOB, NEW_LETTER, brief};
+use super::words::{JPEG_BLOB, NEW_LETTER, brief};
 use crate::jpeg::JpegError;
 
 /// What is wrong with a message: what a program acts upon, and the label of a metric.

@@ -1,13 +1,13 @@
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
+use std::fmt;
 
-use base64::{
-    DecodeError, Engine,
-    engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT},
-};
+use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
+use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{ErrorCode, JPEG_BLOB, NEW_LETTER, Refusal, brief};
+use super::refusal::{ErrorCode, Refusal};
+use super::words::{JPEG_BLOB, NEW_LETTER, brief};
 use crate::jpeg;
 
 /// What a client's message says. At least one of the two is there.

@@ -1,10 +1,13 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ::base64::{Engine, engine::general_purpose as base64};
+use ::base64::Engine;
+use ::base64::engine::general_purpose as base64;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::words::{JPEG_BLOB, NEW_LETTER, brief};
 use super::*;
 use crate::jpeg::{self, Limits};
 

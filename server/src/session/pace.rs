@@ -1,9 +1,7 @@
 //! How many frames a second one session can have analysed.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Weight of the newest frame in the mean of the times.
 const WEIGHT: f64 = 1.0 / 16.0;

@@ -3,24 +3,16 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
-use super::{
-    Intake, Taken,
-    outbox::{Outbox, Outgoing},
-};
-use crate::{
-    metrics::Metrics,
-    protocol::{self, Close},
-};
+use super::intake::{Intake, Taken};
+use super::outbox::{Outbox, Outgoing};
+use crate::metrics::Metrics;
+use crate::protocol::{self, Close};
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -91,7 +91,7 @@ impl Drop for Server {
 }
 
 fn pictures(dir: &Dir) -> PathBuf {
-    let jpeg = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/warm_up.jpg")).unwrap();
+    let jpeg = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pipeline/warm_up.jpg")).unwrap();
     for number in 1..=8 {
         dir.file(&format!("frames/{number}.jpg"), &jpeg);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use dactyl_models::natural_order;
 
-use crate::commands::Usage;
+use crate::exit::Usage;
 
 /// The files themselves as they were named; of a folder its JPEGs in natural order.
 ///

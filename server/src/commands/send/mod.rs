@@ -16,11 +16,12 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message, http::Uri};
+use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
-use super::{Usage, print};
+use self::answers::{Answers, Line};
 use crate::cli;
-use answers::{Answers, Line};
+use crate::exit::{Usage, print};
 
 /// A server that takes longer to let a client in is as good as none.
 const CONNECT_TIME: Duration = Duration::from_secs(10);

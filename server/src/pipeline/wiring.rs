@@ -1,21 +1,15 @@
 //! One running pipeline and what the server hangs on it: probes for the ledger, callbacks for payloads and messages.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use gst::prelude::*;
-use gstdactyl::{
-    frame::{self, FrameRecord, Progress},
-    letter_target::LetterTarget,
-};
+use gstdactyl::frame::{self, FrameRecord, Progress};
+use gstdactyl::letter_target::LetterTarget;
 
-use crate::pipeline_file::{Built, PipelineError, PipelineFile, nearest_throttle};
+use super::file::{Built, PipelineError, PipelineFile, nearest_throttle};
 
 /// Told of what comes out of a pipeline, on its own threads: no method may block.
 pub(crate) trait Listener: Send + Sync {

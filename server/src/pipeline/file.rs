@@ -15,11 +15,9 @@
 //! client = true   # may be set with ?history=... on the socket's address
 //! ```
 
-use std::{
-    collections::BTreeMap,
-    fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use dactyl_config::Kind;
 use gst::prelude::*;

@@ -1,14 +1,11 @@
 //! The thread that owns a session's pipeline. Everything that may block on a busy element happens here: flushes, state
 //! changes, building and tearing down; never on a thread that serves sockets.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::wiring::{Listener, Wiring};
-use crate::pipeline_file::{PipelineError, PipelineFile};
+use crate::pipeline::{Listener, PipelineError, PipelineFile, Wiring};
 
 /// Failures of a pipeline within [`FAILURE_WINDOW`] after which a session is given up.
 const MOST_FAILURES: usize = 5;

@@ -1,17 +1,13 @@
 //! What must be true before a session may begin: the pipeline links, its models are loaded, and a frame goes through.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use gstdactyl::frame::{self, FrameRecord, Progress};
 
-use crate::{
-    pipeline_file::{PipelineError, PipelineFile},
-    session::wiring::{Listener, Origin, Wiring},
-};
+use super::file::{PipelineError, PipelineFile};
+use super::wiring::{Listener, Origin, Wiring};
 
 /// A picture of 128 x 96 pixels without a person.
 const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");

@@ -1,0 +1,9 @@
+//! Pipelines: the files that describe them, the running ones, and what must be true before a session gets one.
+
+mod file;
+mod prepare;
+mod wiring;
+
+pub use self::file::{Built, FEEDBACK, FRAMES, Parameter, ParameterKind, PipelineError, PipelineFile};
+pub(crate) use self::prepare::{Prepared, prepare, probe};
+pub(crate) use self::wiring::{Listener, Origin, Wiring};

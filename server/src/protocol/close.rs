@@ -1,0 +1,65 @@
+//! Why and how the server closes a socket.
+
+/// Why the server closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Close {
+    /// No frame and no letter for too long.
+    Idle,
+    /// The server stops.
+    ShuttingDown,
+    /// Not the WebSocket protocol.
+    ProtocolError,
+    /// Too many bad messages in a row.
+    TooManyBadMessages,
+    /// Neither a message nor an answer to pings.
+    Silent,
+    /// A message beyond the transport's limit: nothing after it can be read.
+    TransportLimit,
+    /// The pipeline cannot be kept running.
+    Failed,
+    /// Answers are not read.
+    SlowClient,
+}
+
+impl Close {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Idle,
+        Self::ShuttingDown,
+        Self::ProtocolError,
+        Self::TooManyBadMessages,
+        Self::Silent,
+        Self::TransportLimit,
+        Self::Failed,
+        Self::SlowClient,
+    ];
+
+    /// Close code of RFC 6455, section 7.4.1, and of IANA's registry for 1013.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Idle => 1000,
+            Self::ShuttingDown => 1001,
+            Self::ProtocolError => 1002,
+            Self::TooManyBadMessages | Self::Silent => 1008,
+            Self::TransportLimit => 1009,
+            Self::Failed => 1011,
+            Self::SlowClient => 1013,
+        }
+    }
+
+    /// Reason for a person, at most 123 bytes as RFC 6455 has it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Idle => "no frame and no letter for too long; connect again to go on",
+            Self::ShuttingDown => "the server is shutting down",
+            Self::ProtocolError => "not the WebSocket protocol",
+            Self::TooManyBadMessages => "too many bad messages in a row; the errors before this say why",
+            Self::Silent => "no message and no answer to pings for too long",
+            Self::TransportLimit => "message beyond the transport's limit",
+            Self::Failed => "the pipeline failed; connect again, and see the server's log",
+            Self::SlowClient => {
+                "answers were not read for too long; connect again when the network is better"
+            }
+        }
+    }
+}

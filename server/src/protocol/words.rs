@@ -1,0 +1,14 @@
+//! The keys of a client's messages, and how words of its own are sent back.
+
+/// The key of a frame in a client's message.
+pub(super) const JPEG_BLOB: &str = "jpeg_blob";
+/// The key of a letter in a client's message.
+pub(super) const NEW_LETTER: &str = "new_letter";
+
+/// At most `most` characters of `text`, marked where cut: what is sent back must not grow with what came.
+pub(super) fn brief(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,133 @@
+//! The way of a client's messages into the pipeline.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use dactyl_config::Server as Limits;
+use gstdactyl::frame;
+
+use super::outbox::Outbox;
+use super::pipeline_thread::Commands;
+use super::rate::Rate;
+use super::refusals::Refusals;
+use crate::jpeg;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::pipeline::Prepared;
+use crate::protocol::{ErrorCode, Outcome, Refusal, Request};
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A frame or a letter: the client works.
+    Work,
+    /// Neither.
+    Nothing,
+}
+
+/// The way of a message into the pipeline.
+pub(super) struct Intake {
+    pub(super) limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) commands: Arc<Commands>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) prepared: Arc<Prepared>,
+    /// Whether the client wants to know what becomes of its frames.
+    pub(super) tells_ends: bool,
+    /// Frames that came, refused ones too.
+    pub(super) frames: u64,
+    pub(super) rate: Rate,
+    pub(super) letters: Rate,
+}
+
+impl Intake {
+    /// `bare_jpeg`: the message is a frame and nothing else.
+    pub(super) fn take(
+        &mut self,
+        length: usize,
+        bare_jpeg: bool,
+        read: impl FnOnce() -> Result<Request, Refusal>,
+    ) -> Taken {
+        let came = Instant::now();
+        let request = if length > self.limits.max_message_bytes as usize {
+            if bare_jpeg {
+                self.frames += 1;
+                self.tell_refused();
+            }
+            Err(Refusal::too_large(length, self.limits.max_message_bytes))
+        } else {
+            read()
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.refusals.tell(&[refusal]);
+                return Taken::Nothing;
+            }
+        };
+        let has_letter = request.new_letter.is_some();
+        let mut refusals = Vec::new();
+        let mut letter_stays = false;
+        if let Some(letter) = request.new_letter {
+            let refused = self.take_letter(&letter, came).err();
+            letter_stays = refused.as_ref().is_some_and(|refusal| refusal.code == ErrorCode::TooFast);
+            refusals.extend(refused);
+        }
+        let has_frame = request.jpeg.is_some();
+        if let Some(jpeg) = request.jpeg {
+            self.frames += 1;
+            // A frame of a letter that is not taken is none of the letter before.
+            let refused =
+                if letter_stays { None } else { jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err() };
+            if letter_stays || refused.is_some() {
+                self.tell_refused();
+            }
+            refusals.extend(refused);
+        }
+        if !refusals.is_empty() {
+            self.refusals.tell(&refusals);
+        } else if !has_frame {
+            self.refusals.end_row();
+        }
+        // The letter beside a bad frame counts.
+        if has_letter || (has_frame && refusals.is_empty()) { Taken::Work } else { Taken::Nothing }
+    }
+
+    fn tell_refused(&self) {
+        if self.tells_ends {
+            self.outbox.ended(self.frames, Outcome::Refused);
+        }
+    }
+
+    fn take_letter(&mut self, letter: &str, came: Instant) -> Result<(), Refusal> {
+        if !self.letters.allow(self.limits.max_fps) {
+            return Err(Refusal::too_many_letters(self.limits.max_fps));
+        }
+        let labels = &self.prepared.labels;
+        let target = dactyl_models::letters::label_index(labels, letter).and_then(|index| labels.get(index));
+        self.metrics.resets.increment(1);
+        let epoch = self.ledger.begin_epoch();
+        self.outbox.begin_epoch(epoch, self.frames + 1, came, self.prepared.answers_resets);
+        self.commands.reset(target.cloned(), epoch);
+        if target.is_none() && !letter.is_empty() {
+            Err(Refusal::unknown_letter(letter, labels))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take_frame(&mut self, jpeg: &Bytes) -> Result<(), Refusal> {
+        if !self.rate.allow(self.limits.max_fps) {
+            return Err(Refusal::too_fast(self.limits.max_fps));
+        }
+        let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
+        let header = jpeg::check(jpeg, limits)?;
+        let mut buffer = gst::Buffer::from_slice(jpeg.slice(..header.length));
+        frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
+        self.commands.frame(buffer);
+        Ok(())
+    }
+}
