@@ -36,6 +36,9 @@ pub enum Values {
 pub const KEYS: &[Key] = &[
     key("server.listen", Values::Text),
     key("server.max_sessions", Values::Integer(1, 10_000)),
+    key("server.max_connections", Values::Integer(16, 1_000_000)),
+    key("server.max_connections_per_client", Values::Integer(0, 1_000_000)),
+    key("server.header_timeout_s", Values::Integer(1, 3600)),
     key("server.allowed_origins", Values::Texts),
     key("server.max_message_bytes", Values::Integer(1024, 16_777_216)),
     key("server.transport_max_bytes", Values::Integer(65_536, 268_435_456)),

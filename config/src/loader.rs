@@ -326,6 +326,12 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
             format!("it must be more than server.ping_interval_s, which is {}", server.ping_interval_s),
         );
     }
+    if server.max_connections <= server.max_sessions {
+        return refuse(
+            "server.max_connections",
+            format!("it must be more than server.max_sessions, which is {}", server.max_sessions),
+        );
+    }
     if server.transport_max_bytes < server.max_message_bytes {
         return refuse(
             "server.transport_max_bytes",

@@ -62,6 +62,12 @@ section! {
         listen: String,
         /// Sessions at the same time.
         max_sessions: u32,
+        /// Connections at the same time, sessions included.
+        max_connections: u32,
+        /// Connections of one address at the same time; 0 = as many as there are.
+        max_connections_per_client: u32,
+        /// Seconds for a TLS handshake and for a whole request to come.
+        header_timeout_s: u32,
         /// Web origins besides the server's own that may connect.
         allowed_origins: Vec<String>,
         /// Largest message that is read as one, in bytes.

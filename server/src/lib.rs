@@ -1,6 +1,10 @@
 //! Real-time fingerspelling server
 
+mod admission;
 mod app;
+mod connections;
+mod denial;
+pub mod descriptors;
 mod http;
 pub mod jpeg;
 mod ledger;
@@ -8,6 +12,7 @@ mod metrics;
 mod origin;
 mod page;
 pub mod pipeline;
+mod places;
 pub mod protocol;
 mod serve;
 mod session;

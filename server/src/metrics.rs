@@ -11,6 +11,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+use crate::denial::Denial;
 use crate::protocol::ErrorCode;
 
 /// Stages of a frame whose time is measured, in their order. A stage of another name counts as `other`.
@@ -70,6 +71,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     frames: Mutex<Frames>,
     frame_counters: FrameCounters,
+    /// Open connections, sessions included.
+    pub connections: Gauge,
     /// Open sessions.
     pub sessions: Gauge,
     /// Payloads sent, those of resets included.
@@ -85,6 +88,7 @@ pub struct Metrics {
     /// From a flush to the end of the run that it found in flight.
     pub cancel_time: Histogram,
     bad_messages: [Counter; ErrorCode::ALL.len()],
+    denials: [Counter; Denial::ALL.len()],
     stages: BTreeMap<&'static str, Histogram>,
 }
 
@@ -141,6 +145,10 @@ impl Metrics {
             let labels = vec![Label::from_static_parts("code", code.as_str())];
             counter("dactyl_bad_messages_total", labels, "Messages answered with an error, by its code")
         });
+        let denials = Denial::ALL.map(|denial| {
+            let labels = vec![Label::from_static_parts("reason", denial.as_str())];
+            counter("dactyl_refusals_total", labels, "Clients that were not let in, by reason")
+        });
         let stages = STAGES.map(|stage| {
             let labels = vec![Label::from_static_parts("stage", stage)];
             (stage, histogram("dactyl_stage_seconds", labels, "Time that a stage took for a frame"))
@@ -149,6 +157,7 @@ impl Metrics {
             handle: recorder.handle(),
             frames: Mutex::default(),
             frame_counters,
+            connections: gauge("dactyl_connections", "Open connections, sessions included"),
             sessions: gauge("dactyl_sessions", "Open sessions"),
             feedback_sent: counter(
                 "dactyl_feedback_sent_total",
@@ -177,6 +186,7 @@ impl Metrics {
                 "From a flush to the end of the analysis that it found under way",
             ),
             bad_messages,
+            denials,
             stages: stages.into(),
         })
     }
@@ -199,6 +209,11 @@ impl Metrics {
                 counter.increment(1);
             }
         }
+    }
+
+    /// Counts a client that is not let in.
+    pub fn denial(&self, denial: Denial) {
+        self.denials[denial as usize].increment(1);
     }
 
     /// Notes the time that one stage took for one frame.
@@ -242,6 +257,8 @@ mod tests {
         let text = Metrics::new().unwrap().render();
         for series in [
             "dactyl_sessions",
+            "dactyl_connections",
+            "dactyl_refusals_total{reason=\"full\"}",
             "dactyl_frames_in_flight",
             "dactyl_frames_received_total",
             "dactyl_frames_dropped_total{reason=\"busy\"}",

@@ -4,28 +4,35 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use axum::Router;
-use axum::serve::ListenerExt;
 use dactyl_config::Config;
 use dactyl_models::fetch::hash_bytes;
-use tokio::net::{TcpListener, TcpStream};
+use dactyl_models::runtime::release_freed;
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::admission::Denials;
 use crate::app::App;
+use crate::connections::Connections;
+use crate::descriptors;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, PipelineFile, Prepared};
-use crate::tls::{self, TlsConnections};
+use crate::places::Places;
+use crate::tls;
 
 /// How often the samples of histograms are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often freed memory is given back to the system: each time costs some milliseconds.
+const RELEASE: Duration = Duration::from_secs(10);
 
 /// A server that is ready to listen.
 pub struct Server {
@@ -47,6 +54,9 @@ impl Server {
     /// What is wrong with the first pipeline or model that does not work, and how to mend it.
     pub fn prepare(config: Arc<Config>) -> Result<Self> {
         register_elements()?;
+        if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
+            tracing::warn!("{shortage}");
+        }
         let acceptor = tls::load(&config.tls)?;
         let mut pipelines = BTreeMap::new();
         let load = |name: &str| -> Result<Arc<Prepared>> {
@@ -79,7 +89,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let metrics = Arc::new(Metrics::new()?);
-        let limits = &self.config.server;
+        let denials = Arc::new(Denials::new(Arc::clone(&metrics)));
+        let limits = self.config.server.clone();
         let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
         let (most, patience) =
             (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
@@ -97,17 +108,21 @@ impl Server {
             loopback_only,
             default_pipeline: self.default,
         });
-        let server = accept(listener, self.acceptor, http::router(app), stopped.clone());
-        let upkeep = async {
-            loop {
-                tokio::time::sleep(UPKEEP).await;
-                metrics.run_upkeep();
-            }
+        let one_ended = Arc::new(AtomicBool::new(false));
+        let connections = Connections {
+            router: http::router(Arc::clone(&app)),
+            acceptor: self.acceptor,
+            places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
+            header_timeout: Duration::from_secs(limits.header_timeout_s.into()),
+            denials: Arc::clone(&denials),
+            metrics: Arc::clone(&metrics),
+            one_ended: Arc::clone(&one_ended),
         };
-        let mut server = std::pin::pin!(server);
+        let accepting = connections.accept(listener, alive.downgrade(), stopped);
+        let mut accepting = pin!(accepting);
         tokio::select! {
-            outcome = &mut server => return outcome.context("the server cannot accept connections"),
-            () = upkeep => {}
+            () = &mut accepting => {}
+            () = keep_up(&metrics, &one_ended) => {}
             () = shutdown => {}
         }
         tracing::info!("shutting down");
@@ -118,46 +133,27 @@ impl Server {
             all_closed.recv().await;
             // A session gives its place back when its pipeline is gone.
             let _ = sessions.acquire_many(most).await;
-            server.await
+            accepting.await;
         };
         match timeout(patience, everything_ended).await {
-            Ok(outcome) => outcome.context("the server did not end well"),
-            Err(_) => {
-                tracing::warn!("some connections did not end in time (server.shutdown_timeout_ms)");
-                Ok(())
-            }
+            Ok(()) => {}
+            Err(_) => tracing::warn!("some connections did not end in time (server.shutdown_timeout_ms)"),
         }
+        Ok(())
     }
 }
 
-/// Serves requests, with or without TLS, until the server stops.
-async fn accept(
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let stopped = async move {
-        // An error means that the sender is gone, which is an end as well.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    match acceptor {
-        None => {
-            let listener = listener.tap_io(|stream| send_at_once(stream));
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+/// Does what must be done from time to time.
+async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
+    let mut released = Instant::now();
+    loop {
+        sleep(UPKEEP).await;
+        metrics.run_upkeep();
+        if released.elapsed() >= RELEASE && one_ended.swap(false, Ordering::AcqRel) {
+            released = Instant::now();
+            // An error means that the runtime ends.
+            let _ = spawn_blocking(release_freed).await;
         }
-        Some(acceptor) => {
-            let connections = TlsConnections::new(listener, acceptor);
-            let connections = connections.tap_io(|stream| send_at_once(stream.get_ref().0));
-            axum::serve(connections, router).with_graceful_shutdown(stopped).await
-        }
-    }
-}
-
-/// Answers are small and must leave at once.
-fn send_at_once(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY cannot be set");
     }
 }
 
@@ -171,7 +167,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let server = tokio::task::spawn_blocking(move || Server::prepare(config)).await??;
+    let server = spawn_blocking(move || Server::prepare(config)).await??;
     server.run(listener, shutdown).await
 }
 

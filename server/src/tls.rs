@@ -1,24 +1,14 @@
 //! TLS at the server's own socket, for pages that need a secure context where no proxy gives one.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::serve::Listener;
 use dactyl_config::Kind;
-use tls_listener::{Error, TlsListener};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::server::TlsStream;
-
-/// Pause after a connection could not be taken, which is when the process is out of file descriptors.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Reads certificate and key; `None` if none are configured.
 ///
@@ -44,38 +34,6 @@ pub fn load(tls: &dactyl_config::Tls) -> Result<Option<TlsAcceptor>> {
     // A WebSocket's upgrade is one of HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
-}
-
-/// Connections that have finished their handshake; slow ones do not hold up the others.
-pub(crate) struct TlsConnections(TlsListener<TcpListener, TlsAcceptor>);
-
-impl TlsConnections {
-    pub(crate) fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
-        Self(TlsListener::new(acceptor, listener))
-    }
-}
-
-impl Listener for TlsConnections {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match self.0.accept().await {
-                Ok(connection) => return connection,
-                Err(Error::ListenerError(error)) => {
-                    tracing::warn!(%error, "a connection cannot be taken");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                // Anybody can send anything to a port.
-                Err(error) => tracing::debug!(%error, "no TLS handshake"),
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.listener().local_addr()
-    }
 }
 
 #[cfg(test)]

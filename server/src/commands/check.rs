@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::{fmt, fs};
 
 use anyhow::{Context, Result, bail};
+use dactyl::descriptors;
 use dactyl::pipeline::PipelineFile;
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_models::fetch::{self, FileState};
@@ -67,6 +68,9 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     if let Err(error) = dactyl::tls::load(&config.tls) {
         report.problem(Chain(&error))?;
+    }
+    if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
+        report.problem(shortage)?;
     }
     check_gstreamer(report)?;
     check_networks(config, report)?;

@@ -260,3 +260,41 @@ fn no_letter_and_no_frame_is_ever_logged() {
         assert!(!says("maxarg_letter") && !says("jpeg_blob") && !line.contains(&base64), "{line}");
     }
 }
+
+/// The program under limits of file descriptors of its own.
+fn limited(dir: &Dir, name: &str, soft: u32, hard: u32) -> Command {
+    let mut shell = dactyl([""; 0]);
+    let program = shell.get_program().to_owned();
+    let whole = command(name, dir);
+    let environment: Vec<_> =
+        shell.get_envs().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
+    shell = Command::new("sh");
+    shell.env_clear().envs(environment).arg("-c");
+    shell.arg(format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\""));
+    shell.arg(program).args(whole.get_args());
+    shell
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_and_a_hard_one_that_is_too_low_is_told() {
+    let dir = Dir::new();
+    let mut server = Server::spawn(
+        limited(&dir, "serve", 256, 8192).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()),
+    );
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.process.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(line.split_whitespace().nth(3), Some("8192"), "{line}");
+    let log = server.end();
+    assert!(!log.contains("server.max_connections"), "{log}");
+
+    let mut server = Server::spawn(
+        limited(&dir, "serve", 256, 1024).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()),
+    );
+    let log = server.end();
+    assert!(log.contains("this process may have 1024: raise its hard limit"), "{log}");
+
+    let (code, output, _) =
+        run(limited(&dir, "check", 1024, 1024).args(["--set", "server.max_sessions=4000"]));
+    assert_eq!(code, 1);
+    assert!(output.contains("WRONG") && output.contains("4000 are sessions"), "{output}");
+}

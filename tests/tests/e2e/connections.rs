@@ -40,7 +40,7 @@ async fn a_closed_or_reset_connection_frees_its_pipeline_within_a_second() {
 }
 
 /// Opens a WebSocket by hand, so that nothing answers pings, and keeps it open.
-async fn silent_client(server: &Server) -> TcpStream {
+pub async fn silent_client(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.expect("the server listens");
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod garbage;
 mod ledger;
+mod limits;
 mod own_model;
 mod page;
 mod pictures;

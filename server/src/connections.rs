@@ -1,0 +1,281 @@
+//! Connections: how many there may be, how long one may stay silent, and how they end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use crate::admission::Denials;
+use crate::denial::Denial;
+use crate::metrics::Metrics;
+use crate::places::{NoPlace, Place, Places};
+
+/// Most bytes of a request's header, and of what is read ahead of it: browsers send 1 to 8 KiB.
+const HEADER_BYTES: usize = 16 << 10;
+/// A connection that has not become a WebSocket takes no further request after this time, and ends after as much again:
+/// one that reads its answers a byte at a time must not stay for ever.
+const MOST_AGE: Duration = Duration::from_secs(60);
+/// Pause after a connection could not be taken, which is when the process is out of file descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What serves every connection.
+pub(crate) struct Connections {
+    /// The routes. A request has the address of its connection as [`ConnectInfo`].
+    pub(crate) router: Router,
+    /// Speaks TLS, if the server does.
+    pub(crate) acceptor: Option<TlsAcceptor>,
+    /// How many there may be.
+    pub(crate) places: Places,
+    /// Time for a TLS handshake, and for the whole header of a request, counted from the connection's beginning or from
+    /// the answer before it.
+    pub(crate) header_timeout: Duration,
+    /// Told of those that get no place.
+    pub(crate) denials: Arc<Denials>,
+    /// Told how many there are.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Set when one has ended, and with it what it kept in memory.
+    pub(crate) one_ended: Arc<AtomicBool>,
+}
+
+impl Connections {
+    /// Takes connections until the server stops. A clone of `alive` is held as long as one is open that has not become a
+    /// WebSocket.
+    pub(crate) async fn accept(
+        self,
+        listener: TcpListener,
+        alive: mpsc::WeakSender<()>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let connections = Arc::new(self);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stopping) => return,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                // The client has gone before its connection was taken.
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let place = match connections.places.take(address.ip()) {
+                Ok(place) => place,
+                Err(cause) => {
+                    connections.deny(address, cause);
+                    continue;
+                }
+            };
+            let Some(alive) = alive.upgrade() else { return };
+            let connections = Arc::clone(&connections);
+            let stopping = stopping.clone();
+            let place = connections.count(place);
+            tokio::spawn(async move {
+                connections.serve(stream, address, place, stopping).await;
+                drop(alive);
+            });
+        }
+    }
+
+    fn count(&self, place: Place) -> Counted {
+        self.metrics.connections.increment(1.0);
+        let (metrics, one_ended) = (Arc::clone(&self.metrics), Arc::clone(&self.one_ended));
+        Counted { metrics, one_ended, _place: place }
+    }
+
+    /// Closes the connection without a word: an answer would have to wait for a request.
+    fn deny(&self, address: SocketAddr, cause: NoPlace) {
+        let (denial, detail) = match cause {
+            NoPlace::All => (Denial::Connections, "all connections are taken (server.max_connections)"),
+            NoPlace::OfClient => (
+                Denial::ConnectionsOfClient,
+                "it has as many connections as one address may have (server.max_connections_per_client)",
+            ),
+        };
+        self.denials.count(denial, address.ip(), detail);
+    }
+
+    async fn serve(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: Counted,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        // Answers are small and must leave at once.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+        let Some(acceptor) = &self.acceptor else {
+            return self.serve_requests(stream, address, place, stopping).await;
+        };
+        let shaken = tokio::select! {
+            shaken = timeout(self.header_timeout, acceptor.accept(stream)) => shaken,
+            () = stopped(&mut stopping) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve_requests(stream, address, place, stopping).await,
+            // Anybody can send anything to a port.
+            Ok(Err(error)) => tracing::debug!(%error, %address, "no TLS handshake"),
+            Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
+        }
+    }
+
+    async fn serve_requests<Stream>(
+        &self,
+        stream: Stream,
+        address: SocketAddr,
+        place: Counted,
+        mut stopping: watch::Receiver<bool>,
+    ) where
+        Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let requests = AtomicUsize::new(0);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let begun = Begun::new(&requests);
+            request.extensions_mut().insert(ConnectInfo(address));
+            let answer = self.router.clone().oneshot(request.map(Body::new));
+            async move {
+                let answer: Result<Response, Infallible> = answer.await;
+                drop(begun);
+                answer
+            }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.header_timeout).max_buf_size(HEADER_BYTES);
+        let stream = TokioIo::new(Held { stream, _place: place });
+        let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+        let outcome = tokio::select! {
+            outcome = &mut connection => outcome,
+            () = stopped(&mut stopping) => {
+                connection.as_mut().graceful_shutdown();
+                // What waits for the rest of a header, or for the next one, has nothing to finish.
+                if requests.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                connection.await
+            }
+            () = sleep(MOST_AGE) => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(MOST_AGE, connection).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => return tracing::debug!(%address, "an answer is not read"),
+                }
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, %address, "a connection ended");
+        }
+    }
+}
+
+/// Returns when the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Whether the error is about the one connection that was to be taken, and not about the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// A request that is being answered.
+struct Begun<'a>(&'a AtomicUsize);
+
+impl<'a> Begun<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A place among the connections, counted in the metrics as long as it is held.
+struct Counted {
+    metrics: Arc<Metrics>,
+    one_ended: Arc<AtomicBool>,
+    _place: Place,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.metrics.connections.decrement(1.0);
+        self.one_ended.store(true, Ordering::Release);
+    }
+}
+
+/// A stream that keeps its place among the connections, also when it has become a WebSocket.
+struct Held<Stream> {
+    stream: Stream,
+    _place: Counted,
+}
+
+impl<Stream: AsyncRead + Unpin> AsyncRead for Held<Stream> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<Stream: AsyncWrite + Unpin> AsyncWrite for Held<Stream> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
