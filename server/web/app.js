@@ -89,9 +89,9 @@ function forgetWhatWasSeen() {
 /** Asks the server which signs it knows: others are not practised. */
 async function learnLabels() {
   try {
-    const [info, shapes] = await Promise.all(["/info", "/web/shapes.json"].map(async (url) => (await fetch(url)).json()));
+    const info = await (await fetch("/info")).json();
     const labels = info.pipelines[info.pipeline].labels;
-    practice ??= new PracticeView({ client, settings, statistics, labels, shapes });
+    practice ??= new PracticeView({ client, settings, statistics, labels });
     showView(document.body.dataset.view ?? "practise");
     practice.begin();
   } catch {
@@ -169,7 +169,7 @@ function changed(name) {
   if (name === "camera" && isRunning) void start();
   if (name === "list" || name === "ownList") practice?.renew();
   if (name === "speed") practice?.begin();
-  if (name === "hand" || name === "mirrored") practice?.redraw();
+  if (name === "hand" || name === "mirrored" || name === "view") practice?.redraw();
 }
 
 function applySettings() {

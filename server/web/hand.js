@@ -1,207 +1,221 @@
-/**
- * Hands: drawn from 21 landmarks, and compared finger by finger.
- *
- * Shapes (`shapes.json`) are right hands in the camera's view: x to the right, y down, smaller z = nearer, the wrist at
- * the origin, one unit = wrist to middle knuckle of a hand held upright.
- */
+/** A letter's hand in a `<canvas>`: seen from where one likes, moving if the letter moves. */
 
-/** @typedef {number[]} Point x, y and z */
-/** @typedef {{hand: Point[], path?: [number, number][]}} Shape */
-/** @typedef {"thumb"|"index"|"middle"|"ring"|"little"} Finger */
+import { Picture } from "./paint.js";
+import { held, moves } from "./poses.js";
+import { bodyOf, poseAlong } from "./skeleton.js";
 
-/** Landmarks of each finger, from the palm to the tip. @type {Record<Finger, number[]>} */
-export const FINGERS = {
-  thumb: [1, 2, 3, 4],
-  index: [5, 6, 7, 8],
-  middle: [9, 10, 11, 12],
-  ring: [13, 14, 15, 16],
-  little: [17, 18, 19, 20],
-};
-const FINGER_NAMES = /** @type {Finger[]} */ (Object.keys(FINGERS));
-/** Outline of the palm, and what hands are laid on each other by. */
-const PALM = [0, 1, 5, 9, 13, 17];
+/** @typedef {import("./skeleton.js").Vector} Vector */
+/** @typedef {import("./skeleton.js").Body} Body */
+/** @typedef {"picture"|"own"|"opposite"|"side"} View As the learner's picture shows it, as they see it themselves, as
+ *   somebody opposite sees it, from the side. */
 
-/** Distances in units of the shapes from which a finger counts as different, and as more bent or straighter. */
-const DIFFERENT = 0.1;
-const REACH = 0.22;
-/** Turn in radians from which the whole hand is held another way. */
-const TURNED = 0.6;
+/** @type {View[]} */
+export const VIEWS = ["picture", "own", "opposite", "side"];
+/** How far each view is turned about the upright, in degrees. @type {Record<View, number>} */
+const TURNS = { picture: 0, own: 180, opposite: 0, side: -70 };
+/** Times of a movement and of the rests before and after it. */
+const MOVE_MS = 1900;
+const SLOW_MS = 5000;
+const REST_MS = 700;
+/** Pictures a second of a movement. */
+const RATE = 25;
+/** Least side of what is shown, and the margin around the joints: one unit = wrist to middle knuckle. */
+const LEAST = 1.6;
+const MARGIN = 0.22;
+/** Pixels of a canvas that is turned by a stroke over its whole width: half a turn. */
+const HALF_TURN = 180;
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWING_MS = 2200;
-const PAUSE_MS = 700;
-
-/**
- * What differs most between a hand and the shape it should have.
- * @param {Point[]} seen A right hand in the camera's view, in any unit.
- * @param {Point[]} wanted
- * @returns {{turn: boolean, fingers: {finger: Finger, how: "straighten"|"bend"|"move"}[]}} The two worst fingers at most.
- */
-export function differences(seen, wanted) {
-  const { hand, turn } = laidOn(seen, wanted);
-  const worst = FINGER_NAMES.map((finger) => {
-    const joints = FINGERS[finger];
-    const moving = joints.slice(1);
-    const distance = moving.reduce((sum, joint) => sum + length(hand[joint], wanted[joint]), 0) / moving.length;
-    const reach = length(hand[joints[0]], hand[joints[3]]) - length(wanted[joints[0]], wanted[joints[3]]);
-    const how = /** @type {"straighten"|"bend"|"move"} */ (
-      reach < -REACH ? "straighten" : reach > REACH ? "bend" : "move"
-    );
-    return { finger, how, distance };
-  });
-  const fingers = worst.filter(({ distance }) => distance > DIFFERENT).sort((a, b) => b.distance - a.distance);
-  return { turn: Math.abs(turn) > TURNED, fingers: fingers.slice(0, 2).map(({ finger, how }) => ({ finger, how })) };
-}
-
-/** `seen` moved, turned and scaled so that its palm lies on the other's. @param {Point[]} seen @param {Point[]} wanted */
-function laidOn(seen, wanted) {
-  const centre = (/** @type {Point[]} */ hand, /** @type {number} */ axis) =>
-    PALM.reduce((sum, index) => sum + hand[index][axis], 0) / PALM.length;
-  const [fromX, fromY, toX, toY] = [centre(seen, 0), centre(seen, 1), centre(wanted, 0), centre(wanted, 1)];
-  let [dot, cross, square] = [0, 0, 0];
-  for (const index of PALM) {
-    const [x, y] = [seen[index][0] - fromX, seen[index][1] - fromY];
-    const [u, v] = [wanted[index][0] - toX, wanted[index][1] - toY];
-    dot += x * u + y * v;
-    cross += x * v - y * u;
-    square += x * x + y * y;
-  }
-  const [a, b] = [dot / square, cross / square];
-  const hand = seen.map(([x, y, z]) => {
-    const [dx, dy] = [x - fromX, y - fromY];
-    return [toX + a * dx - b * dy, toY + b * dx + a * dy, z];
-  });
-  return { hand, turn: Math.atan2(cross, dot) };
-}
-
-/** @param {Point} a @param {Point} b */
-function length(a, b) {
-  return Math.hypot(a[0] - b[0], a[1] - b[1]);
-}
-
-/** Draws a shape into an `<svg>`, and moves it along its path. */
+/** Shows a letter, again whenever it, the view or the theme changes. */
 export class HandPicture {
-  #svg;
+  #canvas;
+  #context;
+  #picture;
+  #image;
+  #letter = "";
+  #isLeft = false;
+  #isMirrored = false;
+  /** @type {View} */
+  #view = "picture";
+  /** Degrees that the hand was turned by dragging. */
+  #dragged = 0;
+  /** @type {Set<string>} */
+  #marked = new Set();
+  #isSlow = false;
+  #began = 0;
   #frame = 0;
 
-  /** @param {SVGSVGElement} svg */
-  constructor(svg) {
-    this.#svg = svg;
+  /** @param {HTMLCanvasElement} canvas Its colours are those of its borders, text and caret. */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.#picture = new Picture(canvas.width);
+    this.#image = new ImageData(canvas.width, canvas.width);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+    this.#turnByDragging();
+  }
+
+  /** Whether the letter has a picture. @param {string} letter */
+  static has(letter) {
+    return letter in held || letter in moves;
   }
 
   /**
-   * @param {Shape|undefined} shape None clears the picture.
-   * @param {boolean} isFlipped As a left hand, or a right one in a mirror.
+   * @param {string} letter
+   * @param {{isLeft: boolean, isMirrored: boolean, view: View}} how A left hand; the learner's picture is mirrored.
    */
-  show(shape, isFlipped) {
-    cancelAnimationFrame(this.#frame);
-    this.#svg.replaceChildren();
-    if (!shape) return;
-    const hand = shape.hand.map(([x, y, z]) => [isFlipped ? -x : x, y, z]);
-    const path = (shape.path ?? []).map(([x, y]) => [isFlipped ? -x : x, y]);
-    this.#svg.setAttribute("viewBox", boxAround(hand, path));
-    const tip = path.length && tipOf(hand);
-    const drawn = element("g", { class: "hand" });
-    this.#svg.append(drawn);
-    drawHand(drawn, hand);
-    if (tip) {
-      const line = path.map(([x, y]) => `${tip[0] + x} ${tip[1] + y}`);
-      this.#svg.append(
-        element("path", { class: "stroke", d: `M ${line.join(" L ")}`, pathLength: "1" }),
-        arrowHead(line.slice(-2)),
-      );
-      this.#animate(drawn, path);
+  show(letter, { isLeft, isMirrored, view }) {
+    if (letter !== this.#letter) {
+      this.#isSlow = false;
+      this.#began = performance.now();
     }
+    this.#letter = letter;
+    this.#isLeft = isLeft;
+    this.#isMirrored = isMirrored;
+    this.#view = view;
+    this.#dragged = 0;
+    this.#draw();
   }
 
-  /** Marks the fingers that differ. @param {Finger[]} fingers */
+  /** Marks the fingers that differ. @param {string[]} fingers */
   mark(fingers) {
-    for (const finger of FINGER_NAMES) {
-      this.#svg.querySelector(`.${finger}`)?.classList.toggle("different", fingers.includes(finger));
+    if (fingers.join() === [...this.#marked].join()) return;
+    this.#marked = new Set(fingers);
+    this.#draw();
+  }
+
+  /** Shows a movement from its beginning, slowly or not. @param {boolean} isSlow */
+  play(isSlow) {
+    this.#isSlow = isSlow;
+    this.#began = performance.now();
+    this.#draw(true);
+  }
+
+  /** Whether a letter moves. @param {string} letter */
+  static moves(letter) {
+    return letter in moves;
+  }
+
+  /** @param {boolean} isAsked A movement that was asked for is shown to everybody. */
+  #draw(isAsked = false) {
+    cancelAnimationFrame(this.#frame);
+    const move = moves[this.#letter];
+    if (!move) {
+      const pose = held[this.#letter];
+      const body = pose && this.#seen(bodyOf(pose));
+      if (body) this.#paint(body, frameAround([body]));
+      else this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.width);
+      return;
     }
-  }
-
-  /** @param {SVGElement} drawn @param {number[][]} path */
-  #animate(drawn, path) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const at = (/** @type {number} */ share) => this.#seen(bodyOf(poseAlong(move.poses, share, move.isRound)));
+    const steps = Array.from({ length: 33 }, (_, step) => at(step / 32));
+    const around = frameAround(steps);
+    const path = steps.map(({ joints }) => joints[move.tip]);
+    if (!isAsked && matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.#paint(steps[0], around, path);
+      return;
+    }
+    let last = -Infinity;
     const step = (/** @type {number} */ now) => {
-      const time = (now % (DRAWING_MS + 2 * PAUSE_MS)) - PAUSE_MS;
-      const along = Math.min(Math.max(time / DRAWING_MS, 0), 1) * (path.length - 1);
-      const from = path[Math.floor(along)];
-      const to = path[Math.ceil(along)];
-      const part = along % 1;
-      const at = [0, 1].map((axis) => from[axis] + part * (to[axis] - from[axis]));
-      drawn.setAttribute("transform", `translate(${at[0].toFixed(3)} ${at[1].toFixed(3)})`);
       this.#frame = requestAnimationFrame(step);
+      if (now - last < 1000 / RATE - 4) return;
+      last = now;
+      const length = this.#isSlow ? SLOW_MS : MOVE_MS;
+      const share = (((now - this.#began) % (length + 2 * REST_MS)) - REST_MS) / length;
+      this.#paint(at(share), around, path);
     };
-    this.#frame = requestAnimationFrame(step);
+    step(performance.now());
+  }
+
+  /** @param {Body} body */
+  #seen(body) {
+    const isFlipped = this.#isLeft !== (this.#view === "picture" && this.#isMirrored);
+    return lookedAt(body, TURNS[this.#view] + this.#dragged, isFlipped);
+  }
+
+  /** @param {Body} body @param {import("./paint.js").Frame} frame @param {Vector[]} [path] */
+  #paint(body, frame, path) {
+    const { width } = this.#canvas;
+    const style = getComputedStyle(this.#canvas);
+    const colour = (/** @type {string} */ value) =>
+      /** @type {[number, number, number]} */ ((value.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number));
+    const colours = {
+      palm: colour(style.borderTopColor),
+      back: colour(style.borderBottomColor),
+      nail: colour(style.borderLeftColor),
+      mark: colour(style.borderRightColor),
+      line: colour(style.color),
+    };
+    this.#picture.draw(body, frame);
+    this.#picture.colour(this.#image.data, colours, this.#marked, frame.size / width);
+    this.#context.putImageData(this.#image, 0, 0);
+    if (!path) return;
+    const scale = width / frame.size;
+    const points = path.map(([x, y]) => [(x - frame.left) * scale, (frame.top - y) * scale]);
+    drawPath(this.#context, points, style.caretColor, 0.045 * scale);
+  }
+
+  #turnByDragging() {
+    let from = NaN;
+    this.#canvas.addEventListener("pointerdown", ({ clientX, pointerId }) => {
+      from = clientX;
+      this.#canvas.setPointerCapture(pointerId);
+    });
+    this.#canvas.addEventListener("pointermove", ({ clientX }) => {
+      if (isNaN(from)) return;
+      this.#dragged += (HALF_TURN * (clientX - from)) / this.#canvas.clientWidth;
+      from = clientX;
+      this.#draw();
+    });
+    for (const end of ["pointerup", "pointercancel"]) this.#canvas.addEventListener(end, () => (from = NaN));
   }
 }
 
-/** The fingertip that draws: the one that is furthest from the wrist. @param {Point[]} hand */
-function tipOf(hand) {
-  return [8, 20].map((tip) => hand[tip]).sort((a, b) => length(b, hand[0]) - length(a, hand[0]))[0];
-}
-
-/** @param {Point[]} hand @param {number[][]} path */
-function boxAround(hand, path) {
-  const places = [[0, 0], ...path];
-  const span = (/** @type {number} */ axis) => {
-    const values = places.flatMap((place) => hand.map((point) => point[axis] + place[axis]));
-    return [Math.min(...values), Math.max(...values)];
+/**
+ * A body as it is looked at.
+ * @param {Body} body @param {number} turn Degrees about the upright @param {boolean} isFlipped As in a mirror
+ * @returns {Body}
+ */
+export function lookedAt(body, turn, isFlipped) {
+  const [cos, sin] = [Math.cos((turn * Math.PI) / 180), Math.sin((turn * Math.PI) / 180)];
+  /** @param {Vector} v @returns {Vector} */
+  const look = ([x, y, z]) => {
+    const across = x * cos + z * sin;
+    return [isFlipped ? -across : across, y, z * cos - x * sin];
   };
-  const [[left, right], [top, bottom]] = [span(0), span(1)];
-  const margin = 0.3;
-  return [left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin].join(" ");
+  const capsules = body.capsules.map((capsule) => ({
+    ...capsule,
+    from: look(capsule.from),
+    to: look(capsule.to),
+    palmar: look(capsule.palmar),
+  }));
+  const [up, palm, thumbSide, wrist] = [body.up, body.palm, body.thumbSide, body.wrist].map(look);
+  return { joints: body.joints.map(look), capsules, up, palm, thumbSide, wrist };
 }
 
-/** Fingers that are nearer are drawn over those behind them. @param {SVGElement} into @param {Point[]} hand */
-function drawHand(into, hand) {
-  const outline = `M ${PALM.map((index) => at(hand[index])).join(" L ")} Z`;
-  const depth = (/** @type {number[]} */ joints) =>
-    joints.slice(1).reduce((sum, joint) => sum + (hand[joint][2] ?? 0), 0) / (joints.length - 1);
-  const palm = element("g", { class: "palm" });
-  palm.append(element("path", { class: "edge", d: outline }), element("path", { class: "flesh", d: outline }));
-  const parts = FINGER_NAMES.map((finger) => {
-    const joints = FINGERS[finger];
-    const line = `M ${joints.map((joint) => at(hand[joint])).join(" L ")}`;
-    const root = at(hand[joints[0]]);
-    const group = element("g", { class: `finger ${finger}` });
-    group.append(
-      element("path", { class: "edge", d: line }),
-      element("path", { class: "flesh", d: line }),
-      // Hides the edge where the finger leaves the palm.
-      element("path", { class: "root", d: `M ${root} h 0` }),
-      element("path", { class: "bone", d: line }),
-      element("path", { class: "joint", d: joints.map((joint) => `M ${at(hand[joint])} h 0`).join(" ") }),
-    );
-    return { group, depth: depth(joints) };
-  });
-  const palmDepth = depth([0, 5, 9, 13, 17]);
-  parts.sort((a, b) => b.depth - a.depth);
-  into.append(
-    ...parts.filter((part) => part.depth > palmDepth + 0.15).map((part) => part.group),
-    palm,
-    ...parts.filter((part) => part.depth <= palmDepth + 0.15).map((part) => part.group),
-  );
+/** The square that holds bodies. @param {Body[]} bodies @returns {import("./paint.js").Frame} */
+export function frameAround(bodies) {
+  const points = bodies.flatMap(({ joints }) => joints);
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const size = Math.max(right - left, top - bottom, LEAST - 2 * MARGIN) + 2 * MARGIN;
+  return { left: (left + right - size) / 2, top: (top + bottom + size) / 2, size };
 }
 
-/** @param {string[]} lastTwo */
-function arrowHead(lastTwo) {
-  const [from, to] = lastTwo.map((point) => point.split(" ").map(Number));
-  const angle = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
-  const turn = `translate(${to[0]} ${to[1]}) rotate(${angle.toFixed(1)})`;
-  return element("path", { class: "arrow", d: "M -0.1 -0.12 L 0.1 0 L -0.1 0.12 Z", transform: turn });
-}
-
-/** @param {Point} point */
-function at([x, y]) {
-  return `${x} ${y}`;
-}
-
-/** @param {string} name @param {Record<string, string>} attributes @returns {SVGElement} */
-function element(name, attributes) {
-  const made = /** @type {SVGElement} */ (document.createElementNS(SVG, name));
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
+/** @param {CanvasRenderingContext2D} context @param {number[][]} points @param {string} colour @param {number} width */
+function drawPath(context, points, colour, width) {
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = width;
+  context.lineCap = context.lineJoin = "round";
+  context.setLineDash([width * 0.1, width * 2]);
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x, y);
+  context.stroke();
+  context.setLineDash([]);
+  const [[x0, y0], [x1, y1]] = points.slice(-3).filter((_, index) => index !== 1);
+  const angle = Math.atan2(y1 - y0, x1 - x0);
+  context.beginPath();
+  for (const [along, aside] of [[3, 0], [-1.5, 2.4], [-1.5, -2.4]]) {
+    context.lineTo(x1 + width * (along * Math.cos(angle) - aside * Math.sin(angle)), y1 + width * (along * Math.sin(angle) + aside * Math.cos(angle)));
+  }
+  context.fill();
 }

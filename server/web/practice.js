@@ -1,8 +1,9 @@
 /** The view in which letters are practised: target, ring, hand shape, hint. */
 
-import { HandPicture, differences } from "./hand.js";
+import { differences, handOf } from "./compare.js";
+import { HandPicture, VIEWS } from "./hand.js";
 import { HOLD_MS, Spelling, inOrder, shuffled, spell } from "./spelling.js";
-import { text, words } from "./text.js";
+import { descriptions, text, words } from "./text.js";
 
 /** How long a won letter is shown as won. */
 const WON_MS = 900;
@@ -11,6 +12,9 @@ const WRONG_MS = 900;
 const HINT_MS = 1200;
 /** Weakest letters that are practised in a round. */
 const WEAKEST = 5;
+
+/** What is said of each view. @type {Record<import("./hand.js").View, import("./text.js").TextKey>} */
+const CAPTIONS = { picture: "viewPicture", own: "viewOwn", opposite: "viewOpposite", side: "viewSide" };
 
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
@@ -23,8 +27,6 @@ export class PracticeView {
   #settings;
   #statistics;
   #labels;
-  /** @type {Record<string, import("./hand.js").Shape>} */
-  #shapes;
   #picture = new HandPicture(byId("shape"));
   #isWon = false;
   /** Goes on from a won letter. @type {ReturnType<typeof setTimeout>|undefined} */
@@ -36,17 +38,22 @@ export class PracticeView {
 
   /**
    * @param {{client: import("./client.js").DactylClient, settings: import("./settings.js").Settings,
-   *   statistics: import("./statistics.js").Statistics, labels: string[], shapes: Record<string, any>}} parts
+   *   statistics: import("./statistics.js").Statistics, labels: string[]}} parts
    */
-  constructor({ client, settings, statistics, labels, shapes }) {
+  constructor({ client, settings, statistics, labels }) {
     this.#client = client;
     this.#settings = settings;
     this.#statistics = statistics;
     this.#labels = labels;
-    this.#shapes = shapes;
     this.#spelling = this.#newSpelling();
     byId("skip").addEventListener("click", () => this.#skip());
     byId("repeat").addEventListener("click", () => this.begin());
+    byId("turn-hand").addEventListener("click", () => this.#turn());
+    byId("slowly").addEventListener("click", () => {
+      const isSlow = byId("slowly").getAttribute("aria-pressed") === "false";
+      byId("slowly").setAttribute("aria-pressed", String(isSlow));
+      this.#picture.play(isSlow);
+    });
   }
 
   /** Another list was chosen. */
@@ -55,16 +62,19 @@ export class PracticeView {
     this.begin();
   }
 
-  /** The shape is drawn anew, for the other hand or the other side of the mirror. */
+  /** The model hand is drawn anew, for the other hand, the other side of the mirror or another view. */
   redraw() {
     const { letter } = this.#spelling;
-    const { hand, mirrored } = this.#settings;
-    const shape = this.#shapes[letter];
-    this.#picture.show(shape, mirrored !== (hand === "left"));
-    byId("shape").toggleAttribute("hidden", !shape);
-    byId("no-shape").hidden = Boolean(shape);
-    const label = text(shape?.path ? "shapeMoves" : "shapeOf", { letter, side: text(hand) });
-    byId("shape").setAttribute("aria-label", label);
+    const { hand, mirrored, view } = this.#settings;
+    const has = HandPicture.has(letter);
+    const caption = text(CAPTIONS[view], { side: text(hand) });
+    this.#picture.show(letter, { isLeft: hand === "left", isMirrored: mirrored, view });
+    byId("shape").hidden = !has;
+    byId("shape").setAttribute("aria-label", text("shapeOf", { letter, description: descriptions[letter] ?? "", view: caption }));
+    byId("shape-caption").textContent = has ? caption : text("noShape");
+    byId("turn-hand").hidden = !has;
+    byId("slowly").hidden = !HandPicture.moves(letter);
+    byId("slowly").setAttribute("aria-pressed", "false");
   }
 
   /** Begins the letter, again or for the first time. */
@@ -106,17 +116,25 @@ export class PracticeView {
   /** @param {number[][]|undefined} hand What is seen, as {@link differences} wants it. */
   compare(hand) {
     const now = performance.now();
-    const shape = this.#shapes[this.#spelling.letter];
+    const wanted = handOf(this.#spelling.letter);
     if (!this.#isShown || this.#isWon || now < this.#hintUntil) return;
     const isWrong = this.#wrong.letter !== "" && now - this.#wrong.since > WRONG_MS;
-    if (!isWrong || !hand || !shape) {
+    if (!isWrong || !hand || !wanted) {
       if (this.#hintUntil) this.#clearHint();
       return;
     }
-    const { turn, fingers } = differences(hand, shape.hand);
+    const { turn, fingers } = differences(hand, wanted);
     this.#hintUntil = now + HINT_MS;
     this.#picture.mark(turn ? [] : fingers.map(({ finger }) => finger));
     this.#say(`${text("looksLike", { letter: this.#wrong.letter })} ${turn ? text("turn") : adviceOn(fingers)}`.trim());
+  }
+
+  /** Shows the hand from the next side, as the settings would. */
+  #turn() {
+    const field = byId("settings-form").elements.namedItem("view");
+    field.value = VIEWS[(VIEWS.indexOf(this.#settings.view) + 1) % VIEWS.length];
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    byId("spoken").textContent = byId("shape-caption").textContent;
   }
 
   #win() {
@@ -180,7 +198,7 @@ export class PracticeView {
   /** @param {string} hint */
   #say(hint, isGood = false) {
     if (byId("hint").textContent !== hint) byId("hint").textContent = hint;
-    byId("hint").classList.toggle("good", isGood);
+    byId("hint").className = isGood ? "hint good" : "hint";
     if (!isGood && byId("spoken").textContent !== hint) byId("spoken").textContent = hint;
   }
 
@@ -188,7 +206,8 @@ export class PracticeView {
     this.#hintUntil = 0;
     this.#wrong = { letter: "", since: performance.now() };
     this.#picture.mark([]);
-    byId("hint").textContent = "";
+    byId("hint").textContent = descriptions[this.#spelling.letter] ?? "";
+    byId("hint").className = "hint plain";
   }
 
   #newSpelling() {
@@ -209,7 +228,7 @@ export class PracticeView {
   }
 }
 
-/** @param {{finger: import("./hand.js").Finger, how: "straighten"|"bend"|"move"}[]} fingers */
+/** @param {{finger: import("./skeleton.js").Finger, how: "straighten"|"bend"|"move"}[]} fingers */
 function adviceOn(fingers) {
   if (!fingers.length) return "";
   const [first, second] = fingers;

@@ -10,6 +10,8 @@ const defaults = {
   mirrored: true,
   /** @type {"right"|"left"} */
   hand: "right",
+  /** @type {import("./hand.js").View} */
+  view: "picture",
   /** @type {"words"|"alphabet"|"random"|"weakest"|"own"} */
   list: "words",
   ownList: "",

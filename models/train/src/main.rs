@@ -18,7 +18,6 @@ mod optimizer;
 mod paths;
 mod people;
 mod report;
-mod shapes;
 mod signs;
 mod stream;
 #[cfg(test)]
@@ -67,8 +66,6 @@ enum Task {
     Loso(Loso),
     /// Write a run's weights as an ONNX file with metadata.
     Export(Export),
-    /// Write the mean hand shape of every letter, for the practice page, as JSON.
-    Shapes(Shapes),
 }
 
 #[derive(Args)]
@@ -156,16 +153,6 @@ struct Export {
     accuracy: String,
 }
 
-#[derive(Args)]
-struct Shapes {
-    /// Folder with `full/` and `hands/`.
-    #[arg(long)]
-    data: PathBuf,
-    /// JSON file to write.
-    #[arg(long)]
-    out: PathBuf,
-}
-
 fn main() -> Result<()> {
     match Command::parse().task {
         Task::Extract(options) => {
@@ -191,7 +178,6 @@ fn main() -> Result<()> {
             loso(&options)
         }
         Task::Export(options) => export(&options),
-        Task::Shapes(options) => write_shapes(&options),
     }
 }
 
@@ -331,17 +317,6 @@ fn export(options: &Export) -> Result<()> {
     std::fs::write(&options.out, &file)
         .with_context(|| format!("{} can't be written", options.out.display()))?;
     say(&format!("{}: {} bytes, temperature {temperature}", options.out.display(), file.len()));
-    Ok(())
-}
-
-fn write_shapes(options: &Shapes) -> Result<()> {
-    let data = data::read(&options.data, None, &[])?;
-    ensure!(data.labels == data::alphabet(), "{} holds other signs than A to Z", options.data.display());
-    let shapes = shapes::shapes(&data.signers)?;
-    let mut text = serde_json::to_string(&shapes)?.replace("}},", "},\n").replace("},\"", "},\n\"");
-    text.push('\n');
-    write(&options.out, &text)?;
-    say(&format!("{}: {} letters, {} bytes", options.out.display(), shapes.len(), text.len()));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod clip;
 mod course;
 mod failures;
+mod hands;
 #[expect(dead_code, clippy::unwrap_used, reason = "made for the elements' tests, which use the rest")]
 #[path = "../../../../plugins/tests/elements/model.rs"]
 mod model;

@@ -1,0 +1,140 @@
+//! The model hand: all 26 letters in both hands, what touches what and what covers what, and how the classifier reads them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_models::letters::{Classifier, Picture, Recognizer};
+use dactyl_models::runtime::Cancel;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::browser::{Browser, Camera};
+use super::modules::run;
+use crate::server::Server;
+
+/// What is written of each letter: which parts touch, which are apart, and what a picture shows where.
+#[derive(Deserialize)]
+struct Described {
+    #[serde(default)]
+    touch: Vec<[String; 2]>,
+    #[serde(default)]
+    apart: Vec<[String; 2]>,
+    #[serde(default)]
+    shows: Vec<[String; 2]>,
+}
+
+/// Gaps in units of wrist to middle knuckle, about 9 cm: skins that touch, and what is plainly seen to be apart.
+const TOUCHING: f64 = 0.03;
+const APART: f64 = 0.15;
+/// Probability from which a letter counts as seen on the page.
+const SEEN: f32 = 0.6;
+const PICTURE: Picture = Picture { width: 640, height: 480 };
+
+fn described() -> BTreeMap<String, Described> {
+    serde_json::from_str(include_str!("hands.json")).expect("a table")
+}
+
+async fn with_helpers(browser: &Browser, body: &str) -> serde_json::Value {
+    run(browser, &format!("{}\n{body}", include_str!("hands.js"))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let described = described();
+    assert_eq!(described.keys().map(String::as_str).collect::<String>(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    let mut wrong = Vec::new();
+    for (letter, Described { touch, apart, shows }) in &described {
+        let pairs = |pairs: &[[String; 2]]| json!(pairs).to_string();
+        let seen = with_helpers(
+            &browser,
+            &format!(
+                "const gaps = (pairs) => pairs.map(([a, b]) => gapOf('{letter}', a, b));
+                 const parts = (isLeft) => {}.map(([site]) => partAt('{letter}', site, isLeft));
+                 return {{ touch: gaps({}), apart: gaps({}), right: parts(false), left: parts(true), overlaps: overlaps('{letter}') }};",
+                pairs(shows),
+                pairs(touch),
+                pairs(apart)
+            ),
+        )
+        .await;
+        let gap = |name: &str, index: usize| seen[name][index].as_f64().unwrap_or(f64::NAN);
+        for (index, [a, b]) in touch.iter().enumerate() {
+            if !(gap("touch", index).abs() <= TOUCHING) {
+                wrong.push(format!("{letter}: {a} does not touch {b}: {}", gap("touch", index)));
+            }
+        }
+        for (index, [a, b]) in apart.iter().enumerate() {
+            if !(gap("apart", index) >= APART) {
+                wrong.push(format!("{letter}: {a} is too near to {b}: {}", gap("apart", index)));
+            }
+        }
+        for (index, [site, part]) in shows.iter().enumerate() {
+            for side in ["right", "left"] {
+                if seen[side][index] != *part {
+                    wrong.push(format!("{letter}, {side} hand, {site}: {} covers {part}", seen[side][index]));
+                }
+            }
+        }
+        if seen["overlaps"] != json!([]) {
+            wrong.push(format!("{letter}: {}", seen["overlaps"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    server.stop().await;
+}
+
+/// A frame with one hand whose landmarks are in units of the model hand.
+fn frame(points: &[[f32; 3]], is_left: bool) -> Keypoints {
+    let mut keypoints = Keypoints::absent();
+    let part = if is_left { LEFT_HAND } else { RIGHT_HAND };
+    for (landmark, [x, y, z]) in keypoints.part_mut(part).iter_mut().zip(points) {
+        let x = if is_left { -x } else { *x };
+        *landmark = [(320.0 + 80.0 * x) / 640.0, (240.0 + 80.0 * y) / 480.0, *z, 1.0];
+    }
+    keypoints
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_model_hand_is_read_as_its_letter() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let all = with_helpers(
+        &browser,
+        "return Object.fromEntries([...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].map((letter) => [letter, landmarks(letter)]));",
+    )
+    .await;
+    server.stop().await;
+    let all: BTreeMap<String, Vec<Vec<[f32; 3]>>> = serde_json::from_value(all).expect("26 letters");
+    let classifier = Arc::new(Classifier::embedded().expect("loads: run make test for ONNX Runtime"));
+    let cancel = Cancel::new();
+    let mut wrong = Vec::new();
+    for (letter, moments) in &all {
+        for is_left in [false, true] {
+            let mut recognizer = Recognizer::new(Arc::clone(&classifier), 0.5);
+            let window = classifier.window();
+            // A held letter fills the window; a movement runs through it once.
+            let frames = moments.iter().cycle().take(moments.len().max(window));
+            let mut last = None;
+            for points in frames {
+                assert_eq!(points.len(), 21);
+                last = recognizer.push(&frame(points, is_left), PICTURE, &cancel).expect("an answer");
+            }
+            let probabilities = last.expect("the window is full");
+            let (best, probability) = probabilities
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1))
+                .map(|(index, value)| (classifier.labels()[index].clone(), *value))
+                .expect("26 letters");
+            if best != *letter || probability < SEEN {
+                wrong.push(format!("{letter}, left: {is_left}: read as {best}, {probability:.2}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
