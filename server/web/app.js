@@ -82,6 +82,7 @@ function forgetWhatWasSeen() {
   overlay.draw(null);
   showTop([]);
   byId("seen").textContent = "–";
+  practice?.forget();
   board.set("window");
   board.set("hand");
 }

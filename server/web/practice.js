@@ -3,7 +3,7 @@
 import { differences, handOf } from "./compare.js";
 import { HandPicture, VIEWS } from "./hand.js";
 import { HOLD_MS, Spelling, inOrder, shuffled, spell } from "./spelling.js";
-import { descriptions, text, words } from "./text.js";
+import { descriptions, hintFor, text, words } from "./text.js";
 
 /** How long a won letter is shown as won. */
 const WON_MS = 900;
@@ -103,9 +103,16 @@ export class PracticeView {
     const now = performance.now();
     this.#spelling.see(probability, now);
     this.#showProbability();
-    const isWrong = letter !== "" && letter !== this.#spelling.letter;
-    if (!isWrong) this.#wrong = { letter: "", since: now };
-    else if (letter !== this.#wrong.letter) this.#wrong = { letter, since: now };
+    const wrong = letter === this.#spelling.letter ? "" : letter;
+    if (wrong === this.#wrong.letter) return;
+    // What was said of another letter no longer holds.
+    this.#clearHint();
+    this.#wrong = { letter: wrong, since: now };
+  }
+
+  /** Nothing is seen any more. */
+  forget() {
+    if (!this.#isWon) this.feedback({ letter: "", probability: 0 });
   }
 
   /** A picture was analysed: only then can a letter be won. */
@@ -116,17 +123,17 @@ export class PracticeView {
   /** @param {number[][]|undefined} hand What is seen, as {@link differences} wants it. */
   compare(hand) {
     const now = performance.now();
-    const wanted = handOf(this.#spelling.letter);
+    const { letter } = this.#spelling;
     if (!this.#isShown || this.#isWon || now < this.#hintUntil) return;
     const isWrong = this.#wrong.letter !== "" && now - this.#wrong.since > WRONG_MS;
-    if (!isWrong || !hand || !wanted) {
-      if (this.#hintUntil) this.#clearHint();
-      return;
-    }
-    const { turn, fingers } = differences(hand, wanted);
+    if (!isWrong || !hand) return;
     this.#hintUntil = now + HINT_MS;
+    const known = hintFor(letter, this.#wrong.letter);
+    const wanted = handOf(letter);
+    const { turn, fingers } = known || !wanted ? { turn: false, fingers: [] } : differences(hand, wanted);
     this.#picture.mark(turn ? [] : fingers.map(({ finger }) => finger));
-    this.#say(`${text("looksLike", { letter: this.#wrong.letter })} ${turn ? text("turn") : adviceOn(fingers)}`.trim());
+    const advice = known ?? (turn ? text("turn") : adviceOn(fingers));
+    this.#say(`${text("looksLike", { letter: this.#wrong.letter })} ${advice}`.trim());
   }
 
   /** Shows the hand from the next side, as the settings would. */

@@ -6,6 +6,7 @@ pub mod clip;
 mod course;
 mod failures;
 mod hands;
+mod hints;
 #[expect(dead_code, clippy::unwrap_used, reason = "made for the elements' tests, which use the rest")]
 #[path = "../../../../plugins/tests/elements/model.rs"]
 mod model;
