@@ -4,7 +4,7 @@ import { CameraError, listCameras, startCamera, stopCamera } from "./camera.js";
 import { DactylClient } from "./client.js";
 import { showDetails } from "./details.js";
 import { showProgress, showTop } from "./lists.js";
-import { HandWatch, LightMeter, NoticeBoard } from "./notice.js";
+import { HandWatch, LightMeter, NoticeBoard, OtherHandWatch } from "./notice.js";
 import { Overlay } from "./overlay.js";
 import { PracticeView } from "./practice.js";
 import { bindSettings } from "./settings.js";
@@ -12,6 +12,8 @@ import { Statistics } from "./statistics.js";
 import { fillTexts, text } from "./text.js";
 
 const LIGHT_MS = 1000;
+/** How long a page is hidden before its camera is turned off. */
+const HIDDEN_MS = 15_000;
 
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
@@ -22,6 +24,7 @@ const board = new NoticeBoard(byId("notice"), byId("spoken-notice"));
 const overlay = new Overlay(byId("overlay"));
 const light = new LightMeter();
 const hands = new HandWatch();
+const otherHand = new OtherHandWatch();
 const statistics = new Statistics();
 const settings = bindSettings(byId("settings-form"), changed);
 const client = new DactylClient("/ws", { extras: ["status", "top", "landmarks"] });
@@ -29,6 +32,10 @@ const client = new DactylClient("/ws", { extras: ["status", "top", "landmarks"] 
 let practice;
 let isRunning = false;
 let isPaused = false;
+/** Whether the camera was turned off while the page was hidden. */
+let wasHidden = false;
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let hiddenTimer;
 
 /**
  * @param {string} type
@@ -50,14 +57,16 @@ on("feedback", (feedback) => {
 on("top", (top) => {
   if (document.body.dataset.view === "explore" && byId("seen").textContent !== "–") showTop(top);
 });
-on("status", ({ status, filled, window }) => {
-  const isWarming = status === "warming" && filled > 0;
-  board.set("window", isWarming ? { key: "warming", values: { filled, window }, tone: "wait" } : undefined);
+on("status", (status) => {
+  practice?.status(status);
+  const isWarming = status.status === "warming" && status.filled > 0;
+  byId("top-empty").textContent = text(isWarming ? "watching" : "exploreEmpty");
 });
 on("landmarks", (landmarks) => {
   overlay.draw(landmarks);
   board.set("hand", hands.look(landmarks));
   practice?.compare(overlay.handOf(landmarks, settings.hand));
+  if (otherHand.look(landmarks, settings.hand)) offerOtherHand();
 });
 on("ended", ({ outcome }) => {
   if (outcome === "analysed") practice?.analysed();
@@ -83,7 +92,6 @@ function forgetWhatWasSeen() {
   showTop([]);
   byId("seen").textContent = "–";
   practice?.forget();
-  board.set("window");
   board.set("hand");
 }
 
@@ -121,8 +129,8 @@ async function start() {
   byId("pause").focus({ preventScroll: true });
 }
 
-/** @param {CameraError} error */
-function failCamera({ key, reason }) {
+/** @param {CameraError} [error] None if it was turned off on purpose. */
+function failCamera(error) {
   isRunning = false;
   client.stop();
   stopCamera(video);
@@ -130,7 +138,7 @@ function failCamera({ key, reason }) {
   overlay.draw(null);
   board.set("light");
   board.set("hand");
-  board.set("camera", { key, values: { reason }, tone: "bad" });
+  board.set("camera", error && { key: error.key, values: { reason: error.reason }, tone: "bad" });
   byId("welcome").hidden = false;
   byId("pause").hidden = true;
   byId("start").disabled = false;
@@ -170,6 +178,7 @@ function changed(name) {
   if (name === "camera" && isRunning) void start();
   if (name === "list" || name === "ownList") practice?.renew();
   if (name === "speed") practice?.begin();
+  if (name === "goal") showLetters();
   if (name === "hand" || name === "mirrored" || name === "view") practice?.redraw();
 }
 
@@ -188,7 +197,72 @@ function showView(view) {
   }
   practice?.setShown(view === "practise");
   if (view === "explore") client.practise("");
-  if (view === "progress") showProgress(statistics);
+  if (view === "progress") showLetters();
+}
+
+/** Shows the view that the address names. */
+function showAddressed() {
+  const view = location.hash.slice(1) || "practise";
+  if (document.querySelector(`[data-show="${CSS.escape(view)}"]`)) showView(view);
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  const isTyping = target.closest("input, select, textarea, dialog");
+  if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || isTyping) return;
+  if (event.key === " " && !target.closest("button")) {
+    event.preventDefault();
+    if (isRunning) setPaused(!isPaused);
+    else if (!byId("start").disabled) void start();
+  }
+  if (event.key === "Escape" && isRunning && !isPaused) setPaused(true);
+  if (document.body.dataset.view !== "practise") return;
+  if (event.key === "ArrowRight") practice?.skip();
+  if (event.key === "ArrowLeft") practice?.restart();
+}
+
+/** A camera that nobody looks into is turned off. */
+function hiddenOrShown() {
+  clearTimeout(hiddenTimer);
+  if (document.visibilityState === "hidden") {
+    hiddenTimer = setTimeout(() => {
+      wasHidden = isRunning;
+      if (isRunning) failCamera();
+    }, HIDDEN_MS);
+  } else if (wasHidden) {
+    wasHidden = false;
+    byId("spoken").textContent = byId("hint").textContent = text("wasHidden");
+    void start();
+  }
+}
+
+function showLetters() {
+  showProgress(statistics, practice?.labels ?? [], Number(settings.goal));
+}
+
+/** @param {File|undefined} file */
+async function importProgress(file) {
+  const isGood = file !== undefined && statistics.import(await file.text());
+  byId("import-problem").textContent = isGood ? "" : text("importBad");
+  if (isGood) byId("spoken").textContent = text("imported");
+  showLetters();
+}
+
+function offerOtherHand() {
+  const side = text(settings.hand === "left" ? "right" : "left");
+  byId("other-hand-question").textContent = text("otherHand", { side });
+  byId("other-hand").hidden = false;
+  byId("spoken").textContent = text("otherHand", { side });
+}
+
+/** @param {boolean} isTaken */
+function answerOtherHand(isTaken) {
+  byId("other-hand").hidden = true;
+  if (!isTaken) return;
+  const field = byId("settings-form").elements.namedItem("hand");
+  field.value = settings.hand === "left" ? "right" : "left";
+  field.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 function exportProgress() {
@@ -200,22 +274,35 @@ function exportProgress() {
 byId("start").addEventListener("click", start);
 byId("pause").addEventListener("click", () => setPaused(!isPaused));
 byId("open-settings").addEventListener("click", () => byId("settings").showModal());
+byId("other-hand-yes").addEventListener("click", () => answerOtherHand(true));
+byId("other-hand-no").addEventListener("click", () => answerOtherHand(false));
 byId("export").addEventListener("click", exportProgress);
+byId("import").addEventListener("click", () => byId("import-file").click());
+byId("import-file").addEventListener("change", async () => {
+  await importProgress(byId("import-file").files[0]);
+  // The same file can be chosen again.
+  byId("import-file").value = "";
+});
 byId("erase").addEventListener("click", () => byId("erase-dialog").showModal());
 byId("erase-dialog").addEventListener("close", () => {
   if (byId("erase-dialog").returnValue !== "erase") return;
   statistics.erase();
-  showProgress(statistics);
+  showLetters();
   byId("spoken").textContent = text("erased");
 });
 for (const button of document.querySelectorAll("[data-show]")) {
-  button.addEventListener("click", () => showView(button.getAttribute("data-show") ?? "practise"));
+  button.addEventListener("click", () => (location.hash = button.getAttribute("data-show") ?? ""));
 }
+// The browser's Back goes to the view before.
+addEventListener("hashchange", showAddressed);
+addEventListener("keydown", pressed);
+document.addEventListener("visibilitychange", hiddenOrShown);
 setInterval(() => {
   if (isRunning && !isPaused) board.set("light", light.look(video));
 }, LIGHT_MS);
 
 applySettings();
+showAddressed();
 showDetails(client, byId("details"));
 // The first letter can be looked at before the camera is there. The server is connected to when it is.
 void learnLabels();

@@ -9,6 +9,8 @@ const BRIGHT = 44;
 const FAR = 0.13;
 /** Pictures without a hand before that is said: hands leave the picture between letters. */
 const WITHOUT_HAND = 12;
+/** Pictures with the other hand alone before it is asked whether that one should be drawn. */
+const WITH_OTHER_HAND = 40;
 /** How long a notice must stand before it is spoken. */
 const SPOKEN_AFTER_MS = 900;
 
@@ -19,7 +21,7 @@ export class NoticeBoard {
   #shown;
   #spoken;
   /** By urgency, the most urgent first. @type {Record<string, Notice|undefined>} */
-  #notices = { camera: undefined, connection: undefined, light: undefined, hand: undefined, window: undefined };
+  #notices = { camera: undefined, connection: undefined, light: undefined, hand: undefined };
   #key = "";
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #speaking;
@@ -33,7 +35,7 @@ export class NoticeBoard {
     this.#spoken = spoken;
   }
 
-  /** @param {"camera"|"connection"|"light"|"hand"|"window"} place @param {Notice} [notice] None takes it away. */
+  /** @param {"camera"|"connection"|"light"|"hand"} place @param {Notice} [notice] None takes it away. */
   set(place, notice) {
     this.#notices[place] = notice;
     const first = Object.values(this.#notices).find((one) => one);
@@ -47,8 +49,7 @@ export class NoticeBoard {
     if (key === this.#key) return;
     this.#key = key;
     clearTimeout(this.#speaking);
-    const spoken = key === "warming" ? text("warmingSpoken") : shown;
-    this.#speaking = setTimeout(() => (this.#spoken.textContent = spoken), SPOKEN_AFTER_MS);
+    this.#speaking = setTimeout(() => (this.#spoken.textContent = shown), SPOKEN_AFTER_MS);
   }
 
   /** Whether something worse than waiting is shown. */
@@ -88,5 +89,23 @@ export class HandWatch {
     if (this.#without < WITHOUT_HAND) return undefined;
     const isFar = pose && Math.abs(pose[11][0] - pose[12][0]) < FAR;
     return { key: isFar ? "tooFar" : "noHand", tone: "hint" };
+  }
+}
+
+/** Whether somebody spells with the other hand than the one that is drawn. Asked once. */
+export class OtherHandWatch {
+  #alone = 0;
+  #wasAsked = false;
+
+  /**
+   * @param {import("./client.js").Landmarks} landmarks @param {"left"|"right"} drawn
+   * @returns {boolean} True once, when it is time to ask.
+   */
+  look(landmarks, drawn) {
+    const [own, other] = drawn === "left" ? ["left_hand", "right_hand"] : ["right_hand", "left_hand"];
+    const isAlone = landmarks[/** @type {"left_hand"} */ (other)] && !landmarks[/** @type {"right_hand"} */ (own)];
+    this.#alone = isAlone ? this.#alone + 1 : 0;
+    if (this.#wasAsked || this.#alone < WITH_OTHER_HAND) return false;
+    return (this.#wasAsked = true);
   }
 }

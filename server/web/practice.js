@@ -3,13 +3,16 @@
 import { differences, handOf } from "./compare.js";
 import { HandPicture, VIEWS } from "./hand.js";
 import { HOLD_MS, Spelling, inOrder, shuffled, spell } from "./spelling.js";
+import { readStored } from "./statistics.js";
 import { descriptions, hintFor, text, words } from "./text.js";
 
-/** How long a won letter is shown as won. */
+/** How long a won letter is shown as won; the server watches for the next one meanwhile. */
 const WON_MS = 900;
 /** How long the same wrong letter must be seen before a hint, and how long a hint stays. */
 const WRONG_MS = 900;
 const HINT_MS = 1200;
+/** Where the word that is practised is kept while the tab lives. */
+const PLACE = "dactyl.place";
 /** Weakest letters that are practised in a round. */
 const WEAKEST = 5;
 
@@ -29,6 +32,9 @@ export class PracticeView {
   #labels;
   #picture = new HandPicture(byId("shape"));
   #isWon = false;
+  /** Whether the server's window is filling, and whether it is full. */
+  #isWarming = false;
+  #isReady = false;
   /** Goes on from a won letter. @type {ReturnType<typeof setTimeout>|undefined} */
   #goingOn;
   /** A letter begins only when it is shown to somebody. */
@@ -45,15 +51,21 @@ export class PracticeView {
     this.#settings = settings;
     this.#statistics = statistics;
     this.#labels = labels;
-    this.#spelling = this.#newSpelling();
-    byId("skip").addEventListener("click", () => this.#skip());
-    byId("repeat").addEventListener("click", () => this.begin());
+    this.#spelling = this.#resumed();
+    byId("skip").addEventListener("click", () => this.skip());
+    byId("repeat").addEventListener("click", () => this.restart());
+    document.addEventListener("visibilitychange", () => this.#watch());
     byId("turn-hand").addEventListener("click", () => this.#turn());
     byId("slowly").addEventListener("click", () => {
       const isSlow = byId("slowly").getAttribute("aria-pressed") === "false";
       byId("slowly").setAttribute("aria-pressed", String(isSlow));
       this.#picture.play(isSlow);
     });
+  }
+
+  /** Signs that can be practised. */
+  get labels() {
+    return this.#labels;
   }
 
   /** Another list was chosen. */
@@ -79,13 +91,25 @@ export class PracticeView {
 
   /** Begins the letter, again or for the first time. */
   begin() {
+    this.#practise();
+    this.#show();
+  }
+
+  /** Asks the server to watch for the letter. */
+  #practise() {
     clearTimeout(this.#goingOn);
     this.#isWon = false;
+    this.#isReady = false;
     this.#spelling.holdMs = HOLD_MS[this.#settings.speed];
-    this.#spelling.begin(performance.now());
+    this.#spelling.begin();
+    this.#keepPlace();
+    this.#wrong = { letter: "", since: performance.now() };
     if (this.#isShown) this.#client.practise(this.#spelling.letter);
+  }
+
+  #show() {
     this.#showWord();
-    this.#showProbability();
+    this.#showRing();
     this.#clearHint();
     this.redraw();
   }
@@ -99,25 +123,41 @@ export class PracticeView {
 
   /** @param {import("./client.js").Feedback} feedback */
   feedback({ letter, probability }) {
-    if (this.#isWon || !this.#isShown) return;
+    if (!this.#isShown) return;
     const now = performance.now();
     this.#spelling.see(probability, now);
-    this.#showProbability();
     const wrong = letter === this.#spelling.letter ? "" : letter;
-    if (wrong === this.#wrong.letter) return;
+    const hasChanged = wrong !== this.#wrong.letter;
+    if (hasChanged) this.#wrong = { letter: wrong, since: now };
+    if (this.#isWon) return;
+    this.#showRing();
     // What was said of another letter no longer holds.
-    this.#clearHint();
-    this.#wrong = { letter: wrong, since: now };
+    if (hasChanged) this.#clearHint();
   }
 
   /** Nothing is seen any more. */
   forget() {
-    if (!this.#isWon) this.feedback({ letter: "", probability: 0 });
+    this.status({ status: "no_hand", filled: 0, window: 0 });
+    this.feedback({ letter: "", probability: 0 });
+  }
+
+  /** What the server's window holds: time counts while it is full. @param {import("./client.js").Status} status */
+  status({ status, filled }) {
+    this.#isWarming = status === "warming" && filled > 0;
+    this.#isReady = status === "ready";
+    this.#watch();
+    if (!this.#isWon) this.#showRing();
+  }
+
+  #watch() {
+    this.#spelling.watch(this.#isReady && document.visibilityState === "visible", performance.now());
   }
 
   /** A picture was analysed: only then can a letter be won. */
   analysed() {
-    if (this.#isShown && !this.#isWon && this.#spelling.isWon(performance.now())) this.#win();
+    if (!this.#isShown || this.#isWon) return;
+    this.#showRing();
+    if (this.#spelling.isWon(performance.now())) this.#win();
   }
 
   /** @param {number[][]|undefined} hand What is seen, as {@link differences} wants it. */
@@ -146,26 +186,37 @@ export class PracticeView {
 
   #win() {
     const { letter, signs, index } = this.#spelling;
-    this.#isWon = true;
     this.#statistics.won(letter, this.#spelling.elapsed(performance.now()) / 1000);
     byId("ring").classList.add("won");
     const isWordDone = index === signs.length - 1 && signs.length > 1;
     const said = isWordDone ? text("wonAll", { word: signs.join("") }) : text("won", { letter });
     this.#clearHint();
     this.#say(said, true);
-    this.#goingOn = setTimeout(() => this.#goOn(said), WON_MS);
+    const isNewWord = this.#spelling.advance();
+    this.#practise();
+    this.#isWon = true;
+    this.#goingOn = setTimeout(() => this.#goOn(said, isNewWord), WON_MS);
   }
 
-  #skip() {
+  /** Leaves the letter. */
+  skip() {
     if (this.#isWon) return;
     this.#statistics.skipped(this.#spelling.letter);
-    this.#goOn("");
+    const isNewWord = this.#spelling.advance(true);
+    this.#practise();
+    this.#goOn("", isNewWord);
   }
 
-  /** @param {string} said What was said of the letter before. */
-  #goOn(said) {
-    const isNewWord = this.#spelling.advance();
+  /** The word from its first letter. */
+  restart() {
+    this.#spelling.restart();
     this.begin();
+  }
+
+  /** Shows the letter that is practised already. @param {string} said What was said of the letter before. @param {boolean} isNewWord */
+  #goOn(said, isNewWord) {
+    this.#isWon = false;
+    this.#show();
     const { letter, signs } = this.#spelling;
     const word = isNewWord && signs.length > 1 ? `${text("word", { word: signs.join("") })}. ` : "";
     byId("spoken").textContent = `${said} ${word}${text("next", { letter })}`.trim();
@@ -174,8 +225,10 @@ export class PracticeView {
   #showWord() {
     const { signs, index } = this.#spelling;
     const items = signs.map((sign, place) => {
-      const state = place < index ? "done" : place === index ? "now" : "later";
-      const key = /** @type {const} */ ({ done: "letterDone", now: "letterNow", later: "letterLater" })[state];
+      const behind = this.#spelling.isSkipped(place) ? "skipped" : "done";
+      const state = place < index ? behind : place === index ? "now" : "later";
+      const key = /** @type {const} */ (
+        { done: "letterDone", skipped: "letterPassed", now: "letterNow", later: "letterLater" })[state];
       const item = Object.assign(document.createElement("li"), { className: state });
       const spoken = Object.assign(document.createElement("span"), { className: "hidden" });
       const shown = Object.assign(document.createElement("span"), { textContent: sign });
@@ -193,13 +246,21 @@ export class PracticeView {
     byId("ring").classList.remove("won");
   }
 
-  #showProbability() {
+  /** How close the letter is, how long it has been held, and what is seen. */
+  #showRing() {
     const percent = Math.round(100 * this.#spelling.probability);
+    const held = Math.round(100 * this.#spelling.held(performance.now()));
     const ring = byId("ring");
     ring.style.setProperty("--share", percent);
-    ring.toggleAttribute("data-empty", percent === 0);
+    ring.style.setProperty("--held", held);
+    ring.classList.toggle("warming", this.#isWarming);
+    const number = text("percent", { number: percent });
+    const state = this.#isWarming ? text("watching") : held > 0 ? text("holding")
+      : this.#wrong.letter ? text("sees", { letter: this.#wrong.letter }) : "";
+    set(byId("percent"), number);
+    set(byId("ring-state"), state);
     ring.setAttribute("aria-valuenow", percent);
-    byId("percent").textContent = text("percent", { number: percent });
+    ring.setAttribute("aria-valuetext", `${number} ${state}`.trim());
   }
 
   /** @param {string} hint */
@@ -211,28 +272,50 @@ export class PracticeView {
 
   #clearHint() {
     this.#hintUntil = 0;
-    this.#wrong = { letter: "", since: performance.now() };
     this.#picture.mark([]);
     byId("hint").textContent = descriptions[this.#spelling.letter] ?? "";
     byId("hint").className = "hint plain";
   }
 
-  #newSpelling() {
+  /** @param {string} [first] The word to begin with, if the list has an order. */
+  #newSpelling(first) {
     const { list, ownList } = this.#settings;
     const labels = this.#labels;
     const known = words.filter((word) => spell(word, labels));
     const problem = byId("own-list-problem");
     problem.textContent = "";
-    if (list === "alphabet") return new Spelling(labels, inOrder(labels));
+    if (list === "alphabet") return new Spelling(labels, inOrder(labels, first));
     if (list === "weakest") return new Spelling(labels, () => shuffled(this.#statistics.weakest(labels, WEAKEST))());
     if (list === "own") {
-      const own = ownList.split(/[\s,;]+/).filter((word) => word && spell(word, labels));
-      if (own.length) return new Spelling(labels, inOrder(own));
-      if (ownList.trim()) problem.textContent = text("ownListBad", { labels: labels.join(" ") });
+      const all = ownList.split(/[\s,;]+/).filter(Boolean);
+      const own = all.filter((word) => spell(word, labels));
+      const refused = all.filter((word) => !own.includes(word));
+      if (refused.length) problem.textContent = text("ownListBad", { labels: labels.join(" "), refused: refused.join(", ") });
+      if (own.length) return new Spelling(labels, inOrder(own, first));
     }
     if (list === "random" || !known.length) return new Spelling(labels, shuffled(labels));
     return new Spelling(labels, shuffled(known));
   }
+
+  /** The practice as it was when the page was left, if the list is still the same. */
+  #resumed() {
+    const { list, ownList, word, index } = readStored(PLACE, sessionStorage);
+    if (list !== this.#settings.list || ownList !== this.#settings.ownList || !word) return this.#newSpelling();
+    const spelling = this.#newSpelling(word);
+    spelling.resume(word, index);
+    return spelling;
+  }
+
+  #keepPlace() {
+    const { list, ownList } = this.#settings;
+    const { signs, index } = this.#spelling;
+    sessionStorage.setItem(PLACE, JSON.stringify({ list, ownList, word: signs.join(""), index }));
+  }
+}
+
+/** Setting what is there already would have the browser paint it again. @param {HTMLElement} element @param {string} shown */
+function set(element, shown) {
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** @param {{finger: import("./skeleton.js").Finger, how: "straighten"|"bend"|"move"}[]} fingers */

@@ -17,6 +17,7 @@ const defaults = {
   ownList: "",
   /** @type {"calm"|"normal"|"quick"} */
   speed: "normal",
+  goal: "20",
   details: false,
 };
 
@@ -27,23 +28,38 @@ const defaults = {
  * @returns {Settings} Kept up to date.
  */
 export function bindSettings(form, onChange) {
-  const settings = { ...defaults, ...readStored(KEY) };
-  const fields = Object.keys(defaults).map((name) => [name, form.elements.namedItem(name)]);
-  for (const [name, field] of /** @type {[keyof Settings, any][]} */ (fields)) {
-    if (field.type === "checkbox") field.checked = settings[name];
-    else field.value = settings[name];
-    // An option that an older version had.
-    if (field.value === "" && name !== "ownList" && name !== "camera") {
-      Object.assign(settings, { [name]: defaults[name] });
-      field.value = defaults[name];
-    }
-  }
+  const settings = { ...defaults };
+  const names = /** @type {(keyof Settings)[]} */ (Object.keys(defaults));
+  const fieldOf = (/** @type {string} */ name) => /** @type {any} */ (form.elements.namedItem(name));
+  /** Takes over what is stored. */
+  const read = () => {
+    const stored = readStored(KEY);
+    return names.filter((name) => {
+      const field = fieldOf(name);
+      const before = settings[name];
+      Object.assign(settings, { [name]: stored[name] ?? defaults[name] });
+      if (field.type === "checkbox") field.checked = settings[name];
+      else field.value = settings[name];
+      // An option that an older version had. Cameras are listed later.
+      if (field.value === "" && name !== "ownList" && name !== "camera") {
+        Object.assign(settings, { [name]: defaults[name] });
+        field.value = defaults[name];
+      }
+      return settings[name] !== before;
+    });
+  };
+  read();
   form.addEventListener("change", ({ target }) => {
     const field = /** @type {HTMLInputElement} */ (target);
     const name = /** @type {keyof Settings} */ (field.name);
+    if (!names.includes(name)) return;
     Object.assign(settings, { [name]: field.type === "checkbox" ? field.checked : field.value });
-    localStorage.setItem(KEY, JSON.stringify(settings));
+    // Another tab may have changed another setting meanwhile.
+    localStorage.setItem(KEY, JSON.stringify({ ...readStored(KEY), [name]: settings[name] }));
     onChange(name);
+  });
+  addEventListener("storage", ({ key }) => {
+    if (key === KEY || key === null) read().forEach(onChange);
   });
   return settings;
 }

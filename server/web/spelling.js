@@ -26,10 +26,14 @@ export class Spelling {
   /** @type {string[]} */
   #signs = [];
   #index = 0;
+  /** Of those that are behind: whether it was skipped. @type {boolean[]} */
+  #skipped = [];
   #probability = 0;
-  /** Since when the probability is high enough, and since when this letter is tried. */
+  /** Since when the probability is high enough. */
   #aboveSince = Infinity;
-  #begun = 0;
+  /** Milliseconds that this letter could be seen, up to the moment since when it can now; NaN while it cannot. */
+  #tried = 0;
+  #triedSince = NaN;
   /** How long a letter must be held. */
   holdMs = HOLD_MS.normal;
 
@@ -62,9 +66,8 @@ export class Spelling {
     return this.#probability;
   }
 
-  /** The letter begins, again or for the first time. @param {number} now in milliseconds */
-  begin(now) {
-    this.#begun = now;
+  /** The letter begins, again or for the first time. */
+  begin() {
     this.#forget();
   }
 
@@ -75,19 +78,52 @@ export class Spelling {
     else this.#aboveSince = Math.min(this.#aboveSince, now);
   }
 
+  /** How much of the time has been held, 0 to 1. @param {number} now */
+  held(now) {
+    return Math.min(Math.max((now - this.#aboveSince) / this.holdMs, 0), 1);
+  }
+
   /** Whether the letter has been held long enough. @param {number} now */
   isWon(now) {
     return now - this.#aboveSince >= this.holdMs;
   }
 
-  /** Milliseconds since the letter began. @param {number} now */
-  elapsed(now) {
-    return now - this.#begun;
+  /** Says whether the letter could be seen from now on: the hand is watched, and so is the page. @param {boolean} can @param {number} now */
+  watch(can, now) {
+    this.#tried = this.elapsed(now);
+    this.#triedSince = can ? now : NaN;
   }
 
-  /** Goes on to the next letter; true if that is the first one of another word. */
-  advance() {
+  /** Milliseconds that the letter could be seen since it began. @param {number} now */
+  elapsed(now) {
+    return this.#tried + (isNaN(this.#triedSince) ? 0 : now - this.#triedSince);
+  }
+
+  /** Whether a letter that is behind was skipped. @param {number} index */
+  isSkipped(index) {
+    return this.#skipped[index] ?? false;
+  }
+
+  /** Goes to a letter of a word, as an earlier visit left it. @param {string} word @param {number} index */
+  resume(word, index) {
+    const signs = spell(word, this.#labels);
+    if (!signs || !(index >= 0 && index < signs.length)) return;
+    this.#signs = signs;
+    this.restart();
+    this.#index = index;
+  }
+
+  /** Begins the word again. */
+  restart() {
     this.#forget();
+    this.#index = 0;
+    this.#skipped = [];
+  }
+
+  /** Goes on to the next letter; true if that is the first one of another word. @param {boolean} isSkip */
+  advance(isSkip = false) {
+    this.#forget();
+    this.#skipped[this.#index] = isSkip;
     this.#index += 1;
     if (this.#index < this.#signs.length) return false;
     this.#takeWord();
@@ -97,10 +133,13 @@ export class Spelling {
   #forget() {
     this.#probability = 0;
     this.#aboveSince = Infinity;
+    this.#tried = 0;
+    this.#triedSince = NaN;
   }
 
   #takeWord() {
     this.#index = 0;
+    this.#skipped = [];
     for (let tries = 0; tries < 100; tries += 1) {
       const signs = spell(this.#words(), this.#labels);
       if (signs) {
@@ -112,9 +151,12 @@ export class Spelling {
   }
 }
 
-/** Gives the words of a list one after the other, over and over. @param {string[]} list */
-export function inOrder(list) {
-  let index = -1;
+/**
+ * Gives the words of a list one after the other, over and over.
+ * @param {string[]} list @param {string} [first] The word to begin with, if it is one of them.
+ */
+export function inOrder(list, first = "") {
+  let index = Math.max(0, list.findIndex((word) => word.toLowerCase() === first.toLowerCase())) - 1;
   return () => list[(index = (index + 1) % list.length)];
 }
 

@@ -153,12 +153,23 @@ async fn a_word_is_gone_through_by_keyboard_and_the_progress_outlives_the_page()
     browser.press(Key::Enter).await;
     browser.until("a running camera", "document.body.classList.contains('running')").await;
     browser.until("focus on what comes next", &format!("{focus} === 'pause'")).await;
-    browser.press(Key::Tab).await;
-    assert_eq!(browser.text(focus).await, "skip");
+    let mut after = Vec::new();
+    while after.last().is_none_or(|last| last != "skip") {
+        browser.press(Key::Tab).await;
+        after.push(browser.text(focus).await);
+        assert!(after.len() < 4, "the button is not reached: {after:?}");
+    }
+    assert_eq!(after[0], "turn-hand");
     for index in 0..letters.len() {
         let now = "document.querySelector('#word .now > [aria-hidden]').textContent";
         assert_eq!(browser.text(now).await, letters[index..=index]);
         browser.press(Key::Enter).await;
+        // What was skipped has no tick.
+        if index + 1 < letters.len() {
+            let state =
+                browser.text(&format!("document.querySelectorAll('#word li')[{index}].className")).await;
+            assert_eq!(state, "skipped");
+        }
     }
     assert_ne!(browser.text(word).await, letters);
     browser
@@ -178,7 +189,10 @@ async fn a_word_is_gone_through_by_keyboard_and_the_progress_outlives_the_page()
 
     browser.open(&page(&server)).await;
     browser.click("[data-show=progress]").await;
-    let listed = "[...document.querySelectorAll('#chart .letter')].map((letter) => letter.textContent)";
+    browser.until("every letter", "document.querySelectorAll('#chart li').length === 26").await;
+    let listed =
+        "[...document.querySelectorAll('#chart li')].filter(({ title }) => /skipped [1-9]/.test(title))
+        .map((item) => item.querySelector('.letter').textContent)";
     let mut expected: Vec<String> = letters.chars().map(String::from).collect();
     expected.sort();
     expected.dedup();
@@ -219,12 +233,13 @@ async fn signs_of_another_model_are_won_and_have_no_picture() {
     open_and_start_with(&browser, &server, &json!({"list": "own", "ownList": "hello b", "speed": "quick"}))
         .await;
     assert_eq!(browser.text(LETTER).await, "Hello");
-    assert_eq!(browser.value("document.getElementById('no-shape').hidden").await, false);
+    let caption = "document.getElementById('shape-caption').textContent";
+    assert_eq!(browser.text(caption).await, "There is no picture of this sign.");
     browser
         .until("the first sign to be won", "document.getElementById('ring').classList.contains('won')")
         .await;
     browser.until("the next sign", &format!("{LETTER} === 'B'")).await;
-    assert_eq!(browser.value("document.getElementById('no-shape').hidden").await, true);
+    assert!(browser.text(caption).await.starts_with("Your right hand"), "{}", browser.text(caption).await);
     browser.until("what is seen", "document.getElementById('seen').textContent === 'Hello'").await;
     browser
         .until("a hint", "document.getElementById('hint').textContent.startsWith('This looks like Hello.')")
@@ -248,12 +263,13 @@ async fn a_signer_wins_letter_after_letter() {
     .await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     open_and_start_with(&browser, &server, &json!({"list": "own", "ownList": "BFILWYV"})).await;
-    let won = "Object.values(JSON.parse(localStorage.getItem('dactyl.statistics') ?? '{}')).filter(({won}) => won).length";
+    let won = "Object.values(JSON.parse(localStorage.getItem('dactyl.statistics') ?? '{}').letters ?? {}).filter(({won}) => won).length";
     for wanted in 1..=5 {
         browser.until("another letter won", &format!("{won} >= {wanted}")).await;
     }
     browser.click("[data-show=progress]").await;
-    let seconds = "[...document.querySelectorAll('#chart .share')].map((share) => share.textContent)";
+    let seconds =
+        "[...document.querySelectorAll('#chart .share')].map((share) => share.textContent).filter(Boolean)";
     let seconds = browser.value(seconds).await;
     println!("won after {seconds}");
     server.stop().await;

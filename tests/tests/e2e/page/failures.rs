@@ -86,12 +86,15 @@ async fn a_dark_room_an_empty_one_and_one_that_is_too_large_are_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_that_fills_is_said_and_then_no_more() {
+async fn a_window_that_fills_is_said_in_the_ring_and_then_no_more() {
     let Some(clip) = clip::person() else { return };
     let server = Server::start().await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open_and_start(&page(server.address)).await;
-    browser.until_notice(" of 32 pictures").await;
+    let is_filling = "document.getElementById('ring').classList.contains('warming')";
+    let watching = "document.getElementById('ring-state').textContent === 'watching…'";
+    browser.until("a window that fills", &format!("{is_filling} && {watching}")).await;
+    browser.until("a full window", &format!("!{is_filling} && !({watching})")).await;
     browser.until_no_notice().await;
     server.stop().await;
 }

@@ -61,15 +61,15 @@ async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
             ),
         )
         .await;
-        let gap = |name: &str, index: usize| seen[name][index].as_f64().unwrap_or(f64::NAN);
+        let gap = |name: &str, index: usize| seen[name][index].as_f64();
         for (index, [a, b]) in touch.iter().enumerate() {
-            if !(gap("touch", index).abs() <= TOUCHING) {
-                wrong.push(format!("{letter}: {a} does not touch {b}: {}", gap("touch", index)));
+            if gap("touch", index).is_none_or(|gap| gap.abs() > TOUCHING) {
+                wrong.push(format!("{letter}: {a} does not touch {b}: {:?}", gap("touch", index)));
             }
         }
         for (index, [a, b]) in apart.iter().enumerate() {
-            if !(gap("apart", index) >= APART) {
-                wrong.push(format!("{letter}: {a} is too near to {b}: {}", gap("apart", index)));
+            if gap("apart", index).is_none_or(|gap| gap < APART) {
+                wrong.push(format!("{letter}: {a} is too near to {b}: {:?}", gap("apart", index)));
             }
         }
         for (index, [site, part]) in shows.iter().enumerate() {

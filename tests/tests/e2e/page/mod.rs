@@ -12,3 +12,4 @@ mod hints;
 mod model;
 mod modules;
 mod sending;
+mod visits;

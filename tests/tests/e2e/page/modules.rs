@@ -63,13 +63,25 @@ async fn hands_are_compared_and_words_spelled_as_they_should_be() {
         const drawn = Array.from({ length: 100 }, random);
         const held = new Spelling(labels, inOrder(['a']));
         held.holdMs = 500;
-        held.begin(1000);
-        const wins = [];
+        held.begin();
+        const wins = [], shares = [];
         for (const [now, probability] of [[1100, .9], [1500, .7], [1550, .2], [1600, .9], [2000, .9], [2099, .9], [2100, .9]]) {
             held.see(probability, now);
             wins.push(held.isWon(now));
+            shares.push(held.held(now));
         }
-        return { seen, hello: spell('HELLO', labels), none: spell('hellox', labels) ?? null, wins,
+        // The clock runs while the letter can be seen.
+        held.begin();
+        held.watch(true, 1000);
+        held.watch(false, 1500);
+        held.watch(true, 4000);
+        const tried = held.elapsed(4250);
+        const again = new Spelling(labels, inOrder(['cab', 'b']));
+        again.advance(true);
+        again.advance();
+        const skipped = [0, 1].map((index) => again.isSkipped(index));
+        again.restart();
+        return { shares, tried, skipped, restarted: again.letter + again.isSkipped(0), seen, hello: spell('HELLO', labels), none: spell('hellox', labels) ?? null, wins,
             repeats: drawn.some((word, index) => word === drawn[index + 1]), all: new Set(drawn).size,
             unknown: new Spelling(labels, () => 'xyz').letter };";
     let seen = run(&browser, spelling).await;
@@ -78,6 +90,9 @@ async fn hands_are_compared_and_words_spelled_as_they_should_be() {
     assert_eq!((&seen["hello"], &seen["none"]), (&json!(["Hello"]), &Value::Null));
     assert_eq!((&seen["repeats"], &seen["all"]), (&json!(false), &json!(3)));
     assert_eq!(seen["unknown"], "A");
+    assert_eq!(seen["shares"], json!([0, 0.8, 0, 0, 0.8, 0.998, 1]));
+    assert_eq!((&seen["tried"], &seen["skipped"]), (&json!(750), &json!([true, false])));
+    assert_eq!(seen["restarted"], "Cfalse");
     // Half a second without a break.
     assert_eq!(seen["wins"], json!([false, false, false, false, false, false, true]));
     server.stop().await;
@@ -125,7 +140,7 @@ async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_
         };
         view.begin();
         await win();
-        view.begin(); // Repeat
+        view.begin(); // another speed
         await after(1200);
         await win();
         view.renew(); // another list
@@ -133,7 +148,87 @@ async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_
         await win();
         await after(1200);
         return practised;";
-    // The last one is let run out.
-    assert_eq!(run(&browser, win).await, json!(["A", "A", "A", "B"]));
+    // Every win asks for the next letter at once; no timer of an earlier one leaves a letter.
+    assert_eq!(run(&browser, win).await, json!(["A", "B", "B", "C", "A", "B"]));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrated() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let win = "
+        const { PracticeView } = await import('/web/practice.js');
+        const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        const ring = document.getElementById('ring');
+        const letter = () => document.getElementById('letter').textContent;
+        const practised = [], won = [];
+        const client = { practise: (letter) => practised.push(letter) };
+        const settings = { speed: 'normal', list: 'alphabet', ownList: '', hand: 'right', mirrored: false, view: 'picture' };
+        const statistics = { won: (letter, seconds) => won.push([letter, seconds > 0.5 && seconds < 5]), skipped() {} };
+        const view = new PracticeView({ client, settings, statistics, labels: ['A', 'B', 'C'] });
+        view.begin();
+        await after(300);
+        view.status({ status: 'warming', filled: 3, window: 32 });
+        const warming = document.getElementById('ring-state').textContent;
+        view.status({ status: 'ready', filled: 0, window: 0 });
+        view.feedback({ letter: 'B', probability: 0.1 });
+        const other = document.getElementById('ring-state').textContent;
+        view.feedback({ letter: 'A', probability: 0.95 });
+        await after(300);
+        view.analysed();
+        const half = Number(ring.style.getPropertyValue('--held'));
+        await after(400);
+        view.analysed();
+        const celebrating = [ring.classList.contains('won'), letter(), practised.join('')];
+        // The next letter may be there already.
+        view.feedback({ letter: 'B', probability: 0.9 });
+        await after(1000);
+        const next = [ring.classList.contains('won'), letter()];
+        view.analysed();
+        return { warming, other, half, celebrating, next, won, second: [ring.classList.contains('won'), practised.join('')] };";
+    let seen = run(&browser, win).await;
+    assert_eq!((&seen["warming"], &seen["other"]), (&json!("watching…"), &json!("seen: B")));
+    assert!(seen["half"].as_f64().is_some_and(|share| (30.0..95.0).contains(&share)), "{seen}");
+    assert_eq!(seen["celebrating"], json!([true, "A", "AB"]), "{seen}");
+    assert_eq!(seen["next"], json!([false, "B"]), "{seen}");
+    assert_eq!(seen["second"], json!([true, "ABC"]), "{seen}");
+    assert_eq!(seen["won"][0], json!(["A", true]), "{seen}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_the_median_of_the_newest_times_and_comes_back_from_a_file() {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let keep = "
+        const { Statistics, median, trend } = await import('/web/statistics.js');
+        localStorage.setItem('dactyl.statistics', JSON.stringify({ Q: { won: 2, skipped: 1, seconds: 9 }, X: 'no', R: null }));
+        const old = new Statistics().letters.Q;
+        const statistics = new Statistics();
+        for (const seconds of [9, 9, 8, 8, 8, 4, 4, 4, 2, 2, 2, 2]) statistics.won('A', seconds);
+        statistics.skipped('B');
+        const file = await statistics.export().text();
+        const before = JSON.stringify(statistics.letters), { recent } = statistics.letters.A;
+        statistics.erase();
+        const erased = [Object.keys(statistics.letters).length, statistics.week];
+        const bad = ['', '[]', '{}', 'null', '{\"letters\": 3}'].map((text) => statistics.import(text));
+        const good = [statistics.import(file), statistics.import(file)];
+        const same = JSON.stringify(statistics.letters) === before;
+        return { old, recent, erased, bad, good, same, week: statistics.week, median: median([3, 1, 2, 10]),
+            trends: [trend(recent), trend([2, 2, 4, 4]), trend([2, 2, 2, 2]), trend([9, 1])],
+            weakest: statistics.weakest(['A', 'B', 'C'], 2) };";
+    let seen = run(&browser, keep).await;
+    assert_eq!(seen["old"], json!({"won": 2, "skipped": 1, "recent": [4.5], "last": ""}), "{seen}");
+    assert_eq!(seen["recent"], json!([8, 8, 8, 4, 4, 4, 2, 2, 2, 2]));
+    assert_eq!(seen["erased"], json!([0, {"today": 0, "days": 0}]));
+    assert_eq!(seen["bad"], json!([false, false, false, false, false]));
+    assert_eq!((&seen["good"], &seen["same"]), (&json!([true, true]), &json!(true)), "{seen}");
+    assert_eq!(seen["week"], json!({"today": 12, "days": 1}));
+    assert_eq!(seen["median"], json!(2.5));
+    assert_eq!(seen["trends"], json!(["quicker", "slower", "steady", "steady"]));
+    assert_eq!(seen["weakest"], json!(["B", "C"]));
     server.stop().await;
 }

@@ -21,6 +21,7 @@ async fn the_page_asks_nobody_but_its_server_and_breaks_no_policy() {
     server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > 5.0).await;
     for view in ["explore", "progress", "practise"] {
         browser.click(&format!("[data-show={view}]")).await;
+        browser.until("the view", &format!("document.body.dataset.view === {view:?}")).await;
     }
     let loaded = "performance.getEntriesByType('resource').map(({ name }) => name)";
     let loaded: Vec<String> = serde_json::from_value(browser.value(loaded).await).expect("addresses");
