@@ -3,6 +3,7 @@
 # make bench   this machine's figures beside MediaPipe's; BENCHMARKS.md says what BENCH="..." has to hold
 # make bench-page  time to the practice page's first paint, and the work that it does while it sends
 # make plugins the GStreamer plugin alone
+# make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -11,7 +12,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page plugins clean system system-test
+.PHONY: run test bench bench-page plugins keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -40,6 +41,9 @@ bench-page: system-test
 plugins: system
 	$(BUILD)
 	@echo "export GST_PLUGIN_PATH=$(abspath $(TARGET))/release"
+
+keys:
+	cargo run --package dactyl-config --example write_keys
 
 clean:
 	cargo clean

@@ -1,253 +1,313 @@
-//! Every key and what it may be set to: the one place where ranges are written.
+//! Every key of the configuration: name, type, default, range and meaning, each declared here and nowhere else.
+//!
+//! The structs of [`Config`], [`KEYS`] with its ranges and its nearest names, `default.toml`, the tables of
+//! `docs/configuration.md`, the help of the command line and the properties of the elements are made from it. After a
+//! change, `make keys` writes the two files anew.
 
-use std::{fmt, ops::RangeInclusive};
+use std::sync::LazyLock;
 
-use crate::schema::{Features, LogFormat, Output, Part, PayloadFormat, Profile, ThrottleClock, TrackerClock};
+use serde::{Deserialize, Serialize};
 
-/// One parameter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Key {
-    /// Section and name, for example `feedback.min_change`.
-    pub path: &'static str,
-    /// What it may be set to.
-    pub values: Values,
-}
+use crate::declaration::{Choice, Declaration, Key, Setting};
 
-/// What a parameter may be set to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Values {
-    /// Any text.
-    Text,
-    /// A whole number within bounds, both included.
-    Integer(i64, i64),
-    /// A number within bounds, both included.
-    Number(f64, f64),
-    /// `true` or `false`.
-    Switch,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A list of any texts.
-    Texts,
-    /// A list of these words.
-    Choices(&'static [&'static str]),
-}
-
-/// Every parameter, in the order of `default.toml`.
-pub const KEYS: &[Key] = &[
-    key("server.listen", Values::Text),
-    key("server.max_sessions", Values::Integer(1, 10_000)),
-    key("server.max_connections", Values::Integer(16, 1_000_000)),
-    key("server.max_connections_per_client", Values::Integer(0, 1_000_000)),
-    key("server.header_timeout_s", Values::Integer(1, 3600)),
-    key("server.allowed_origins", Values::Texts),
-    key("server.max_message_bytes", Values::Integer(1024, 16_777_216)),
-    key("server.transport_max_bytes", Values::Integer(65_536, 268_435_456)),
-    key("server.max_pixels", Values::Integer(1, 100_000_000)),
-    key("server.max_scans", Values::Integer(1, 1000)),
-    key("server.max_fps", Values::Integer(1, 1000)),
-    key("server.max_bad_messages", Values::Integer(1, 1_000_000)),
-    key("server.idle_timeout_s", Values::Integer(0, 86_400)),
-    key("server.ping_interval_s", Values::Integer(1, 3600)),
-    key("server.ping_timeout_s", Values::Integer(2, 3600)),
-    key("server.slow_client_timeout_s", Values::Integer(1, 3600)),
-    key("server.shutdown_timeout_ms", Values::Integer(100, 60_000)),
-    key("tls.certificate", Values::Text),
-    key("tls.key", Values::Text),
-    key("pipeline.name", Values::Text),
-    key("pipeline.directory", Values::Text),
-    key("pipeline.allowed", Values::Texts),
-    key("inference.slots", Values::Integer(0, 1024)),
-    key("inference.niceness", Values::Integer(0, 19)),
-    key("inference.runtime", Values::Text),
-    key("models.directory", Values::Text),
-    key("holistic.profile", Values::Choice(Profile::NAMES)),
-    key("holistic.parts", Values::Choices(Part::NAMES)),
-    key("holistic.min_detection_confidence", Values::Number(0.0, 1.0)),
-    key("holistic.min_tracking_confidence", Values::Number(0.0, 1.0)),
-    key("holistic.clock", Values::Choice(TrackerClock::NAMES)),
-    key("holistic.post_messages", Values::Switch),
-    key("letters.model", Values::Text),
-    key("letters.window", Values::Integer(1, 1024)),
-    key("letters.features", Values::Choice(Features::NAMES)),
-    key("letters.labels", Values::Texts),
-    key("letters.output", Values::Choice(Output::NAMES)),
-    key("letters.nothing_share", Values::Number(0.0, 1.0)),
-    key("letters.post_messages", Values::Switch),
-    key("smoothing.history", Values::Integer(1, 1000)),
-    key("feedback.min_interval_ms", Values::Integer(0, 60_000)),
-    key("feedback.min_change", Values::Number(0.0, 1.0)),
-    key("feedback.on_reset", Values::Switch),
-    key("feedback.format", Values::Choice(PayloadFormat::NAMES)),
-    key("feedback.clock", Values::Choice(ThrottleClock::NAMES)),
-    key("log.level", Values::Text),
-    key("log.format", Values::Choice(LogFormat::NAMES)),
-];
-
-const fn key(path: &'static str, values: Values) -> Key {
-    Key { path, values }
-}
-
-impl Key {
-    /// The key of that path.
-    pub fn find(path: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.path == path)
-    }
-
-    /// The known path that looks most like `path`: of the same section if `path` names one that exists.
-    pub fn nearest(path: &str) -> &'static str {
-        let section = path.split_once('.').map(|(section, _)| section);
-        let same_section = |key: &&Key| section == key.path.split_once('.').map(|(section, _)| section);
-        let any = KEYS.iter().any(|key| same_section(&key));
-        KEYS.iter()
-            .filter(|key| !any || same_section(key))
-            .map(|key| (strsim::normalized_damerau_levenshtein(path, key.path), key.path))
-            .fold((-1.0, ""), |best, next| if next.0 > best.0 { next } else { best })
-            .1
-    }
-
-    /// Bounds of a whole number; `None` for anything else.
-    pub const fn integer_range(&self) -> Option<RangeInclusive<i64>> {
-        match self.values {
-            Values::Integer(least, most) => Some(least..=most),
-            _ => None,
+/// Declares sections of keys: `name: type = default, what it may be set to;`.
+///
+/// The first line of a key's comment is one whole sentence that can stand alone; more may follow it after an empty line.
+macro_rules! sections {
+    ($(
+        $(#[doc = $section_doc:literal])+
+        $section:ident: $Section:ident {
+            $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr $(, $allowed:expr)?;)+
         }
-    }
+    )+) => {
+        /// The whole configuration.
+        #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Config { $($(#[doc = $section_doc])+ pub $section: $Section,)+ }
 
-    /// Bounds of a number with a fraction; `None` for anything else.
-    pub const fn number_range(&self) -> Option<RangeInclusive<f64>> {
-        match self.values {
-            Values::Number(least, most) => Some(least..=most),
-            _ => None,
-        }
-    }
-}
-
-impl Values {
-    /// `value` in the form that the typed configuration reads (`1` for a number with a fraction becomes `1.0`), or
-    /// `None` if it is not of this kind or out of range.
-    pub(crate) fn accept(&self, value: &toml::Value) -> Option<toml::Value> {
-        let is_text = toml::Value::is_str;
-        let is_one_of =
-            |names: &[&str], value: &toml::Value| value.as_str().is_some_and(|text| names.contains(&text));
-        let fits = match self {
-            Self::Text => is_text(value),
-            Self::Integer(least, most) => {
-                value.as_integer().is_some_and(|number| (*least..=*most).contains(&number))
-            }
-            Self::Number(least, most) => {
-                let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64))?;
-                return (*least..=*most).contains(&number).then_some(toml::Value::Float(number));
-            }
-            Self::Switch => value.is_bool(),
-            Self::Choice(names) => is_one_of(names, value),
-            Self::Texts => value.as_array().is_some_and(|list| list.iter().all(is_text)),
-            Self::Choices(names) => {
-                value.as_array().is_some_and(|list| list.iter().all(|item| is_one_of(names, item)))
-            }
-        };
-        fits.then(|| value.clone())
-    }
-
-    /// Reads a value as it is written in an environment variable or on the command line: texts without quotes, lists
-    /// in TOML's form or separated by commas. What does not look like this kind of value comes back as text, for
-    /// [`accept`](Self::accept) to refuse.
-    pub(crate) fn read(&self, text: &str) -> toml::Value {
-        let trimmed = text.trim();
-        let as_text = || toml::Value::String(text.to_owned());
-        match self {
-            Self::Text | Self::Choice(_) => as_text(),
-            Self::Integer(..) => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Integer),
-            Self::Number(..) => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Float),
-            Self::Switch => trimmed.parse().map_or_else(|_| as_text(), toml::Value::Boolean),
-            Self::Texts | Self::Choices(_) if trimmed.starts_with('[') => {
-                let list = toml::de::ValueDeserializer::parse(trimmed)
-                    .and_then(<toml::Value as serde::Deserialize>::deserialize);
-                list.unwrap_or_else(|_| as_text())
-            }
-            Self::Texts | Self::Choices(_) => trimmed
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(|item| toml::Value::String(item.to_owned()))
-                .collect::<Vec<_>>()
-                .into(),
-        }
-    }
-}
-
-impl fmt::Display for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words =
-            |names: &[&str]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        match self {
-            Self::Text => f.write_str("a text"),
-            Self::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
-            Self::Number(least, most) => write!(f, "a number from {least:?} to {most:?}"),
-            Self::Switch => f.write_str("true or false"),
-            Self::Choice(names) => write!(f, "one of {}", words(names)),
-            Self::Texts => f.write_str("a list of texts"),
-            Self::Choices(names) => write!(f, "a list of {}", words(names)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::DEFAULT_TOML;
-
-    #[test]
-    fn the_table_names_exactly_the_keys_of_the_defaults_in_their_order() {
-        let mut section = "";
-        let mut written = Vec::new();
-        for line in DEFAULT_TOML.lines() {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']');
-            } else if let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
-                written.push(format!("{section}.{name}"));
+        impl Config {
+            /// The values of `default.toml`.
+            pub fn builtin() -> Self {
+                Self { $($section: $Section { $($name: Setting::new($section::$name().default),)+ },)+ }
             }
         }
-        assert_eq!(written, KEYS.iter().map(|key| key.path).collect::<Vec<_>>());
-    }
 
-    #[test]
-    fn the_comment_above_each_default_gives_the_bounds_of_the_table() {
-        let mut comment = String::new();
-        let mut section = "";
-        for line in DEFAULT_TOML.lines() {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']');
-                comment.clear();
-            } else if let Some(text) = line.strip_prefix('#') {
-                comment.push_str(text);
-            } else if let Some((name, _)) = line.split_once(" = ") {
-                assert!(!comment.is_empty(), "{section}.{name} has no comment");
-                let key = Key::find(&format!("{section}.{name}")).unwrap();
-                let wanted: Vec<String> = match key.values {
-                    Values::Integer(least, most) => vec![least.to_string(), most.to_string()],
-                    Values::Number(least, most) => vec![format!("{least:?}"), format!("{most:?}")],
-                    Values::Choice(names) | Values::Choices(names) => {
-                        names.iter().map(|name| format!("{name:?}")).collect()
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $Section { $($(#[doc = $doc])+ pub $name: $type,)+ }
+
+            $(#[doc = $section_doc])+
+            pub mod $section {
+                use super::*;
+
+                $(
+                    $(#[doc = $doc])+
+                    pub const fn $name() -> Declaration<$type> {
+                        Declaration {
+                            path: concat!(stringify!($section), ".", stringify!($name)),
+                            text: concat!($($doc, "\n"),+),
+                            default: $default,
+                            allowed: ($($allowed)?),
+                            of: |config| &config.$section.$name,
+                        }
                     }
-                    Values::Text | Values::Texts | Values::Switch => Vec::new(),
-                };
-                for bound in wanted {
-                    let spaced = comment.replace([',', ';', '(', ')'], " ");
-                    let tokens: Vec<&str> =
-                        spaced.split_whitespace().map(|word| word.trim_end_matches('.')).collect();
-                    let found =
-                        tokens.contains(&bound.as_str()) || tokens.contains(&bound.trim_end_matches(".0"));
-                    assert!(found, "{}: the comment does not give {bound}: {comment}", key.path);
-                }
-                comment.clear();
+                )+
+            }
+        )+
+
+        /// Every key, in the order of `default.toml`.
+        pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| vec![$($($section::$name().into(),)+)+]);
+
+        /// Every section and what it is about, in the order of `default.toml`.
+        pub const SECTIONS: &[(&str, &str)] = &[$((stringify!($section), concat!($($section_doc, "\n"),+)),)+];
+    };
+}
+
+/// Declares the values of a key that has only these, with what each one means. The type is an enumeration of GLib too,
+/// by the name behind it, so that it can be the type of an element's property.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident, $glib_name:literal { $($variant:ident = $text:literal, $meaning:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+        #[cfg_attr(feature = "glib", derive(glib::Enum), enum_type(name = $glib_name))]
+        pub enum $name {
+            $(
+                #[doc = $meaning]
+                #[serde(rename = $text)]
+                #[cfg_attr(feature = "glib", enum_value(name = $meaning, nick = $text))]
+                $variant,
+            )+
+        }
+
+        impl Choice for $name {
+            const WORDS: &'static [(&'static str, &'static str)] = &[$(($text, $meaning)),+];
+
+            fn word(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
             }
         }
+    };
+}
+
+sections! {
+    /// Sockets and their limits.
+    server: Server {
+        /// Address of the WebSocket and of the HTTP pages; port 0 takes a free one.
+        listen: String = "127.0.0.1:8080", "host:port";
+        /// Sessions at the same time; more get HTTP 503 before the upgrade.
+        max_sessions: u32 = 64, 1..=10_000;
+        /// Connections at the same time, sessions included; more are closed at once. More than `max_sessions`.
+        max_connections: u32 = 4096, 16..=1_000_000;
+        /// Connections of one address at the same time; 0 means as many as there are.
+        ///
+        /// 0 is right where a whole school comes from one address. Of IPv6 the network of 64 bits counts as an address.
+        max_connections_per_client: u32 = 0, 0..=1_000_000;
+        /// Seconds for a TLS handshake, and for a whole request to come.
+        ///
+        /// They are counted from the connection's beginning or from the answer to the request before.
+        header_timeout_s: u32 = 10, 1..=3600;
+        /// Web origins besides the server's own that may open a WebSocket, such as `"https://learn.example.org"`.
+        ///
+        /// `"null"` is that of sandboxed pages and local files. There are no wildcards. Native clients send no origin
+        /// and are always let in.
+        allowed_origins: Vec<String> = &[], "scheme://host, scheme://host:port, or null";
+        /// Largest message that is read as one, in bytes; a larger one is answered with an error.
+        max_message_bytes: u32 = 2_097_152, 1024..=16_777_216;
+        /// Largest message that is taken at all, in bytes; a larger one closes the socket with 1009.
+        transport_max_bytes: u32 = 4_194_304, 65_536..=268_435_456;
+        /// Largest picture, width times height in pixels, as the header of the JPEG says.
+        max_pixels: u32 = 2_073_600, 1..=100_000_000;
+        /// Scans of one JPEG; a progressive picture of thousands of scans would hold a core for seconds.
+        max_scans: u32 = 64, 1..=1000;
+        /// Frames per second and session that are looked at, and letters likewise; more count as bad messages.
+        max_fps: u32 = 120, 1..=1000;
+        /// Bad messages without an analysed frame or a letter between them that close the socket with 1008.
+        max_bad_messages: u32 = 50, 1..=1_000_000;
+        /// Seconds without any frame or letter after which a session is closed with 1000; 0 means never.
+        idle_timeout_s: u32 = 300, 0..=86_400;
+        /// Seconds between two pings to a client.
+        ping_interval_s: u32 = 5, 1..=3600;
+        /// Seconds without a message or a pong after which a client is freed; more than `ping_interval_s`.
+        ping_timeout_s: u32 = 10, 2..=3600;
+        /// Seconds after which a client is closed that takes no answer, or answers no ping: it does not read.
+        slow_client_timeout_s: u32 = 10, 1..=3600;
+        /// Milliseconds that open sockets have to close on ctrl-C or SIGTERM.
+        shutdown_timeout_ms: u32 = 4000, 100..=60_000;
     }
 
-    #[test]
-    fn the_nearest_key_is_of_the_section_that_was_named() {
-        assert_eq!(Key::nearest("feedback.min_interval"), "feedback.min_interval_ms");
-        assert_eq!(Key::nearest("smothing.history"), "smoothing.history");
-        assert_eq!(Key::nearest("listen"), "server.listen");
+    /// Whether the server speaks TLS itself.
+    tls: Tls {
+        /// Certificate chain for `https://` and `wss://`, a PEM file; empty means plain HTTP.
+        certificate: String = "", "a file";
+        /// Private key of that certificate, a PEM file; empty means plain HTTP.
+        key: String = "", "a file";
+    }
+
+    /// Which pipeline a session runs.
+    pipeline: Pipeline {
+        /// Pipeline that sessions run: the name of its file without `.toml`.
+        name: String = "recognise", "a name";
+        /// Folder of pipeline files.
+        directory: String = "pipelines", "a folder";
+        /// Pipelines that a client may ask for with `?pipeline=NAME`, besides the one that sessions run.
+        allowed: Vec<String> = &[], "names";
+    }
+
+    /// How much is analysed at once, and with what.
+    inference: Inference {
+        /// Frames analysed at the same time, by all sessions together; 0 means as many as there are cores.
+        ///
+        /// Never more than the cores that this process may use.
+        slots: u32 = 0, 0..=1024;
+        /// Unix niceness of the analysing threads, so that sockets and decoders on the same cores go first.
+        ///
+        /// A new letter is then answered at once under load too. With 0 they do not give way.
+        niceness: u32 = 5, 0..=19;
+        /// Shared library of ONNX Runtime; empty means the one that set-up unpacked into `models.directory`.
+        runtime: String = "", "a file";
+    }
+
+    /// The networks of the tracker.
+    models: Models {
+        /// Folder of the fetched and imported networks.
+        directory: String = ".cache/models", "a folder";
+    }
+
+    /// The tracker, element `holistic-keypoints`.
+    holistic: Holistic {
+        /// What matters more: MediaPipe's landmarks, or time.
+        ///
+        /// How the two differ stands in `models/README.md`.
+        profile: Profile = Profile::Exact;
+        /// Networks that run; keypoints of parts left out are NaN, and `pose` may not be left out.
+        parts: Vec<Part> = &[Part::Pose, Part::Hands, Part::Face];
+        /// Score from which a detected person counts.
+        min_detection_confidence: f32 = 0.5, 0.0..=1.0;
+        /// Presence of the pose from which a tracked person is still followed.
+        min_tracking_confidence: f32 = 0.5, 0.0..=1.0;
+        /// Time that the smoothing filters live in.
+        clock: TrackerClock = TrackerClock::Pts;
+        /// Whether each frame posts an element message with the parts seen and their landmarks.
+        post_messages: bool = false;
+    }
+
+    /// The classifier and its window of frames, element `lstm-classifier`.
+    letters: Letters {
+        /// Letter model, an ONNX file; the default one is part of the program.
+        model: String = "models/weights/letters.onnx", "a file";
+        /// Number of frames in the rolling buffer; the model's own metadata wins, and a mismatch is an error.
+        window: u32 = 32, 1..=1024;
+        /// What a row of the model's input holds, for a model without metadata.
+        features: Features = Features::Auto;
+        /// Labels in the order of the model's outputs, for a model without metadata.
+        labels: Vec<String> = &[], "texts";
+        /// What the model gives out, for a model without metadata.
+        output: Output = Output::Auto;
+        /// Share of the window's frames without a hand above which the answer is nothing.
+        nothing_share: f32 = 0.5, 0.0..=1.0;
+        /// Whether each frame posts an element message with the window's fill and the best classes.
+        post_messages: bool = false;
+    }
+
+    /// The mean over the last distributions, element `temporal-smoother`.
+    smoothing: Smoothing {
+        /// Number of distributions that are averaged; 1 passes each one on as it is.
+        history: u32 = 5, 1..=1000;
+    }
+
+    /// When a result is worth a message, element `feedback-throttle`.
+    feedback: Feedback {
+        /// Least time between two payloads in milliseconds; 0 means none.
+        min_interval_ms: u32 = 80, 0..=60_000;
+        /// Change of the target's probability above which a result is worth a payload; with 0 every result is.
+        min_change: f32 = 0.03, 0.0..=1.0;
+        /// Whether a letter-target event is answered with a payload of 0 % at once.
+        ///
+        /// The server sends that event with every new letter.
+        on_reset: bool = true;
+        /// What a payload looks like.
+        ///
+        /// The server needs `json`, and the pipelines that ship set it.
+        format: PayloadFormat = PayloadFormat::Json;
+        /// Time in which min-interval is counted.
+        clock: ThrottleClock = ThrottleClock::RunningTime;
+    }
+
+    /// What is logged and how.
+    log: Log {
+        /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,dactyl::session=debug`.
+        level: String = "info", "a level or a filter";
+        /// Form of a log line.
+        format: LogFormat = LogFormat::Text;
+    }
+}
+
+choice! {
+    /// What matters more to the tracker.
+    Profile, "GstDactylTrackerProfile" {
+        Exact = "exact", "MediaPipe's landmarks";
+        Fast = "fast", "Nearly the same landmarks in two thirds to three quarters of the time";
+    }
+}
+
+choice! {
+    /// A group of networks of the tracker.
+    Part, "GstDactylPart" {
+        Pose = "pose", "Body, 33 landmarks; the other two depend on it";
+        Hands = "hands", "Both hands, 21 landmarks each";
+        Face = "face", "Face, 468 landmarks";
+    }
+}
+
+choice! {
+    /// Time base of the tracker's filters.
+    TrackerClock, "GstDactylTrackerClock" {
+        Pts = "pts", "Presentation time of the frame";
+        Fixed = "fixed", "33.333 ms a frame, as MediaPipe's Python";
+    }
+}
+
+choice! {
+    /// Layout of a classifier's input rows.
+    Features, "GstDactylFeatures" {
+        Auto = "auto", "As the model's metadata says";
+        Hand1 = "hand-1", "Shape and movement of the signing hand";
+        Holistic1662 = "holistic-1662", "Pose 33x4, face 468x3, left hand 21x3, right hand 21x3";
+    }
+}
+
+choice! {
+    /// What a classifier's output means.
+    Output, "GstDactylClassifierOutput" {
+        Auto = "auto", "As the model's metadata says";
+        Probabilities = "probabilities", "Probabilities that sum to one";
+        Logits = "logits", "Logits, to be put through a softmax";
+    }
+}
+
+choice! {
+    /// Form of a payload.
+    PayloadFormat, "GstDactylPayloadFormat" {
+        Json = "json", "One JSON object";
+        JsonLines = "json-lines", "One JSON object and a line end";
+        Letter = "letter", "The letter alone";
+    }
+}
+
+choice! {
+    /// Time base of the throttle.
+    ThrottleClock, "GstDactylThrottleClock" {
+        RunningTime = "running-time", "Running time at which a result arrives (live)";
+        Pts = "pts", "Presentation time of the frame (files)";
+    }
+}
+
+choice! {
+    /// Form of a log line.
+    LogFormat, "GstDactylLogFormat" {
+        Text = "text", "A line for people";
+        Json = "json", "One JSON object a line";
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{Config, DEFAULT_TOML, WebOrigin, keys::Key};
+use crate::{Config, KEYS, Key, WebOrigin};
 
 /// Prefix of the environment variables that set a key: `DACTYL_SECTION__KEY`.
 const PREFIX: &str = "DACTYL_";
@@ -182,14 +182,8 @@ impl Loader {
     /// range, or two values that contradict each other.
     pub fn load(self) -> Result<Loaded, ConfigError> {
         let mut values = Values::default();
-        let built_in: toml::Table = toml::from_str(DEFAULT_TOML).map_err(|error| ConfigError::Syntax {
-            origin: Origin::BuiltIn,
-            cause: error.message().to_owned(),
-        })?;
-        for (section, table) in built_in {
-            for (name, value) in table.as_table().into_iter().flatten() {
-                values.set(&format!("{section}.{name}"), value, Origin::BuiltIn)?;
-            }
+        for key in KEYS.iter() {
+            values.set(key.path, &key.default, Origin::BuiltIn)?;
         }
         let mut files = Vec::new();
         for layer in self.layers {
@@ -244,7 +238,7 @@ impl Values {
             let DeValue::Table(table) = entry.get_ref() else {
                 return Err(unknown(section.get_ref(), origin));
             };
-            if !crate::KEYS.iter().any(|key| key.path.split('.').next() == Some(section.get_ref())) {
+            if !KEYS.iter().any(|key| key.section_and_name().0 == section.get_ref()) {
                 let first = table.iter().next().map(|(name, _)| name.get_ref().as_ref()).unwrap_or_default();
                 return Err(unknown(&format!("{}.{first}", section.get_ref()), origin));
             }

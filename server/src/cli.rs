@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueHint};
-use dactyl_config::{Config, ConfigError, Key, Loaded, Loader};
+use dactyl_config::{ConfigError, Key, Loaded, Loader, Values};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -193,10 +193,24 @@ struct Flag {
     name: &'static str,
     key: &'static str,
     value: &'static str,
-    help: &'static str,
 }
 
 impl Flag {
+    /// What the key means, its default and its environment variable.
+    fn help(&self) -> String {
+        let Some(key) = Key::find(self.key) else { return String::new() };
+        let default = key.default.as_str().map_or_else(|| key.default.to_string(), str::to_owned);
+        let default = if default.is_empty() { "none" } else { &default };
+        let sentence = key.sentence().trim_end_matches('.').replace('`', "");
+        let words = match key.values {
+            Values::Choice(words) => {
+                format!(": {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or "))
+            }
+            _ => String::new(),
+        };
+        format!("{sentence}{words} [default: {default}] [env: {}]", self.variable())
+    }
+
     /// The environment variable of the same parameter.
     fn variable(&self) -> String {
         format!("DACTYL_{}", self.key.to_ascii_uppercase().replace('.', "__"))
@@ -211,57 +225,17 @@ impl Flag {
 }
 
 const FLAGS: &[Flag] = &[
-    Flag {
-        name: "listen",
-        key: "server.listen",
-        value: "HOST:PORT",
-        help: "Address of the WebSocket and of the page; port 0 takes a free one",
-    },
-    Flag {
-        name: "max-sessions",
-        key: "server.max_sessions",
-        value: "NUMBER",
-        help: "Sessions at the same time; more get HTTP 503",
-    },
-    Flag {
-        name: "tls-certificate",
-        key: "tls.certificate",
-        value: "FILE",
-        help: "Certificate chain for https:// and wss://, a PEM file",
-    },
-    Flag {
-        name: "tls-key",
-        key: "tls.key",
-        value: "FILE",
-        help: "Private key of that certificate, a PEM file",
-    },
-    Flag {
-        name: "pipeline",
-        key: "pipeline.name",
-        value: "NAME",
-        help: "Pipeline file that sessions run, without its .toml",
-    },
-    Flag { name: "pipelines", key: "pipeline.directory", value: "DIR", help: "Folder of pipeline files" },
-    Flag {
-        name: "slots",
-        key: "inference.slots",
-        value: "NUMBER",
-        help: "Frames analysed at the same time; 0 = as many as there are cores",
-    },
-    Flag {
-        name: "models",
-        key: "models.directory",
-        value: "DIR",
-        help: "Folder of the fetched and imported networks",
-    },
-    Flag { name: "model", key: "letters.model", value: "FILE", help: "Letter model, an ONNX file" },
-    Flag {
-        name: "log-level",
-        key: "log.level",
-        value: "LEVEL",
-        help: "What is logged: error, warn, info, debug, trace, or a filter such as info,dactyl::session=debug",
-    },
-    Flag { name: "log-format", key: "log.format", value: "FORMAT", help: "Form of a log line: text or json" },
+    Flag { name: "listen", key: "server.listen", value: "HOST:PORT" },
+    Flag { name: "max-sessions", key: "server.max_sessions", value: "NUMBER" },
+    Flag { name: "tls-certificate", key: "tls.certificate", value: "FILE" },
+    Flag { name: "tls-key", key: "tls.key", value: "FILE" },
+    Flag { name: "pipeline", key: "pipeline.name", value: "NAME" },
+    Flag { name: "pipelines", key: "pipeline.directory", value: "DIR" },
+    Flag { name: "slots", key: "inference.slots", value: "NUMBER" },
+    Flag { name: "models", key: "models.directory", value: "DIR" },
+    Flag { name: "model", key: "letters.model", value: "FILE" },
+    Flag { name: "log-level", key: "log.level", value: "LEVEL" },
+    Flag { name: "log-format", key: "log.format", value: "FORMAT" },
 ];
 
 /// Which of [`FLAGS`] a command takes.
@@ -299,20 +273,12 @@ pub(crate) struct Overrides<F = AllFlags> {
 
 impl<F: FlagSet> Args for Overrides<F> {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let built_in = toml::Table::try_from(Config::builtin()).unwrap_or_default();
         FLAGS.iter().filter(|flag| F::has(flag.name)).fold(command, |command, flag| {
-            let default = flag
-                .key
-                .split_once('.')
-                .and_then(|(section, name)| built_in.get(section)?.get(name))
-                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                .filter(|default| !default.is_empty())
-                .unwrap_or_else(|| "none".to_owned());
             command.arg(
                 Arg::new(flag.name)
                     .long(flag.name)
                     .value_name(flag.value)
-                    .help(format!("{} [default: {default}] [env: {}]", flag.help, flag.variable()))
+                    .help(flag.help())
                     .help_heading("Frequent parameters"),
             )
         })

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use dactyl_config::{DEFAULT_TOML, KEYS, Loaded};
+use dactyl_config::{KEYS, Loaded, default_toml};
 
 use crate::cli::ShowConfig;
 use crate::exit::print;
 
 pub(super) fn run(arguments: &ShowConfig) -> Result<ExitCode> {
     let text = if arguments.defaults {
-        DEFAULT_TOML.to_owned()
+        default_toml()
     } else {
         describe(&arguments.layers.load(&arguments.overrides)?)
     };
@@ -22,10 +22,9 @@ pub(super) fn run(arguments: &ShowConfig) -> Result<ExitCode> {
 fn describe(loaded: &Loaded) -> String {
     let mut text = String::new();
     let mut current = "";
-    for key in KEYS {
-        let (Some((section, name)), Some(value)) = (key.path.split_once('.'), loaded.value(key)) else {
-            continue;
-        };
+    for key in KEYS.iter() {
+        let Some(value) = loaded.value(key) else { continue };
+        let (section, name) = key.section_and_name();
         if section != current {
             let gap = if current.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{gap}[{section}]\n"));
