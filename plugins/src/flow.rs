@@ -3,7 +3,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -111,15 +110,6 @@ pub(crate) fn always_pads(sink: &gst::Caps, src: &gst::Caps) -> Vec<gst::PadTemp
             gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).expect("a pad template")
         })
         .into()
-}
-
-/// The value of a property that is being set.
-pub(crate) fn typed<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T
-where
-    <T::Checker as glib::value::ValueTypeChecker>::Error: std::fmt::Debug,
-{
-    #[expect(clippy::expect_used, reason = "GObject refuses a value of another type before this")]
-    value.get().expect("the property's type")
 }
 
 /// Locks what one thread at a time may use. A panic of another thread has been reported as an element error by then.

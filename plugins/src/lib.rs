@@ -4,6 +4,7 @@
 //! are the whole contract between them and with an application.
 
 pub mod caps;
+mod configured;
 pub mod feedback_throttle;
 mod flow;
 pub mod frame;

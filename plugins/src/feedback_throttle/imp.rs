@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
+use dactyl_config::{PayloadFormat, ThrottleClock, keys};
 use dactyl_models::letters::{Feedback, Throttle, label_index};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{Clock, Format};
 use crate::caps::{self, ClassProbabilitiesInfo};
-use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
+use crate::configured::FromKey;
+use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame::{self, Progress};
 use crate::letter_target::LetterTarget;
 
@@ -23,37 +24,13 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-fn payload(feedback: &Feedback, format: Format) -> Vec<u8> {
+fn payload(feedback: &Feedback, format: PayloadFormat) -> Vec<u8> {
     match format {
-        Format::Json => feedback.to_json(),
-        Format::JsonLines => feedback.to_json() + "\n",
-        Format::Letter => feedback.maxarg_letter.clone(),
+        PayloadFormat::Json => feedback.to_json(),
+        PayloadFormat::JsonLines => feedback.to_json() + "\n",
+        PayloadFormat::Letter => feedback.maxarg_letter.clone(),
     }
     .into_bytes()
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
-    target: Option<String>,
-    min_interval_ms: u32,
-    min_change: f32,
-    on_reset: bool,
-    clock: Clock,
-    format: Format,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let config = &dactyl_config::process().feedback;
-        Self {
-            target: None,
-            min_interval_ms: config.min_interval_ms,
-            min_change: config.min_change,
-            on_reset: config.on_reset,
-            clock: config.clock.into(),
-            format: config.format.into(),
-        }
-    }
 }
 
 struct State {
@@ -91,13 +68,59 @@ enum Verdict {
     Bad,
 }
 
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::FeedbackThrottle)]
 pub struct FeedbackThrottle {
     pads: Pads,
-    settings: Mutex<Settings>,
+    #[property(
+        nick = "Target",
+        mutable_playing,
+        get,
+        set,
+        blurb = "Label that is practised, in any case; empty or none of the labels means no target. The last letter-target event wins over this."
+    )]
+    target: Mutex<Option<String>>,
+    #[property(
+        name = "min-interval", nick = "Least interval", key = keys::feedback::min_interval_ms(), mutable_playing,
+        type = u32, member = min_interval_ms, get, set
+    )]
+    #[property(
+        name = "min-change", nick = "Least change", key = keys::feedback::min_change(), mutable_playing,
+        type = f32, member = min_change, get, set
+    )]
+    #[property(
+        name = "on-reset", nick = "Payload on reset", key = keys::feedback::on_reset(), mutable_playing,
+        type = bool, member = on_reset, get, set
+    )]
+    #[property(
+        name = "clock", nick = "Clock", key = keys::feedback::clock(), mutable_playing,
+        type = ThrottleClock, member = clock, get, set, builder(keys::feedback::clock().default)
+    )]
+    #[property(
+        name = "format", nick = "Format", key = keys::feedback::format(), mutable_playing,
+        type = PayloadFormat, member = format, get, set, builder(keys::feedback::format().default)
+    )]
+    settings: Mutex<dactyl_config::Feedback>,
     state: Mutex<State>,
+    #[property(nick = "Sent", blurb = "Number of payloads sent, those of resets included.", get)]
     sent: AtomicU64,
+    #[property(
+        nick = "Throttled",
+        blurb = "Number of results withheld because they came too soon or said nothing new.",
+        get
+    )]
     throttled: AtomicU64,
+    #[property(
+        nick = "Stale",
+        blurb = "Number of results thrown away because their frame is older than the last reset.",
+        get
+    )]
     stale: AtomicU64,
+    #[property(
+        nick = "Bad buffers",
+        blurb = "Number of buffers skipped because they did not hold what the caps say.",
+        get
+    )]
     bad_buffers: AtomicU64,
 }
 
@@ -114,7 +137,7 @@ impl FeedbackThrottle {
     }
 
     /// The time that `min-interval` is counted in, for a frame with this presentation time.
-    fn now(&self, clock: Clock, pts: Option<gst::ClockTime>) -> Duration {
+    fn now(&self, clock: ThrottleClock, pts: Option<gst::ClockTime>) -> Duration {
         let running_time = || {
             // There is no clock before the pipeline plays; the first frame shows at about the time it stands for.
             self.obj().current_running_time().or_else(|| {
@@ -123,13 +146,17 @@ impl FeedbackThrottle {
             })
         };
         let time = match clock {
-            Clock::Pts => pts.or_else(running_time),
-            Clock::RunningTime => running_time(),
+            ThrottleClock::Pts => pts.or_else(running_time),
+            ThrottleClock::RunningTime => running_time(),
         };
         time.map_or(Duration::ZERO, Duration::from)
     }
 
-    fn judge(&self, buffer: &gst::BufferRef, settings: &Settings) -> Result<Verdict, gst::FlowError> {
+    fn judge(
+        &self,
+        buffer: &gst::BufferRef,
+        settings: &dactyl_config::Feedback,
+    ) -> Result<Verdict, gst::FlowError> {
         let mut state = lock(&self.state);
         let epoch = state.epoch();
         if buffer.pts().is_some() {
@@ -144,10 +171,10 @@ impl FeedbackThrottle {
             return Ok(Verdict::Bad);
         };
         let letter = match event {
-            Some((_, target)) => target.letter.as_deref(),
-            None => settings.target.as_deref(),
+            Some((_, target)) => target.letter.clone(),
+            None => lock(&self.target).clone(),
         };
-        let target = letter.and_then(|letter| label_index(&info.labels, letter));
+        let target = letter.and_then(|letter| label_index(&info.labels, &letter));
         let feedback = Feedback::read(&distribution, &info.labels, target);
         throttle.set_limits(Duration::from_millis(settings.min_interval_ms.into()), settings.min_change);
         Ok(if throttle.pass(self.now(settings.clock, *position), &feedback) {
@@ -236,7 +263,8 @@ impl ObjectSubclass for FeedbackThrottle {
     fn new() -> Self {
         Self {
             pads: Pads::new::<Self>(),
-            settings: Mutex::new(Settings::default()),
+            target: Mutex::new(None),
+            settings: Mutex::new(dactyl_config::process().feedback.clone()),
             state: Mutex::new(State::new()),
             sent: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
@@ -246,90 +274,8 @@ impl ObjectSubclass for FeedbackThrottle {
     }
 }
 
+#[glib::derived_properties]
 impl ObjectImpl for FeedbackThrottle {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let defaults = Settings::default();
-            let counter = |name, nick, blurb| {
-                glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).read_only().build()
-            };
-            vec![
-                glib::ParamSpecString::builder("target")
-                    .nick("Target")
-                    .blurb("Label that is practised, in any case; empty or none of the labels means no target. The last letter-target event wins over this.")
-                    .default_value(defaults.target.as_deref())
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt::builder("min-interval")
-                    .nick("Least interval")
-                    .blurb("Least time between two payloads in milliseconds; 0 means none.")
-                    .maximum(60_000)
-                    .default_value(defaults.min_interval_ms)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecFloat::builder("min-change")
-                    .nick("Least change")
-                    .blurb("Change of the target's probability above which a result is worth a payload; with 0 every result is.")
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(defaults.min_change)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecBoolean::builder("on-reset")
-                    .nick("Payload on reset")
-                    .blurb("Whether a letter-target event is answered with a payload of 0 % at once.")
-                    .default_value(defaults.on_reset)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("clock", defaults.clock)
-                    .nick("Clock")
-                    .blurb("Time in which min-interval is counted.")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("format", defaults.format)
-                    .nick("Format")
-                    .blurb("What a payload looks like.")
-                    .mutable_playing()
-                    .build(),
-                counter("sent", "Sent", "Number of payloads sent, those of resets included."),
-                counter("throttled", "Throttled", "Number of results withheld because they came too soon or said nothing new."),
-                counter("stale", "Stale", "Number of results thrown away because their frame is older than the last reset."),
-                counter("bad-buffers", "Bad buffers", "Number of buffers skipped because they did not hold what the caps say."),
-            ]
-        });
-        &PROPERTIES
-    }
-
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "target" => settings.target = typed(value),
-            "min-interval" => settings.min_interval_ms = typed(value),
-            "min-change" => settings.min_change = typed(value),
-            "on-reset" => settings.on_reset = typed(value),
-            "clock" => settings.clock = typed(value),
-            "format" => settings.format = typed(value),
-            name => unreachable!("GObject knows no writable property {name}"),
-        }
-    }
-
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "target" => settings.target.to_value(),
-            "min-interval" => settings.min_interval_ms.to_value(),
-            "min-change" => settings.min_change.to_value(),
-            "on-reset" => settings.on_reset.to_value(),
-            "clock" => settings.clock.to_value(),
-            "format" => settings.format.to_value(),
-            "sent" => self.sent.load(Ordering::Relaxed).to_value(),
-            "throttled" => self.throttled.load(Ordering::Relaxed).to_value(),
-            "stale" => self.stale.load(Ordering::Relaxed).to_value(),
-            "bad-buffers" => self.bad_buffers.load(Ordering::Relaxed).to_value(),
-            name => unreachable!("GObject knows no property {name}"),
-        }
-    }
-
     fn constructed(&self) {
         self.parent_constructed();
         self.pads.add_to(&*self.obj());

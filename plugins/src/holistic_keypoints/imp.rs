@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
+use dactyl_config::{Holistic, Part, Profile, TrackerClock, keys};
 use dactyl_models::holistic::{self, Networks, Tracker};
 use dactyl_models::keypoints::{self, Keypoints};
 use dactyl_models::runtime::{Cancel, RunError, Slots};
@@ -12,10 +13,11 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 
+use super::parts::Parts;
 use super::time::FrameTime;
-use super::{Clock, Parts, Profile};
 use crate::caps::{self, KeypointsInfo};
-use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
+use crate::configured::FromKey;
+use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::{frame, message, picture, start};
 
 const STAGE: &str = "holistic-keypoints";
@@ -26,43 +28,11 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("holistic-keypoints", gst::DebugColorFlags::empty(), Some("Holistic tracking"))
 });
 
-#[derive(Debug, Clone)]
-struct Settings {
-    models: String,
-    profile: Profile,
-    parts: Parts,
-    min_detection_confidence: f32,
-    min_tracking_confidence: f32,
-    clock: Clock,
-    post_messages: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let config = dactyl_config::process();
-        Self {
-            models: config.models.directory.clone(),
-            profile: config.holistic.profile.into(),
-            parts: Parts::configured(&config.holistic.parts),
-            min_detection_confidence: config.holistic.min_detection_confidence,
-            min_tracking_confidence: config.holistic.min_tracking_confidence,
-            clock: config.holistic.clock.into(),
-            post_messages: config.holistic.post_messages,
-        }
-    }
-}
-
-impl Settings {
-    fn parts(&self) -> holistic::Parts {
-        holistic::Parts { hands: self.parts.contains(Parts::HANDS), face: self.parts.contains(Parts::FACE) }
-    }
-
-    fn options(&self) -> holistic::Options {
-        holistic::Options {
-            profile: self.profile.into(),
-            min_detection_confidence: self.min_detection_confidence,
-            min_tracking_confidence: self.min_tracking_confidence,
-        }
+fn options(settings: &Holistic) -> holistic::Options {
+    holistic::Options {
+        profile: settings.profile.into(),
+        min_detection_confidence: settings.min_detection_confidence,
+        min_tracking_confidence: settings.min_tracking_confidence,
     }
 }
 
@@ -85,33 +55,88 @@ impl State {
     }
 }
 
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::HolisticKeypoints)]
 pub struct HolisticKeypoints {
     pads: Pads,
-    settings: Mutex<Settings>,
+    #[property(
+        nick = "Models", mutable_ready, type = String, get, set = Self::set_models,
+        blurb = "Folder of the imported networks, from the working directory or where the configuration looks.",
+        default = dactyl_config::process().models.directory.as_str()
+    )]
+    models: Mutex<String>,
+    #[property(
+        name = "profile", nick = "Profile", key = keys::holistic::profile(), mutable_ready,
+        type = Profile, member = profile, get, set, builder(keys::holistic::profile().default)
+    )]
+    #[property(
+        name = "parts", nick = "Parts", mutable_ready, type = Parts, get = Self::parts, set = Self::set_parts,
+        blurb = "Networks that run, joined by +; keypoints of parts left out are NaN, and pose may not be left out.",
+        default = Parts::of(&dactyl_config::process().holistic.parts)
+    )]
+    #[property(
+        name = "min-detection-confidence", nick = "Least detection confidence",
+        key = keys::holistic::min_detection_confidence(), mutable_playing,
+        type = f32, member = min_detection_confidence, get, set
+    )]
+    #[property(
+        name = "min-tracking-confidence", nick = "Least tracking confidence",
+        key = keys::holistic::min_tracking_confidence(), mutable_playing,
+        type = f32, member = min_tracking_confidence, get, set
+    )]
+    #[property(
+        name = "clock", nick = "Clock", key = keys::holistic::clock(), mutable_playing,
+        type = TrackerClock, member = clock, get, set, builder(keys::holistic::clock().default)
+    )]
+    #[property(
+        name = "post-messages", nick = "Post messages", key = keys::holistic::post_messages(), mutable_playing,
+        type = bool, member = post_messages, get, set
+    )]
+    settings: Mutex<Holistic>,
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
     cancel: Cancel,
+    #[property(
+        nick = "Bad buffers",
+        blurb = "Number of buffers skipped because they did not hold what the caps say.",
+        get
+    )]
     bad_buffers: AtomicU64,
 }
 
 impl HolisticKeypoints {
+    fn set_models(&self, models: Option<String>) {
+        *lock(&self.models) = models.unwrap_or_default();
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::of(&lock(&self.settings).parts)
+    }
+
+    fn set_parts(&self, parts: Parts) {
+        lock(&self.settings).parts = parts.into();
+    }
+
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         start::check_configuration()?;
         let settings = lock(&self.settings).clone();
-        if !settings.parts.contains(Parts::POSE) {
+        if !settings.parts.contains(&Part::Pose) {
             return Err(gst::error_msg!(
                 gst::ResourceError::Settings,
                 ("The property \"parts\" lacks \"pose\", which the other parts depend on")
             ));
         }
-        let directory = start::find(&settings.models, dactyl_config::Kind::Directory)?;
+        let directory = start::find(&lock(&self.models).clone(), dactyl_config::Kind::Directory)?;
         start::load_runtime_of(&directory)?;
-        let profile = settings.profile.into();
-        let networks = Networks::load_for(profile, &directory, settings.parts()).map_err(|error| {
+        let parts = holistic::Parts {
+            hands: settings.parts.contains(&Part::Hands),
+            face: settings.parts.contains(&Part::Face),
+        };
+        let networks = Networks::load_for(settings.profile.into(), &directory, parts).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The networks cannot be loaded: {error}"))
         })?;
         *lock(&self.state) = Some(State {
-            tracker: Tracker::new(networks, settings.options()),
+            tracker: Tracker::new(networks, options(&settings)),
             rgb: Vec::new(),
             info: None,
             size: None,
@@ -151,7 +176,7 @@ impl HolisticKeypoints {
     fn analyse(
         &self,
         buffer: &gst::BufferRef,
-        settings: &Settings,
+        settings: &Holistic,
     ) -> Result<Option<Keypoints>, gst::FlowError> {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
@@ -173,10 +198,10 @@ impl HolisticKeypoints {
             state.tracker.reset();
             state.time = FrameTime::default();
         }
-        state.tracker.set_options(settings.options());
+        state.tracker.set_options(options(settings));
         let own = match settings.clock {
-            Clock::Pts => self.stream_time(buffer),
-            Clock::Fixed => None,
+            TrackerClock::Pts => self.stream_time(buffer),
+            TrackerClock::Fixed => None,
         };
         let time = state.time.next(own);
         match slot.run(|| state.tracker.process_in(Some(&slot), &picture, time, &self.cancel)) {
@@ -219,9 +244,11 @@ impl ObjectSubclass for HolisticKeypoints {
     type ParentType = gst::Element;
 
     fn new() -> Self {
+        let config = dactyl_config::process();
         Self {
             pads: Pads::new::<Self>(),
-            settings: Mutex::new(Settings::default()),
+            models: Mutex::new(config.models.directory.clone()),
+            settings: Mutex::new(config.holistic.clone()),
             state: Mutex::new(None),
             cancel: Cancel::new(),
             bad_buffers: AtomicU64::new(0),
@@ -229,100 +256,8 @@ impl ObjectSubclass for HolisticKeypoints {
     }
 }
 
+#[glib::derived_properties]
 impl ObjectImpl for HolisticKeypoints {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let defaults = Settings::default();
-            let confidence = |name, nick, blurb, default| {
-                glib::ParamSpecFloat::builder(name)
-                    .nick(nick)
-                    .blurb(blurb)
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(default)
-                    .mutable_playing()
-                    .build()
-            };
-            vec![
-                glib::ParamSpecString::builder("models")
-                    .nick("Models")
-                    .blurb("Folder of the imported networks, from the working directory or where the configuration looks.")
-                    .default_value(Some(defaults.models.as_str()))
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("profile", defaults.profile)
-                    .nick("Profile")
-                    .blurb("What matters more: MediaPipe's landmarks, or time.")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecFlags::builder::<Parts>("parts")
-                    .nick("Parts")
-                    .blurb("Networks that run, joined by +; keypoints of parts left out are NaN, and pose may not be left out.")
-                    .default_value(defaults.parts)
-                    .mutable_ready()
-                    .build(),
-                confidence(
-                    "min-detection-confidence",
-                    "Least detection confidence",
-                    "Score from which a detected person counts.",
-                    defaults.min_detection_confidence,
-                ),
-                confidence(
-                    "min-tracking-confidence",
-                    "Least tracking confidence",
-                    "Presence of the pose from which a tracked person is still followed.",
-                    defaults.min_tracking_confidence,
-                ),
-                glib::ParamSpecEnum::builder_with_default("clock", defaults.clock)
-                    .nick("Clock")
-                    .blurb("Time that the smoothing filters live in.")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecBoolean::builder("post-messages")
-                    .nick("Post messages")
-                    .blurb("Whether each frame posts an element message with the parts seen and their landmarks.")
-                    .default_value(defaults.post_messages)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt64::builder("bad-buffers")
-                    .nick("Bad buffers")
-                    .blurb("Number of buffers skipped because they did not hold what the caps say.")
-                    .read_only()
-                    .build(),
-            ]
-        });
-        &PROPERTIES
-    }
-
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "models" => settings.models = typed::<Option<String>>(value).unwrap_or_default(),
-            "profile" => settings.profile = typed(value),
-            "parts" => settings.parts = typed(value),
-            "min-detection-confidence" => settings.min_detection_confidence = typed(value),
-            "min-tracking-confidence" => settings.min_tracking_confidence = typed(value),
-            "clock" => settings.clock = typed(value),
-            "post-messages" => settings.post_messages = typed(value),
-            name => unreachable!("GObject knows no writable property {name}"),
-        }
-    }
-
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "models" => settings.models.to_value(),
-            "profile" => settings.profile.to_value(),
-            "parts" => settings.parts.to_value(),
-            "min-detection-confidence" => settings.min_detection_confidence.to_value(),
-            "min-tracking-confidence" => settings.min_tracking_confidence.to_value(),
-            "clock" => settings.clock.to_value(),
-            "post-messages" => settings.post_messages.to_value(),
-            "bad-buffers" => self.bad_buffers.load(Ordering::Relaxed).to_value(),
-            name => unreachable!("GObject knows no property {name}"),
-        }
-    }
-
     fn constructed(&self) {
         self.parent_constructed();
         self.pads.add_to(&*self.obj());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
+use dactyl_config::{Features, Letters, Output, keys};
 use dactyl_models::keypoints::Keypoints;
 use dactyl_models::letters::{Classifier, Picture, Recognizer};
 use dactyl_models::runtime::{Cancel, RunError};
@@ -11,9 +12,9 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{Features, Output};
 use crate::caps::{self, ClassProbabilitiesInfo, KeypointsInfo};
-use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
+use crate::configured::FromKey;
+use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame::{self, Progress};
 use crate::{message, start};
 
@@ -29,17 +30,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-#[derive(Debug, Clone)]
-struct Settings {
-    classifier: dactyl_config::Letters,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { classifier: dactyl_config::process().letters.clone() }
-    }
-}
-
 struct State {
     recognizer: Recognizer,
     labels: Vec<String>,
@@ -48,12 +38,49 @@ struct State {
     picture: Option<Picture>,
 }
 
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::LstmClassifier)]
 pub struct LstmClassifier {
     pads: Pads,
-    settings: Mutex<Settings>,
+    #[property(
+        name = "model", nick = "Model", blurb = "Classifier, an ONNX file; the default one is built into the plugin.",
+        default = dactyl_config::process().letters.model.as_str(), mutable_ready,
+        type = String, member = model, get, set = Self::set_model
+    )]
+    #[property(
+        name = "window", nick = "Window", key = keys::letters::window(), mutable_ready,
+        type = u32, member = window, get, set
+    )]
+    #[property(
+        name = "features", nick = "Features", key = keys::letters::features(), mutable_ready,
+        type = Features, member = features, get, set, builder(keys::letters::features().default)
+    )]
+    #[property(
+        name = "labels", nick = "Labels", blurb = keys::letters::labels().sentence(), mutable_ready,
+        element_spec = &glib::ParamSpecString::builder("label").nick("Label").blurb("Label of one class.").build(),
+        type = gst::Array, get = Self::labels, set = Self::set_labels
+    )]
+    #[property(
+        name = "output", nick = "Output", key = keys::letters::output(), mutable_ready,
+        type = Output, member = output, get, set, builder(keys::letters::output().default)
+    )]
+    #[property(
+        name = "nothing-share", nick = "Share of nothing", key = keys::letters::nothing_share(), mutable_playing,
+        type = f32, member = nothing_share, get, set
+    )]
+    #[property(
+        name = "post-messages", nick = "Post messages", key = keys::letters::post_messages(), mutable_playing,
+        type = bool, member = post_messages, get, set
+    )]
+    settings: Mutex<Letters>,
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
     cancel: Cancel,
+    #[property(
+        nick = "Bad buffers",
+        blurb = "Number of buffers skipped because they did not hold what the caps say.",
+        get
+    )]
     bad_buffers: AtomicU64,
 }
 
@@ -64,9 +91,25 @@ struct Answer {
 }
 
 impl LstmClassifier {
+    fn set_model(&self, model: Option<String>) {
+        lock(&self.settings).model = model.unwrap_or_default();
+    }
+
+    fn labels(&self) -> gst::Array {
+        gst::Array::new(&lock(&self.settings).labels)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a setter of glib::Properties is given the value itself"
+    )]
+    fn set_labels(&self, labels: gst::Array) {
+        lock(&self.settings).labels = labels.iter().filter_map(|label| label.get().ok()).collect();
+    }
+
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         start::check_configuration()?;
-        let mut config = lock(&self.settings).classifier.clone();
+        let mut config = lock(&self.settings).clone();
         if config.model != dactyl_config::Config::builtin().letters.model {
             config.model = start::find(&config.model, dactyl_config::Kind::File)?.display().to_string();
         }
@@ -163,7 +206,7 @@ impl ObjectSubclass for LstmClassifier {
     fn new() -> Self {
         Self {
             pads: Pads::new::<Self>(),
-            settings: Mutex::new(Settings::default()),
+            settings: Mutex::new(dactyl_config::process().letters.clone()),
             state: Mutex::new(None),
             cancel: Cancel::new(),
             bad_buffers: AtomicU64::new(0),
@@ -171,102 +214,8 @@ impl ObjectSubclass for LstmClassifier {
     }
 }
 
+#[glib::derived_properties]
 impl ObjectImpl for LstmClassifier {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let defaults = Settings::default().classifier;
-            vec![
-                glib::ParamSpecString::builder("model")
-                    .nick("Model")
-                    .blurb("Classifier, an ONNX file; the default one is built into the plugin.")
-                    .default_value(Some(defaults.model.as_str()))
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecUInt::builder("window")
-                    .nick("Window")
-                    .blurb("Number of frames in the rolling buffer; the model's own metadata wins, and a mismatch is an error.")
-                    .minimum(1)
-                    .maximum(1024)
-                    .default_value(defaults.window)
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("features", Features::from(defaults.features))
-                    .nick("Features")
-                    .blurb("What a row of the model's input holds, for a model without metadata.")
-                    .mutable_ready()
-                    .build(),
-                gst::ParamSpecArray::builder("labels")
-                    .element_spec(
-                        &glib::ParamSpecString::builder("label")
-                            .nick("Label")
-                            .blurb("Label of one class.")
-                            .build(),
-                    )
-                    .nick("Labels")
-                    .blurb("Labels in the order of the model's outputs, for a model without metadata.")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecEnum::builder_with_default("output", Output::from(defaults.output))
-                    .nick("Output")
-                    .blurb("What the model gives out, for a model without metadata.")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecFloat::builder("nothing-share")
-                    .nick("Share of nothing")
-                    .blurb("Share of the window's frames without a hand above which the answer is nothing.")
-                    .minimum(0.0)
-                    .maximum(1.0)
-                    .default_value(defaults.nothing_share)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecBoolean::builder("post-messages")
-                    .nick("Post messages")
-                    .blurb("Whether each frame posts an element message with the window's fill and the best classes.")
-                    .default_value(defaults.post_messages)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt64::builder("bad-buffers")
-                    .nick("Bad buffers")
-                    .blurb("Number of buffers skipped because they did not hold what the caps say.")
-                    .read_only()
-                    .build(),
-            ]
-        });
-        &PROPERTIES
-    }
-
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let settings = &mut lock(&self.settings).classifier;
-        match pspec.name() {
-            "model" => settings.model = typed::<Option<String>>(value).unwrap_or_default(),
-            "window" => settings.window = typed(value),
-            "features" => settings.features = typed::<Features>(value).into(),
-            "labels" => {
-                let labels: gst::ArrayRef = typed(value);
-                settings.labels = labels.iter().filter_map(|label| label.get().ok()).collect();
-            }
-            "output" => settings.output = typed::<Output>(value).into(),
-            "nothing-share" => settings.nothing_share = typed(value),
-            "post-messages" => settings.post_messages = typed(value),
-            name => unreachable!("GObject knows no writable property {name}"),
-        }
-    }
-
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = &lock(&self.settings).classifier;
-        match pspec.name() {
-            "model" => settings.model.to_value(),
-            "window" => settings.window.to_value(),
-            "features" => Features::from(settings.features).to_value(),
-            "labels" => gst::Array::new(&settings.labels).to_value(),
-            "output" => Output::from(settings.output).to_value(),
-            "nothing-share" => settings.nothing_share.to_value(),
-            "post-messages" => settings.post_messages.to_value(),
-            "bad-buffers" => self.bad_buffers.load(Ordering::Relaxed).to_value(),
-            name => unreachable!("GObject knows no property {name}"),
-        }
-    }
-
     fn constructed(&self) {
         self.parent_constructed();
         self.pads.add_to(&*self.obj());
@@ -328,7 +277,7 @@ impl ElementImpl for LstmClassifier {
 impl Filter for LstmClassifier {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let begin = Instant::now();
-        let settings = lock(&self.settings).clone().classifier;
+        let settings = lock(&self.settings).clone();
         let Some(answer) = self.classify(&buffer, settings.nothing_share)? else {
             self.bad_buffers.fetch_add(1, Ordering::Relaxed);
             gst::element_imp_warning!(

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
+use dactyl_config::{Smoothing, keys};
 use dactyl_models::letters::MovingAverage;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use crate::caps::{self, ClassProbabilitiesInfo};
-use crate::flow::{Filter, Pads, always_pads, lock, result_for, typed};
+use crate::configured::FromKey;
+use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame;
 
 const STAGE: &str = "temporal-smoother";
@@ -23,26 +25,26 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-#[derive(Debug, Clone)]
-struct Settings {
-    history: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { history: dactyl_config::process().smoothing.history }
-    }
-}
-
 struct State {
     info: Option<ClassProbabilitiesInfo>,
     average: MovingAverage,
 }
 
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::TemporalSmoother)]
 pub struct TemporalSmoother {
     pads: Pads,
-    settings: Mutex<Settings>,
+    #[property(
+        name = "history", nick = "History", key = keys::smoothing::history(), mutable_playing,
+        type = u32, member = history, get, set
+    )]
+    settings: Mutex<Smoothing>,
     state: Mutex<State>,
+    #[property(
+        nick = "Bad buffers",
+        blurb = "Number of buffers skipped because they did not hold what the caps say.",
+        get
+    )]
     bad_buffers: AtomicU64,
 }
 
@@ -76,7 +78,7 @@ impl ObjectSubclass for TemporalSmoother {
     type ParentType = gst::Element;
 
     fn new() -> Self {
-        let settings = Settings::default();
+        let settings = dactyl_config::process().smoothing.clone();
         Self {
             pads: Pads::new::<Self>(),
             state: Mutex::new(State {
@@ -89,46 +91,8 @@ impl ObjectSubclass for TemporalSmoother {
     }
 }
 
+#[glib::derived_properties]
 impl ObjectImpl for TemporalSmoother {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let defaults = Settings::default();
-            vec![
-                glib::ParamSpecUInt::builder("history")
-                    .nick("History")
-                    .blurb("Number of distributions that are averaged; 1 passes each one on as it is.")
-                    .minimum(1)
-                    .maximum(1000)
-                    .default_value(defaults.history)
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecUInt64::builder("bad-buffers")
-                    .nick("Bad buffers")
-                    .blurb("Number of buffers skipped because they did not hold what the caps say.")
-                    .read_only()
-                    .build(),
-            ]
-        });
-        &PROPERTIES
-    }
-
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            "history" => settings.history = typed(value),
-            name => unreachable!("GObject knows no writable property {name}"),
-        }
-    }
-
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let settings = lock(&self.settings);
-        match pspec.name() {
-            "history" => settings.history.to_value(),
-            "bad-buffers" => self.bad_buffers.load(Ordering::Relaxed).to_value(),
-            name => unreachable!("GObject knows no property {name}"),
-        }
-    }
-
     fn constructed(&self) {
         self.parent_constructed();
         self.pads.add_to(&*self.obj());

@@ -3,6 +3,7 @@
 use gst::glib;
 use gst::prelude::*;
 
+#[expect(missing_docs, reason = "what a property means stands in its blurb, and glib makes methods of it")]
 mod imp;
 
 glib::wrapper! {

@@ -1,3 +1,4 @@
+use dactyl_config::{PayloadFormat, ThrottleClock};
 use gst::prelude::*;
 use gstdactyl::caps::ClassProbabilitiesInfo;
 use gstdactyl::frame::{self, FrameRecord, Progress};
@@ -271,8 +272,8 @@ fn the_defaults_are_the_configured_ones() {
     assert_eq!(element.property::<u32>("min-interval"), config.min_interval_ms);
     assert_eq!(element.property::<f32>("min-change"), config.min_change);
     assert_eq!(element.property::<bool>("on-reset"), config.on_reset);
-    assert_eq!(glib_nick(&element.property_value("clock")), config.clock.as_str());
-    assert_eq!(glib_nick(&element.property_value("format")), config.format.as_str());
+    assert_eq!(element.property::<ThrottleClock>("clock"), config.clock);
+    assert_eq!(element.property::<PayloadFormat>("format"), config.format);
 }
 
 #[test]

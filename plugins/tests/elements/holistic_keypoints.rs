@@ -404,6 +404,15 @@ fn parts(element: &gst::Element) -> String {
     values.iter().map(|value| value.nick()).collect::<Vec<_>>().join("+")
 }
 
+/// C has a text that is no text, which a program may set.
+#[test]
+fn a_null_path_is_an_empty_one() {
+    init();
+    let element = gst::ElementFactory::make("holistic-keypoints").build().unwrap();
+    element.set_property("models", None::<&str>);
+    assert_eq!(element.property::<String>("models"), "");
+}
+
 #[test]
 fn what_cannot_start_says_why() {
     init();

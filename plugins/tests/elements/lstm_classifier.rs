@@ -266,6 +266,15 @@ fn properties_read_back() {
     assert_eq!(element.property::<gst::Array>("labels").len(), 2);
 }
 
+/// C has a text that is no text, which a program may set.
+#[test]
+fn a_null_path_is_an_empty_one() {
+    init();
+    let element = gst::ElementFactory::make("lstm-classifier").build().unwrap();
+    element.set_property("model", None::<&str>);
+    assert_eq!(element.property::<String>("model"), "");
+}
+
 #[test]
 fn a_model_that_cannot_be_used_is_named_when_the_element_starts() {
     init();
