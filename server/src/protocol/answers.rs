@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Where the time of one frame went.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,26 +12,26 @@ pub struct Timings {
     pub age: Duration,
 }
 
-/// A payload of the throttle with what the client asked for on top. `None` if the payload is not an object in JSON:
-/// then the pipeline is not one for this protocol.
+/// A payload of the throttle, which is an object in JSON, with what the client asked for as further keys behind its own.
+///
+/// The payload is not read: a pipeline whose throttle gives another format is refused when it is built. `None` of what
+/// does not even look like an object with keys.
 pub fn feedback(payload: &str, frame: Option<u64>, timings: Option<&Timings>) -> Option<String> {
-    let mut feedback: Map<String, Value> = serde_json::from_str(payload).ok()?;
-    if frame.is_none() && timings.is_none() {
-        return Some(payload.to_owned());
-    }
-    if let Some(frame) = frame {
-        feedback.insert("frame".to_owned(), frame.into());
-    }
-    if let Some(timings) = timings {
+    let own_keys = payload.trim_end().strip_prefix("{\"")?.strip_suffix('}')?;
+    let frame = frame.map(|frame| format!(r#","frame":{frame}"#)).unwrap_or_default();
+    let timings = timings.map(|timings| format!(r#","timings":{}"#, timings.to_json())).unwrap_or_default();
+    Some(format!("{{\"{own_keys}{frame}{timings}}}"))
+}
+
+impl Timings {
+    fn to_json(&self) -> Value {
         let mut stages: BTreeMap<&str, Duration> = BTreeMap::new();
-        for (stage, time) in &timings.stages {
+        for (stage, time) in &self.stages {
             *stages.entry(stage).or_default() += *time;
         }
-        stages.insert("age", timings.age);
-        let milliseconds = stages.into_iter().map(|(stage, time)| (stage.to_owned(), rounded_ms(time)));
-        feedback.insert("timings".to_owned(), Value::Object(milliseconds.collect()));
+        stages.insert("age", self.age);
+        stages.into_iter().map(|(stage, time)| (stage.to_owned(), rounded_ms(time))).collect()
     }
-    Some(Value::Object(feedback).to_string())
 }
 
 fn rounded_ms(time: Duration) -> Value {

@@ -232,6 +232,22 @@ fn what_is_sent_back_does_not_grow_with_what_came() {
 fn a_payload_that_is_not_an_object_is_no_feedback() {
     assert_eq!(feedback("B", None, None), None);
     assert_eq!(feedback("[1]", Some(1), None), None);
+    assert_eq!(feedback("{}", Some(1), None), None);
+    assert_eq!(feedback("", None, None), None);
+}
+
+#[test]
+fn what_was_asked_for_stands_behind_the_payloads_own_keys() {
+    let payload = "{\"maxarg_letter\":\"}\\\"\",\"target_arg_prob\":0.5}\n";
+    let timings =
+        Timings { stages: vec![("decode", Duration::from_millis(1))], age: Duration::from_millis(2) };
+    let read = |text: Option<String>| serde_json::from_str::<Value>(&text.unwrap()).unwrap();
+    assert_eq!(
+        read(feedback(payload, Some(7), Some(&timings))),
+        json!({"maxarg_letter": "}\"", "target_arg_prob": 0.5, "frame": 7, "timings": {"decode": 1.0, "age": 2.0}})
+    );
+    assert_eq!(read(feedback(payload, Some(7), None))["frame"], 7);
+    assert_eq!(feedback(payload, None, None).as_deref(), Some(payload.trim_end()));
 }
 
 #[test]
