@@ -7,18 +7,25 @@ use pulp::{NullaryFnOnce, Simd, WithSimd};
 
 use aligned_vec::AVec;
 
-use super::aligned;
 use super::epilogue::Epilogue;
+use super::half;
 use super::image::Image;
 use super::plan::Window;
+use super::{CACHE_LINE, aligned};
 use crate::runtime::Cancel;
 
 /// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
 const WIDER: usize = 3;
-/// The most pixels that go with so many vectors: as many sums as the latency of a fused multiplication asks for, and one or
-/// two more. There are registers for twelve, but of twelve the compiler keeps one in memory, for which all others wait.
-const PIXELS: [usize; 4] = [0, 8, 5, 3];
+
+/// The most pixels that go with `vectors` vectors where there are so many registers.
+const fn most_pixels(registers: usize, vectors: usize) -> usize {
+    // As many sums as the latency of a fused multiplication asks for, and one or two more. Of 16 registers there are enough
+    // for twelve, but of twelve the compiler keeps one in memory, for which all others wait. The more pixels share a weight,
+    // the less is read for a multiplication: with 32 registers nearly all hold sums.
+    let most: [usize; 4] = if registers < 32 { [0, 8, 5, 3] } else { [0, 14, 13, 8] };
+    most[vectors]
+}
 
 /// Input values that stay in a core's own cache while all output channels are computed, and the fewest and the most
 /// pixels that they may be of.
@@ -45,13 +52,25 @@ pub(super) struct Dense {
 /// window.
 #[derive(Debug)]
 struct Weights {
-    /// Rows, columns and planes of a window.
-    window: [usize; 3],
-    /// Values that a window reads side by side.
-    run: usize,
+    /// Rows and columns of a window. All columns count as one where what a window reads of a row lies side by side.
+    window: [usize; 2],
+    /// Values that a window reads of each of its pixels, or of each of its rows.
+    depth: usize,
+    /// How many of them are read at once: they lie side by side.
+    group: usize,
+    /// Whether all groups lie side by side, and not some in each plane.
+    packed: bool,
+    /// Whether the last vector has output channels in its first half alone.
+    half: bool,
     wide: AVec<f32>,
     odd: AVec<f32>,
 }
+
+/// Values of a plane that are read at once, at most: enough of them that counting takes no time.
+const GROUP: usize = 8;
+/// The same of three and of five pixels with three colours.
+const COLOURS_3: usize = 9;
+const COLOURS_5: usize = 15;
 
 impl Dense {
     /// `weights` are output channels x rows x columns x input channels; `block` is the input picture's.
@@ -66,17 +85,24 @@ impl Dense {
         [steps, pads]: [[usize; 2]; 2],
         epilogue: Epilogue,
     ) -> Self {
-        let planes = channels.div_ceil(block);
+        let packed = channels == block;
+        let group = if !packed {
+            lanes.min(GROUP)
+        } else {
+            let row = columns * block;
+            [GROUP, COLOURS_3, COLOURS_5].into_iter().find(|group| row.is_multiple_of(*group)).unwrap_or(1)
+        };
+        let depth = channels.next_multiple_of(if packed { 1 } else { group });
         let filters = bias.iter().zip(weights.chunks_exact(rows * columns * channels));
-        // A panel may have more channels than there are filters, and a plane more than there are input channels.
+        // A panel may have more channels than there are filters, and groups more than there are input channels.
         let panel = |vectors: Range<usize>| {
             let width = vectors.len() * lanes;
-            let mut panel = vec![0.0; (1 + rows * columns * planes * block) * width];
+            let mut panel = vec![0.0; (1 + rows * columns * depth) * width];
             for (lane, (bias, weights)) in filters.clone().skip(vectors.start * lanes).take(width).enumerate()
             {
                 panel[lane] = *bias;
                 for (place, weights) in weights.chunks_exact(channels).enumerate() {
-                    let place = &mut panel[(1 + place * planes * block) * width..];
+                    let place = &mut panel[(1 + place * depth) * width..];
                     for (values, weight) in place.chunks_exact_mut(width).zip(weights) {
                         values[lane] = *weight;
                     }
@@ -96,10 +122,10 @@ impl Dense {
             .collect::<Vec<_>>()
             .concat();
         let odd = if odd > 0 { panel(vectors - odd..vectors) } else { Vec::new() };
-        // The pixels of a single plane lie side by side.
-        let (window, run) =
-            if planes == 1 { ([rows, 1, 1], columns * block) } else { ([rows, columns, planes], block) };
-        let weights = Weights { window, run, wide: aligned(&wide), odd: aligned(&odd) };
+        let (window, depth) = if packed { ([rows, 1], columns * depth) } else { ([rows, columns], depth) };
+        let half = half::is_enough(lanes, bias.len());
+        let (wide, odd) = (aligned(&wide), aligned(&odd));
+        let weights = Weights { window, depth, group, packed, half, wide, odd };
         Self { input, output, steps, pads, epilogue, weights }
     }
 
@@ -139,8 +165,8 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Weights { window, run, wide, odd } = &self.layer.weights;
-        let depth = window.iter().product::<usize>() * run;
+        let Weights { window: [rows, columns], depth, half, wide, odd, .. } = &self.layer.weights;
+        let depth = rows * columns * depth;
         let block = (BLOCK_VALUES / depth).clamp(SMALLEST_BLOCK, BLOCK);
         let panel = 1 + depth;
         let wide = S::as_simd_f32s(wide).0.as_chunks::<WIDE>().0;
@@ -151,14 +177,16 @@ impl WithSimd for Run<'_> {
             let places = &mut places[..count];
             self.places(&mut next, places);
             let mut vector = 0;
-            for weights in wide.chunks_exact(panel) {
-                self.tiles(simd, weights, vector, places);
+            let panels = wide.chunks_exact(panel);
+            let last = panels.len() - usize::from(odd.is_empty());
+            for (index, weights) in panels.enumerate() {
+                self.panel::<S, WIDE>(simd, weights, vector, places, *half && index == last);
                 vector += WIDE;
             }
             if odd.len() == WIDER * panel {
-                self.tiles(simd, odd.as_chunks::<WIDER>().0, vector, places);
+                self.panel::<S, WIDER>(simd, odd.as_chunks().0, vector, places, *half);
             } else if odd.len() == panel {
-                self.tiles(simd, odd.as_chunks::<1>().0, vector, places);
+                self.panel::<S, 1>(simd, odd.as_chunks().0, vector, places, *half);
             }
         }
     }
@@ -180,9 +208,10 @@ impl Run<'_> {
     fn places(&self, next: &mut (usize, usize), places: &mut [Place]) {
         let ((image, input), output) = (self.input, self.output.0);
         let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
-        let Weights { window: [rows, columns, planes], run, .. } = self.layer.weights;
-        let window =
-            (rows - 1) * image.row() + (columns - 1) * image.block + (planes - 1) * image.plane() + run;
+        let Weights { window: [rows, columns], depth, packed, .. } = self.layer.weights;
+        // From the first value of a window to behind the last one.
+        let pixel_end = if packed { depth } else { (image.planes() - 1) * image.plane() + image.block };
+        let window = (rows - 1) * image.row() + (columns - 1) * image.block + pixel_end;
         let pixel = |image: &Image| (image.planes() - 1) * image.plane() + image.block;
         let left = (image.border.left - before) * image.block;
         let mut rest = places;
@@ -220,55 +249,79 @@ impl Run<'_> {
         }
     }
 
-    /// The output channels of a panel at some places; nothing once the run is cancelled.
+    /// The output channels of a panel at some places, of the last vector those in its first half if `half`; nothing once the
+    /// run is cancelled.
     #[inline(always)]
-    fn tiles<S: Simd, const N: usize>(
+    fn panel<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+        half: bool,
+    ) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        // Where vectors are short, there is nothing to compile for their halves.
+        if const { S::F32_LANES == half::LANES } && half {
+            self.tiles::<S, N, true>(simd, panel, vector, places);
+        } else {
+            self.tiles::<S, N, false>(simd, panel, vector, places);
+        }
+    }
+
+    #[inline(always)]
+    fn tiles<S: Simd, const N: usize, const HALF: bool>(
         &mut self,
         simd: S,
         panel: &[[S::f32s; N]],
         vector: usize,
         places: &[Place],
     ) {
-        if self.cancel.is_cancelled() {
-            return;
-        }
-        let run = self.layer.weights.run;
-        if run.is_multiple_of(8) {
-            self.groups::<S, N, 8>(simd, panel, vector, places);
-        } else if run.is_multiple_of(4) {
-            self.groups::<S, N, 4>(simd, panel, vector, places);
-        } else if run.is_multiple_of(3) {
-            self.groups::<S, N, 3>(simd, panel, vector, places);
-        } else {
-            self.groups::<S, N, 1>(simd, panel, vector, places);
+        match self.layer.weights.group {
+            GROUP if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, GROUP, HALF>(simd, panel, vector, places);
+            }
+            4 if const { S::F32_LANES == 4 } => self.groups::<S, N, 4, HALF>(simd, panel, vector, places),
+            COLOURS_3 if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, COLOURS_3, HALF>(simd, panel, vector, places);
+            }
+            COLOURS_5 if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, COLOURS_5, HALF>(simd, panel, vector, places);
+            }
+            _ => self.groups::<S, N, 1, HALF>(simd, panel, vector, places),
         }
     }
 
     /// The same by R values of the input at a time, since counting takes its share.
     #[inline(always)]
-    fn groups<S: Simd, const N: usize, const R: usize>(
+    fn groups<S: Simd, const N: usize, const R: usize, const HALF: bool>(
         &mut self,
         simd: S,
         panel: &[[S::f32s; N]],
         vector: usize,
         places: &[Place],
     ) {
-        let Weights { window: [rows, columns, planes], run, .. } = self.layer.weights;
-        assert!(panel.len() == 1 + rows * columns * planes * run, "a panel has weights for a window");
-        assert!(planes == 1 || run == R, "of a plane, R values lie side by side");
+        let Weights { window: [rows, columns], depth, group, packed, .. } = self.layer.weights;
+        assert!(panel.len() == 1 + rows * columns * depth, "a panel has weights for a window");
+        assert!(depth.is_multiple_of(R) && group.is_multiple_of(R), "what is read at once lies side by side");
         let image = self.input.0;
-        // Either all values of a row lie side by side, or those of a plane.
-        let group = if planes == 1 { R } else { image.plane() };
         let plane = self.output.0.plane();
-        simd.vectorize(Tiles::<S, N, R> {
+        simd.vectorize(Tiles::<S, N, R, HALF> {
             simd,
             panel,
             vector,
             places,
             epilogue: &self.layer.epilogue,
             window: [rows, columns],
-            depth: planes * run,
-            steps: [image.row(), image.block, group],
+            depth,
+            steps: [image.row(), image.block],
+            groups: match image.block / R {
+                _ if packed => [R; 2],
+                1 => [image.plane(); 2],
+                _ => [R, image.plane() - R],
+            },
             input: self.input.1.as_ptr(),
             output: (self.output.1.as_mut_ptr().wrapping_add(vector * plane), plane),
             residual: self.residual.map(|(image, values)| {
@@ -277,6 +330,14 @@ impl Run<'_> {
             }),
         });
     }
+}
+
+/// Tiles in which the next panel is fetched.
+const FETCHING_TILES: usize = 4;
+
+/// Lines of the next panel that are fetched with every so many bytes of this one.
+const fn fetches(bytes: usize) -> usize {
+    bytes.div_ceil(CACHE_LINE * FETCHING_TILES)
 }
 
 /// Has the processor fetch what is read soon.
@@ -292,7 +353,7 @@ fn fetch<T>(value: *const T) {
 }
 
 /// The output channels of a panel at some places. A function of its own, so that its sums get all registers.
-struct Tiles<'a, S: Simd, const N: usize, const R: usize> {
+struct Tiles<'a, S: Simd, const N: usize, const R: usize, const HALF: bool> {
     simd: S,
     panel: &'a [[S::f32s; N]],
     /// Index of the panel's first vector of output channels.
@@ -302,10 +363,12 @@ struct Tiles<'a, S: Simd, const N: usize, const R: usize> {
     epilogue: &'a Epilogue,
     /// Rows and columns of a window.
     window: [usize; 2],
-    /// Values that it reads of a pixel, or of a row of pixels with one plane.
+    /// Values that it reads of a pixel, or of a row of pixels.
     depth: usize,
-    /// From one row, pixel and group of R values to the next.
-    steps: [usize; 3],
+    /// From one row and pixel to the next.
+    steps: [usize; 2],
+    /// From a group of R values to the next, and from that to the one after it.
+    groups: [usize; 2],
     input: *const f32,
     /// The vector's plane, and values to the next one.
     output: (*mut f32, usize),
@@ -313,22 +376,28 @@ struct Tiles<'a, S: Simd, const N: usize, const R: usize> {
     residual: Option<(*const f32, usize, usize)>,
 }
 
-impl<S: Simd, const N: usize, const R: usize> NullaryFnOnce for Tiles<'_, S, N, R> {
+impl<S: Simd, const N: usize, const R: usize, const HALF: bool> NullaryFnOnce for Tiles<'_, S, N, R, HALF> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
         let mut rest = self.places;
-        for (index, count) in even_parts(rest.len(), PIXELS[N]).enumerate() {
+        for (index, count) in even_parts(rest.len(), Self::MOST).enumerate() {
             // While the first tiles are computed, the next panel comes from memory.
-            let soon = index.min(8) * self.panel.len() / 8;
+            let soon = size_of_val(self.panel) / FETCHING_TILES * index.min(FETCHING_TILES);
             let (places, others) = rest.split_at(count);
             match count {
-                8 if N < WIDE => self.tile::<8>(places, soon),
-                7 if N < WIDE => self.tile::<7>(places, soon),
-                6 if N < WIDE => self.tile::<6>(places, soon),
-                5 if N < WIDER => self.tile::<5>(places, soon),
-                4 if N < WIDER => self.tile::<4>(places, soon),
+                14 if const { 14 <= Self::MOST } => self.tile::<14>(places, soon),
+                13 if const { 13 <= Self::MOST } => self.tile::<13>(places, soon),
+                12 if const { 12 <= Self::MOST } => self.tile::<12>(places, soon),
+                11 if const { 11 <= Self::MOST } => self.tile::<11>(places, soon),
+                10 if const { 10 <= Self::MOST } => self.tile::<10>(places, soon),
+                9 if const { 9 <= Self::MOST } => self.tile::<9>(places, soon),
+                8 if const { 8 <= Self::MOST } => self.tile::<8>(places, soon),
+                7 if const { 7 <= Self::MOST } => self.tile::<7>(places, soon),
+                6 if const { 6 <= Self::MOST } => self.tile::<6>(places, soon),
+                5 if const { 5 <= Self::MOST } => self.tile::<5>(places, soon),
+                4 if const { 4 <= Self::MOST } => self.tile::<4>(places, soon),
                 3 => self.tile::<3>(places, soon),
                 2 => self.tile::<2>(places, soon),
                 1 => self.tile::<1>(places, soon),
@@ -339,16 +408,19 @@ impl<S: Simd, const N: usize, const R: usize> NullaryFnOnce for Tiles<'_, S, N, 
     }
 }
 
-impl<S: Simd, const N: usize, const R: usize> Tiles<'_, S, N, R> {
+impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, R, HALF> {
+    /// The most pixels of a tile.
+    const MOST: usize = most_pixels(S::REGISTER_COUNT, N);
+
     /// The sums of M pixels; `soon` is a place in the next panel.
     #[inline(always)]
     fn tile<const M: usize>(&self, places: &[Place], soon: usize) {
         let Some(places) = places.first_chunk::<M>() else { return };
         let Some((bias, weights)) = self.panel.split_first() else { return };
         let simd = self.simd;
-        let ([rows, columns], [row, pixel, group]) = (self.window, self.steps);
+        let ([rows, columns], [row, pixel]) = (self.window, self.steps);
         let input: [*const f32; M] = array::from_fn(|m| self.input.wrapping_add(places[m].input));
-        let mut soon = weights.as_ptr_range().end.wrapping_add(soon);
+        let mut soon = weights.as_ptr_range().end.wrapping_byte_add(soon);
         let mut sums = [*bias; M];
         let mut rest = weights;
         for y in 0..rows {
@@ -356,19 +428,25 @@ impl<S: Simd, const N: usize, const R: usize> Tiles<'_, S, N, R> {
                 let Some((weights, others)) = rest.split_at_checked(self.depth) else { return };
                 rest = others;
                 let mut from = y * row + x * pixel;
-                for weights in weights.as_chunks::<R>().0 {
-                    fetch(soon);
-                    soon = soon.wrapping_add(1);
+                for (index, weights) in weights.as_chunks::<R>().0.iter().enumerate() {
+                    for _ in 0..const { fetches(R * size_of::<[S::f32s; N]>()) } {
+                        fetch(soon);
+                        soon = soon.wrapping_byte_add(CACHE_LINE);
+                    }
                     for at in 0..R {
                         for m in 0..M {
                             // SAFETY: windows lie in the input.
                             let value = simd.splat_f32s(unsafe { input[m].add(from + at).read() });
                             for n in 0..N {
-                                sums[m][n] = simd.mul_add_f32s(value, weights[at][n], sums[m][n]);
+                                sums[m][n] = if HALF && n == N - 1 {
+                                    half::mul_add(simd, value, weights[at][n], sums[m][n])
+                                } else {
+                                    simd.mul_add_f32s(value, weights[at][n], sums[m][n])
+                                };
                             }
                         }
                     }
-                    from += group;
+                    from += self.groups[index % 2];
                 }
             }
         }

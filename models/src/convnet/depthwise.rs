@@ -13,8 +13,10 @@ use super::image::Image;
 use super::plan::Window;
 use crate::runtime::Cancel;
 
-/// Pixels of a row that are summed at once, at most.
-const PIXELS: usize = 10;
+/// Pixels of a row that are summed at once, at most, where there are so many registers.
+const fn most_pixels(registers: usize) -> usize {
+    if registers < 32 { 10 } else { 16 }
+}
 /// Rows that are computed before the next plane.
 const ROWS: usize = 16;
 
@@ -116,7 +118,6 @@ impl Run<'_> {
         let ((image, input), (output_image, output)) = (self.input, self.output);
         let (down, [above, before]) = (self.layer.steps[0], self.layer.pads);
         let (left, width) = ((image.border.left - before) * image.block, output_image.width);
-        let tiles = width.div_ceil(PIXELS);
         let weights = S::as_simd_f32s(&self.layer.weights).0;
         let mut row_table = [Row { input: [0; K], output: 0 }; ROWS];
         for start in self.rows.clone().step_by(ROWS) {
@@ -142,22 +143,7 @@ impl Run<'_> {
                 };
                 for row in &row_table[..rows.len()] {
                     plane.check(row, width);
-                    for tile in 0..tiles {
-                        // Tiles of nearly the same width.
-                        let (from, to) = (tile * width / tiles, (tile + 1) * width / tiles);
-                        match to - from {
-                            10 => plane.sum::<10>(row, from),
-                            9 => plane.sum::<9>(row, from),
-                            8 => plane.sum::<8>(row, from),
-                            7 => plane.sum::<7>(row, from),
-                            6 => plane.sum::<6>(row, from),
-                            5 => plane.sum::<5>(row, from),
-                            4 => plane.sum::<4>(row, from),
-                            3 => plane.sum::<3>(row, from),
-                            2 => plane.sum::<2>(row, from),
-                            _ => plane.sum::<1>(row, from),
-                        }
-                    }
+                    plane.row(row, width);
                 }
             }
         }
@@ -176,6 +162,9 @@ struct Plane<'a, S: Simd, const K: usize, const STEP: usize> {
 }
 
 impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
+    /// The most pixels that are summed at once.
+    const MOST: usize = most_pixels(S::REGISTER_COUNT);
+
     /// Checks once that a row's windows and pixels lie in their pictures: a check of each value takes as long as its
     /// multiplication.
     #[inline(always)]
@@ -187,6 +176,34 @@ impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
                 && self.weights.len() == 1 + K * K,
             "windows and pixels lie in their pictures"
         );
+    }
+
+    /// The pixels of a checked row.
+    #[inline(always)]
+    fn row(&mut self, row: &Row<K>, width: usize) {
+        let tiles = width.div_ceil(Self::MOST);
+        for tile in 0..tiles {
+            // Tiles of nearly the same width.
+            let (from, to) = (tile * width / tiles, (tile + 1) * width / tiles);
+            match to - from {
+                16 if const { 16 <= Self::MOST } => self.sum::<16>(row, from),
+                15 if const { 15 <= Self::MOST } => self.sum::<15>(row, from),
+                14 if const { 14 <= Self::MOST } => self.sum::<14>(row, from),
+                13 if const { 13 <= Self::MOST } => self.sum::<13>(row, from),
+                12 if const { 12 <= Self::MOST } => self.sum::<12>(row, from),
+                11 if const { 11 <= Self::MOST } => self.sum::<11>(row, from),
+                10 => self.sum::<10>(row, from),
+                9 => self.sum::<9>(row, from),
+                8 => self.sum::<8>(row, from),
+                7 => self.sum::<7>(row, from),
+                6 => self.sum::<6>(row, from),
+                5 => self.sum::<5>(row, from),
+                4 => self.sum::<4>(row, from),
+                3 => self.sum::<3>(row, from),
+                2 => self.sum::<2>(row, from),
+                _ => self.sum::<1>(row, from),
+            }
+        }
     }
 
     /// T pixels of a checked row, from that column on.

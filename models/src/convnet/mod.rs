@@ -14,6 +14,7 @@
 mod dense;
 mod depthwise;
 mod epilogue;
+mod half;
 mod image;
 mod plan;
 mod pool;

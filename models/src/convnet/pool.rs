@@ -29,18 +29,20 @@ impl WithSimd for MaxRun<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let ((image, input), (output_image, output)) = (self.input, self.output);
         let ([rows, columns], [down, right]) = (self.layer.window, self.layer.steps);
+        let length = image.width * image.block;
         for plane in 0..output_image.planes() {
             for y in 0..output_image.height {
-                for x in 0..output_image.width {
-                    let values = |place: usize| {
-                        let (row, column) = (place / columns, place % columns);
-                        let at = image.at_in(plane, y * down + row, x * right + column);
-                        S::as_simd_f32s(&input[at..at + image.block]).0[0]
-                    };
-                    let greatest =
-                        (1..rows * columns).fold(values(0), |most, place| simd.max_f32s(most, values(place)));
-                    let at = output_image.at_in(plane, y, x);
-                    S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = greatest;
+                let at = output_image.at_in(plane, y, 0);
+                let to = &mut output[at..at + output_image.width * output_image.block];
+                let to = S::as_mut_simd_f32s(to).0;
+                for row in 0..rows {
+                    let at = image.at_in(plane, y * down + row, 0);
+                    let from = S::as_simd_f32s(&input[at..at + length]).0;
+                    for (x, greatest) in to.iter_mut().enumerate() {
+                        let values = &from[x * right..x * right + columns];
+                        let most = if row == 0 { values[0] } else { *greatest };
+                        *greatest = values.iter().fold(most, |most, value| simd.max_f32s(most, *value));
+                    }
                 }
             }
         }
