@@ -1,7 +1,8 @@
 //! The GStreamer plugin `dactyl`: elements that turn video of a fingerspelling person into feedback.
 //!
 //! No element knows another: [`caps`], the [`letter_target`] event, the [`frame`] meta and the elements' properties
-//! are the whole contract between them and with an application.
+//! are the whole contract between them and with an application. [`jpeg`] tells an application which pictures the pipelines
+//! decode.
 
 pub mod caps;
 mod configured;
@@ -9,6 +10,7 @@ pub mod feedback_throttle;
 mod flow;
 pub mod frame;
 pub mod holistic_keypoints;
+pub mod jpeg;
 pub mod letter_target;
 pub mod lstm_classifier;
 mod message;

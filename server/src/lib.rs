@@ -6,7 +6,6 @@ mod connections;
 mod denial;
 pub mod descriptors;
 mod http;
-pub mod jpeg;
 mod ledger;
 mod metrics;
 mod origin;

@@ -9,6 +9,7 @@
 mod colours;
 mod feedback_throttle;
 mod holistic_keypoints;
+mod jpegs;
 mod launch;
 mod lstm_classifier;
 mod model;

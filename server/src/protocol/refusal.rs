@@ -1,7 +1,7 @@
+use gstdactyl::jpeg::JpegError;
 use serde_json::json;
 
 use super::words::{JPEG_BLOB, NEW_LETTER, brief};
-use crate::jpeg::JpegError;
 
 /// What is wrong with a message: what a program acts upon, and the label of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,7 +154,7 @@ impl From<JpegError> for Refusal {
             | JpegError::Truncated { .. }
             | JpegError::Damaged { .. }
             | JpegError::Empty { .. } => ErrorCode::BadJpeg,
-            JpegError::Unsupported(_) => ErrorCode::UnsupportedJpeg,
+            JpegError::Unsupported(_) | JpegError::UnsupportedSampling { .. } => ErrorCode::UnsupportedJpeg,
             JpegError::TooManyPixels { .. } | JpegError::SideTooLong { .. } => ErrorCode::TooManyPixels,
             JpegError::TooManyScans { .. } => ErrorCode::TooManyScans,
         };

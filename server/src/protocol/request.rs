@@ -4,11 +4,11 @@ use std::fmt;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use base64::{DecodeError, Engine};
 use bytes::Bytes;
+use gstdactyl::jpeg;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::refusal::{ErrorCode, Refusal};
 use super::words::{JPEG_BLOB, NEW_LETTER, brief};
-use crate::jpeg;
 
 /// What a client's message says. At least one of the two is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

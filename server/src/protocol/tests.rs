@@ -4,12 +4,12 @@ use std::time::Duration;
 use ::base64::Engine;
 use ::base64::engine::general_purpose as base64;
 use bytes::Bytes;
+use gstdactyl::jpeg::{self, Limits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::words::{JPEG_BLOB, NEW_LETTER, brief};
 use super::*;
-use crate::jpeg::{self, Limits};
 
 const JPEG: &[u8] = &[0xff, 0xd8, 0xfb, 0xef, 0xbe];
 
@@ -285,6 +285,8 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         let [high, low] = size.to_be_bytes();
         [&[0xff, 0xd8, 0xff, 0xc0, 0, 17, precision, high, low, high, low, components][..], &[0; 9]].concat()
     };
+    let mut sampled = header(8, 8, 3);
+    sampled.splice(12.., [1, 0x41, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 2]);
     let mut scans = header(8, 8, 1);
     scans[5] = 11;
     scans.truncate(12);
@@ -315,6 +317,7 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         ("error", "bad_jpeg: damaged", refusal_of_jpeg(b"\xff\xd8\xff\xd9").to_text()),
         ("error", "bad_jpeg: no picture", Refusal::no_picture(7).to_text()),
         ("error", "unsupported_jpeg", refusal_of_jpeg(&header(12, 8, 3)).to_text()),
+        ("error", "unsupported_jpeg: sampling factors", refusal_of_jpeg(&sampled).to_text()),
         ("error", "too_many_pixels", refusal_of_jpeg(&header(8, 30_000, 3)).to_text()),
         ("error", "too_many_scans", refusal_of_jpeg(&scans).to_text()),
         ("error", "message_too_large", Refusal::too_large(3_000_000, 2_097_152).to_text()),

@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use dactyl_config::Server as Limits;
-use gstdactyl::frame;
+use gstdactyl::{frame, jpeg};
 
 use super::outbox::Outbox;
 use super::pipeline_thread::Commands;
 use super::rate::Rate;
 use super::refusals::Refusals;
-use crate::jpeg;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::pipeline::Prepared;
@@ -125,7 +124,10 @@ impl Intake {
         }
         let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
         let header = jpeg::check(jpeg, limits)?;
-        let mut buffer = gst::Buffer::from_slice(jpeg.slice(..header.length));
+        let mut buffer = match header.rewritten(jpeg) {
+            Some(bytes) => gst::Buffer::from_slice(bytes),
+            None => gst::Buffer::from_slice(jpeg.slice(..header.length)),
+        };
         frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
         self.commands.frame(buffer);
         Ok(())
