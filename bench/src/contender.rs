@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use dactyl_config::Key;
-
 /// The key that chooses between our profiles.
 const PROFILE: &str = "holistic.profile";
 
@@ -28,24 +26,15 @@ impl Contender {
         Self::Ours { name: name.to_owned(), settings }
     }
 
-    /// Every contender that can be measured: the rival if it is there, and our profiles as far as this build has them.
+    /// Every contender that can be measured: the rival if it is there, and our profiles.
     pub fn all(rival: bool) -> Vec<Self> {
         let mut all = Vec::new();
         if rival {
             all.push(Self::Rival);
         }
-        if has_profiles() {
-            all.extend(["exact", "fast"].map(|profile| Self::ours(profile, &[(PROFILE, profile)])));
-        } else {
-            all.push(Self::ours("exact", &[]));
-        }
+        all.extend(["exact", "fast"].map(|profile| Self::ours(profile, &[(PROFILE, profile)])));
         all
     }
-}
-
-/// Whether the configuration of this build knows profiles.
-pub fn has_profiles() -> bool {
-    Key::find(PROFILE).is_some()
 }
 
 impl Display for Contender {

@@ -155,15 +155,6 @@ pub fn epoch_of(buffer: &gst::BufferRef) -> Option<u64> {
     meta.structure().get::<u64>(EPOCH).ok()
 }
 
-/// Copies record and epoch from one buffer to another; nothing where there is none.
-pub fn copy(from: &gst::BufferRef, to: &mut gst::BufferRef) {
-    if let Some(record) = of(from) {
-        attach(to, &record);
-    } else if let Some(epoch) = epoch_of(from) {
-        attach_epoch(to, epoch);
-    }
-}
-
 fn set(buffer: &mut gst::BufferRef, epoch: u64, record: Option<&Arc<FrameRecord>>) {
     register();
     let found = CustomMeta::from_buffer(buffer, META).is_ok();
@@ -184,6 +175,7 @@ fn set(buffer: &mut gst::BufferRef, epoch: u64, record: Option<&Arc<FrameRecord>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::result_for;
     use std::sync::atomic::AtomicUsize;
 
     fn record(ends: &Arc<AtomicUsize>) -> Arc<FrameRecord> {
@@ -201,8 +193,7 @@ mod tests {
         let mut first = gst::Buffer::with_size(4).unwrap();
         attach(first.make_mut(), &record(&ends));
         let copied = first.copy();
-        let mut second = gst::Buffer::new();
-        copy(&copied, second.make_mut());
+        let second = result_for(&copied, vec![0]);
         assert_eq!(of(&second).unwrap().id, 7);
         assert_eq!(epoch_of(&second), Some(3));
         drop(first);
@@ -228,8 +219,7 @@ mod tests {
         let mut buffer = gst::Buffer::new();
         assert_eq!(epoch_of(&buffer), None);
         attach_epoch(buffer.make_mut(), 9);
-        let mut other = gst::Buffer::new();
-        copy(&buffer, other.make_mut());
+        let other = result_for(&buffer, vec![0]);
         assert_eq!(epoch_of(&other), Some(9));
         assert!(of(&other).is_none());
     }

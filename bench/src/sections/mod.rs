@@ -49,9 +49,6 @@ pub fn run(measure: &Measure) -> Result<()> {
     if bench.quick {
         println!("**Made with `--quick`: not a figure to keep.**");
     }
-    if !contender::has_profiles() {
-        println!("This build has no `holistic.profile`, so there is no column `fast`.");
-    }
     let sections = if measure.only.is_empty() { Section::value_variants() } else { &measure.only };
     for section in sections {
         bench.say(section.title());

@@ -1,3 +1,0 @@
-//! Where fetched files lie.
-
-use std::path::PathBuf;
