@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws a person and records what MediaPipe sees. A developer's tool: nothing else needs it.
 
-Writes models/tests/drawn_person: pictures of a person who waves, drawn of discs and polygons, as no photograph of a person
+Writes models/holistic/tests/drawn_person: pictures of a person who waves, drawn of discs and polygons, as no photograph of a person
 belongs into the repository; MediaPipe Holistic's landmarks for them; for given regions of the first picture, the
 checksum of OpenCV's crop and what the TFLite runtime makes of it; and a JPEG with the checksum of what libjpeg-turbo, which
 OpenCV uses, decodes it to.
@@ -21,7 +21,7 @@ import numpy
 from ai_edge_litert.interpreter import Interpreter
 from mediapipe.python.solutions.holistic import Holistic
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "models/tests/drawn_person"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "models/holistic/tests/drawn_person"
 MODULES = pathlib.Path(mediapipe.__file__).parent / "modules"
 FRAMES = 8
 WIDTH, HEIGHT = 480, 360

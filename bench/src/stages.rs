@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dactyl_models::holistic::{Networks, Options, Parts, Tracker};
-use dactyl_models::runtime::Cancel;
-use gstdactyl::picture;
+use dactyl_holistic::{Cancel, Networks, Options, Tracker};
+use gstdactyl::{models, picture};
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -53,8 +52,8 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let jpegs = clip::read(folder)?;
     let config = dactyl_config::process();
     let directory = dactyl_config::find(&config.models.directory, dactyl_config::Kind::Directory)?;
-    let profile = config.holistic.profile.into();
-    let networks = Networks::load_for(profile, &directory, Parts::from(config.holistic.parts.as_slice()))?;
+    let profile = models::profile(config.holistic.profile);
+    let networks = Networks::load(&directory, models::parts(&config.holistic.parts))?;
     let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     let pipeline = Frames::start(End::Pictures)?;
     let runs = Runs::default();
@@ -174,7 +173,7 @@ mod tests {
     fn runs_are_counted_by_their_spans() {
         let runs = Runs::default();
         tracing::subscriber::with_default(Registry::default().with(runs.clone()), || {
-            for name in ["models/pose.tflite", "models/hand.int8.onnx", "models/hand.int8.onnx"] {
+            for name in ["models/pose.tflite", "models/hand.v2.tflite", "models/hand.v2.tflite"] {
                 let _span = tracing::trace_span!("network", name).entered();
                 let begin = cpu_time();
                 while cpu_time() - begin < Duration::from_millis(2) {}
@@ -183,7 +182,7 @@ mod tests {
         });
         let [pose, hand] = network_times(&runs.take(), 2).try_into().unwrap();
         assert_eq!((pose.name.as_str(), pose.runs), ("pose", 0.5));
-        assert_eq!((hand.name.as_str(), hand.runs), ("hand.int8", 1.0));
+        assert_eq!((hand.name.as_str(), hand.runs), ("hand.v2", 1.0));
         assert!(hand.least_ms >= 2.0 && hand.mean_ms >= hand.least_ms, "{hand:?}");
         assert!(runs.take().is_empty());
     }

@@ -171,7 +171,7 @@ sections! {
 
     /// The networks of the tracker.
     models: Models {
-        /// Folder of the fetched and imported networks.
+        /// Folder of the fetched networks.
         directory: String = ".cache/models", "a folder";
     }
 
@@ -179,7 +179,7 @@ sections! {
     holistic: Holistic {
         /// What matters more: MediaPipe's landmarks, or time.
         ///
-        /// How the two differ stands in `models/README.md`.
+        /// How the two differ stands in `models/holistic/README.md`.
         profile: Profile = Profile::Exact;
         /// Networks that run; keypoints of parts left out are NaN, and `pose` may not be left out.
         parts: Vec<Part> = &[Part::Pose, Part::Hands, Part::Face];

@@ -4,6 +4,7 @@ mod declaration;
 pub mod keys;
 mod loader;
 mod lookup;
+pub mod natural_order;
 mod process;
 mod web_origin;
 mod written;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `video/x-raw, format=RGB` | a picture |
 //! | `video/x-raw, format=I420, colorimetry=1:4:0:0` | a picture as JPEG decoders give it |
-//! | `application/x-keypoints` | 543 x (x, y, z, visibility), float32 little-endian, in the order of [`dactyl_models::keypoints`] |
+//! | `application/x-keypoints` | 543 x (x, y, z, visibility), float32 little-endian, in the order of [`dactyl_holistic::keypoints`] |
 //! | `application/x-class-probabilities` | one float32 little-endian per label; what is missing to 1 is "nothing" |
 //! | `text/x-raw, format=utf8` | one payload |
 

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dactyl_models::runtime::Cancel;
 use gst::glib;
 use gst::meta::CustomMeta;
+
+use crate::interrupt::Interrupt;
 
 const META: &str = "DactylFrameMeta";
 const EPOCH: &str = "epoch";
@@ -142,9 +143,9 @@ pub fn of(buffer: &gst::BufferRef) -> Option<Arc<FrameRecord>> {
     Some(meta.structure().get::<FrameHandle>(RECORD).ok()?.0)
 }
 
-/// Notes in a buffer's record, if it carries one, how long the run that `cancel` ended took to end.
-pub(crate) fn note_cancelled(buffer: &gst::BufferRef, cancel: &Cancel) {
-    if let Some((record, elapsed)) = of(buffer).zip(cancel.elapsed()) {
+/// Notes in a buffer's record, if it carries one, how long the run that `interrupt` ended took to end.
+pub(crate) fn note_cancelled(buffer: &gst::BufferRef, interrupt: &Interrupt) {
+    if let Some((record, elapsed)) = of(buffer).zip(interrupt.elapsed()) {
         record.add_stage(CANCEL_STAGE, elapsed);
     }
 }

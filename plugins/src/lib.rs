@@ -10,12 +10,15 @@ pub mod feedback_throttle;
 mod flow;
 pub mod frame;
 pub mod holistic_keypoints;
+mod interrupt;
 pub mod jpeg;
 pub mod letter_target;
 pub mod lstm_classifier;
 mod message;
+pub mod models;
 pub mod picture;
 mod plugin;
+pub mod slots;
 mod start;
 pub mod temporal_smoother;
 

@@ -1,6 +1,6 @@
 //! Pictures in buffers with the caps of [`crate::caps::video`].
 
-use dactyl_models::holistic::{I420Frame, Plane, RgbFrame};
+use dactyl_holistic::{I420Frame, Plane, RgbFrame};
 use gst_video::prelude::*;
 
 /// Maps a picture, unless the buffer is smaller than the picture that it is said to hold.

@@ -2,23 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use dactyl_models::runtime;
-
 /// Refuses to start on a configuration that cannot be used: property defaults cannot report it.
 pub(crate) fn check_configuration() -> Result<(), gst::ErrorMessage> {
     dactyl_config::try_process().map(drop).map_err(|error| {
         gst::error_msg!(gst::ResourceError::Settings, ("The configuration cannot be used: {error}"))
     })
-}
-
-/// Loads the ONNX Runtime that was fetched into a folder of networks, where the configuration names no other and the
-/// process has none yet. Without one there, the configuration's folder is looked into when a network is loaded.
-pub(crate) fn load_runtime_of(models: &Path) -> Result<(), gst::ErrorMessage> {
-    let library = models.join(runtime::LIBRARY_NAME);
-    if !dactyl_config::process().inference.runtime.is_empty() || !library.is_file() {
-        return Ok(());
-    }
-    runtime::init(&library).map_err(|error| gst::error_msg!(gst::LibraryError::Init, ("{error}")))
 }
 
 /// Finds what a property names: from the working directory, as everywhere in GStreamer, else where the configuration

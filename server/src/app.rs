@@ -9,6 +9,7 @@ use dactyl_config::Config;
 use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 use crate::metrics::Metrics;
+use crate::models::Models;
 use crate::pipeline::Prepared;
 
 /// The outcome of a readiness check.
@@ -22,8 +23,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessions: Arc<Semaphore>,
     pub(crate) next_session: AtomicU64,
-    /// SHA-256 of every network, by file name.
-    pub(crate) model_hashes: BTreeMap<String, String>,
+    pub(crate) models: Models,
     pub(crate) readiness: Mutex<Readiness>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,

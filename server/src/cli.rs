@@ -8,7 +8,7 @@ use dactyl_config::{ConfigError, Key, Loaded, Loader, Values};
 
 const EXAMPLES: &str = "\
 Examples:
-  dactyl models fetch                        fetch and import the networks, once
+  dactyl models fetch                        fetch the networks, once
   dactyl check                               say what is wrong and how to mend it
   dactyl serve                               serve on 127.0.0.1:8080
   dactyl serve --config mine.toml            with parameters of your own
@@ -105,7 +105,7 @@ pub(crate) struct ShowConfig {
     pub(crate) overrides: Overrides,
 }
 
-/// Fetch, list and import networks
+/// Fetch and list networks
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub(crate) struct Models {
@@ -115,11 +115,11 @@ pub(crate) struct Models {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Download, verify, unpack and import what is missing
+    /// Download, verify and unpack what is missing
     ///
-    /// Fetches two pinned Python wheels with pip (about 60 MB), checks their SHA-256, takes ONNX Runtime and the
-    /// MediaPipe networks out of them and imports these to ONNX. No Python of theirs is installed or run. A second run
-    /// finds everything in place and needs no network; a failed one leaves the folder as it was.
+    /// Fetches two pinned Python wheels with pip (about 60 MB), checks their SHA-256, and takes ONNX Runtime and the
+    /// MediaPipe networks out of them. No Python of theirs is installed or run. A second run finds everything in place and
+    /// needs no network; a failed one leaves the folder as it was.
     Fetch {
         /// Take the wheels from this folder instead of downloading them, for machines without network
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -131,18 +131,6 @@ pub(crate) enum ModelsCommand {
     List {
         #[command(flatten)]
         folder: ModelsFolder,
-    },
-    /// Import a TFLite network of your own to ONNX
-    Import {
-        /// TFLite file
-        #[arg(value_name = "FILE.tflite", value_hint = ValueHint::FilePath)]
-        input: PathBuf,
-        /// ONNX file to write; one that exists is replaced
-        #[arg(value_name = "OUT.onnx", value_hint = ValueHint::FilePath)]
-        output: PathBuf,
-        /// Leave out this output (counted from 0) and all that only it needs; may be given several times
-        #[arg(long = "prune", value_name = "OUTPUT")]
-        pruned_outputs: Vec<usize>,
     },
 }
 

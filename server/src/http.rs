@@ -53,10 +53,10 @@ async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "protocol": VERSION,
         "gstreamer": gst::version_string().as_str(),
-        "onnx_runtime": dactyl_models::runtime::build_info(),
-        "models": app.model_hashes,
+        "onnx_runtime": dactyl_letters::build_info(),
+        "models": app.models.hashes,
         "limits": app.config.server,
-        "slots": dactyl_models::runtime::Slots::shared().total(),
+        "slots": gstdactyl::slots::Slots::shared().total(),
         "pipeline": app.config.pipeline.name,
         "pipelines": pipelines,
     }))

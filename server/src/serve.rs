@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dactyl_config::Config;
-use dactyl_models::fetch::hash_bytes;
-use dactyl_models::runtime::release_freed;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -24,7 +21,9 @@ use crate::app::App;
 use crate::connections::Connections;
 use crate::descriptors;
 use crate::http;
+use crate::memory::release_freed;
 use crate::metrics::Metrics;
+use crate::models::Models;
 use crate::pipeline::{self, PipelineFile, Prepared};
 use crate::places::Places;
 use crate::tls;
@@ -39,7 +38,7 @@ pub struct Server {
     config: Arc<Config>,
     pipelines: BTreeMap<String, Arc<Prepared>>,
     default: Arc<Prepared>,
-    model_hashes: BTreeMap<String, String>,
+    models: Models,
     acceptor: Option<TlsAcceptor>,
 }
 
@@ -58,6 +57,9 @@ impl Server {
             tracing::warn!("{shortage}");
         }
         let acceptor = tls::load(&config.tls)?;
+        let start = Instant::now();
+        tracing::info!("loading and warming the models");
+        let models = Models::load(&config)?;
         let mut pipelines = BTreeMap::new();
         let load = |name: &str| -> Result<Arc<Prepared>> {
             let file = PipelineFile::find(name, &config.pipeline)?;
@@ -70,10 +72,9 @@ impl Server {
                 pipelines.insert(name.clone(), load(name)?);
             }
         }
-        let directory = dactyl_config::find_or_place(&config.models.directory);
-        let model_hashes = hash_models(&directory)
-            .with_context(|| format!("the networks in {} cannot be read", directory.display()))?;
-        Ok(Self { config, pipelines, default, model_hashes, acceptor })
+        release_freed();
+        tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
+        Ok(Self { config, pipelines, default, models, acceptor })
     }
 
     /// Serves until `shutdown`; then closes every socket with 1001 and returns within `server.shutdown_timeout_ms`.
@@ -101,7 +102,7 @@ impl Server {
             metrics: Arc::clone(&metrics),
             sessions: Arc::clone(&sessions),
             next_session: AtomicU64::new(1),
-            model_hashes: self.model_hashes,
+            models: self.models,
             readiness: tokio::sync::Mutex::default(),
             shutdown: stopped.clone(),
             alive: alive.downgrade(),
@@ -184,19 +185,4 @@ pub fn register_elements() -> Result<()> {
             .map_err(|error| format!("the elements cannot be registered: {error}"))
     });
     outcome.clone().map_err(anyhow::Error::msg)
-}
-
-/// SHA-256 of the networks of set-up's folder, by file: ONNX files, and the TFLite files that they were made from.
-fn hash_models(directory: &Path) -> io::Result<BTreeMap<String, String>> {
-    let mut hashes = BTreeMap::new();
-    for (folder, prefix, end) in [("", "", ".onnx"), ("tflite", "tflite/", ".tflite")] {
-        for entry in std::fs::read_dir(directory.join(folder))? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(end) {
-                hashes.insert(format!("{prefix}{name}"), hash_bytes(std::fs::read(entry.path())?));
-            }
-        }
-    }
-    Ok(hashes)
 }

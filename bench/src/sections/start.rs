@@ -1,4 +1,4 @@
-//! From the start of the process until it is ready, networks imported before.
+//! From the start of the process until it is ready, networks fetched before.
 
 use anyhow::Result;
 

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use dactyl_models::letters::features::{self, HandPoints, Observation, Side};
-use dactyl_models::natural_order;
+use dactyl_config::natural_order;
+use dactyl_letters::features::{self, HandPoints, Observation, Side};
 use ndarray::{Array1, Array3, Axis, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 

@@ -1,6 +1,6 @@
 //! What makes one hand look like another's before another camera.
 
-use dactyl_models::letters::features::HandPoints;
+use dactyl_letters::features::HandPoints;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng as Random;
 

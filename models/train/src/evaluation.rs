@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use dactyl_models::letters::features::{HandPoints, hand_1_rows};
+use dactyl_letters::features::{HandPoints, hand_1_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Clip, Kind, Signer};

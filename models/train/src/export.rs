@@ -1,4 +1,4 @@
-//! Weights to ONNX: opset 17, metadata as `dactyl_models::letters::metadata` defines it.
+//! Weights to ONNX: opset 17, metadata as `dactyl_letters::metadata` defines it.
 //!
 //! `[1, window, features]` -> shape of the hand, presence and movement apart -> for each reader, side by side, three dense
 //! layers on the shape of every frame -> softmax -> mean over the readers -> by presence -> presence and movement again ->
@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use dactyl_models::import::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+use dactyl_letters::features::{HAND_1, MOVEMENT, SHAPE};
+use dactyl_letters::{Contract, Layout, Meaning};
+use dactyl_onnx::{
+    AttributeProto, GraphProto, Message, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto, ValueInfoProto,
 };
-use dactyl_models::letters::features::{HAND_1, MOVEMENT, SHAPE};
-use dactyl_models::letters::{Contract, Layout, Meaning};
-use prost::Message;
 
 use crate::network::{LEAST, Network};
 use crate::windows::FRAMES;

@@ -21,7 +21,7 @@ use std::io::{self, BufWriter, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use dactyl_models::keypoints::{FACE, Keypoints, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
+use dactyl_holistic::keypoints::{FACE, Keypoints, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
 use ndarray::{Array1, ArrayD, Ix1, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, NpzWriter, ReadDataError, ReadableElement, WritableElement, WriteDataError};
 use py_literal::Value;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use dactyl_models::natural_order;
+use dactyl_config::natural_order;
 use ndarray::{Array, Array2, Dimension, Ix1};
 use ndarray_npy::ReadNpyExt;
 use serde::Deserialize;

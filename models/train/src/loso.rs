@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use dactyl_models::letters::{Classifier, Overrides};
+use dactyl_letters::{Classifier, Overrides};
+use gstdactyl::models;
 use indicatif::ProgressBar;
 
 use crate::checkpoint::Checkpoint;
@@ -66,7 +67,8 @@ pub fn measure_all(signers: &[&Signer], seed: u64, temperature: f64, out: &Path)
         }
         let (Run { labels, .. }, network) = training::open(&run)?;
         let file = export::onnx(&network, &export::contract(labels), temperature, &Default::default())?;
-        let classifier = Classifier::from_bytes(&signer.name, &file, &Overrides::default())?;
+        let classifier =
+            Classifier::from_bytes(&models::onnx_runtime()?, &signer.name, &file, &Overrides::default())?;
         let measured = measure(&Arc::new(classifier), signer, seed)?;
         std::fs::write(&path, serde_json::to_vec(&measured)?)
             .with_context(|| format!("{} can't be written", path.display()))?;

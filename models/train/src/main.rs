@@ -31,8 +31,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use dactyl_models::letters::metadata::key;
-use dactyl_models::letters::{Classifier, Overrides};
+use dactyl_letters::metadata::key;
+use dactyl_letters::{Classifier, Overrides};
+use gstdactyl::models;
 use indicatif::ProgressBar;
 
 use crate::data::{Data, Signer};
@@ -232,7 +233,8 @@ fn train(options: &Train) -> Result<()> {
 }
 
 fn eval(options: &Eval) -> Result<()> {
-    let classifier = Arc::new(Classifier::from_file(&options.model, &Overrides::default())?);
+    let classifier =
+        Arc::new(Classifier::from_file(&models::onnx_runtime()?, &options.model, &Overrides::default())?);
     let Data { labels, signers } =
         data::read(&options.data, options.more.as_deref(), &[])?.relabelled(classifier.labels());
     for name in &options.signers {

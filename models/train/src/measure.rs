@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dactyl_config::Config;
-use dactyl_models::letters::features::hand_1_rows;
-use dactyl_models::letters::{Classifier, Feedback, MovingAverage, Throttle};
-use dactyl_models::runtime::Cancel;
+use dactyl_holistic::Cancel;
+use dactyl_letters::features::hand_1_rows;
+use dactyl_letters::{Classifier, Feedback, MovingAverage, Throttle};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{self, Clip, J, Kind, Signer, Z};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{D, DType, Device, Tensor, Var};
-use dactyl_models::letters::features::{HAND_1, MOVEMENT, SHAPE};
+use dactyl_letters::features::{HAND_1, MOVEMENT, SHAPE};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 

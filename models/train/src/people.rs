@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use dactyl_models::fetch::hash_bytes;
+use dactyl_fetch::hash_bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 

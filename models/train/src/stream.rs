@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
-use dactyl_models::letters::{Classifier, Picture, Recognizer};
-use dactyl_models::runtime::Cancel;
+use dactyl_holistic::Cancel;
+use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_letters::{Classifier, Picture, Recognizer};
 
 use crate::data::{Clip, Hand, Kind, size};
 use crate::windows::{between, blend};

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
-use dactyl_models::letters::features::{hand_1_rows, shape};
-use dactyl_models::letters::{Classifier, Overrides};
-use dactyl_models::runtime::Cancel;
+use dactyl_holistic::Cancel;
+use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_letters::features::{hand_1_rows, shape};
+use dactyl_letters::{Classifier, Overrides};
+use gstdactyl::models;
 use indicatif::ProgressBar;
 
 use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, Z};
@@ -226,7 +227,15 @@ fn an_exported_model_answers_as_the_trainer_does() {
     let notes = BTreeMap::from([("accuracy".to_owned(), "not measured".to_owned())]);
     for temperature in [1.0, 1.6] {
         let file = export::onnx(&network, &contract, temperature, &notes).unwrap();
-        let classifier = Arc::new(Classifier::from_bytes("exported", &file, &Overrides::default()).unwrap());
+        let classifier = Arc::new(
+            Classifier::from_bytes(
+                &models::onnx_runtime().unwrap(),
+                "exported",
+                &file,
+                &Overrides::default(),
+            )
+            .unwrap(),
+        );
         assert_eq!(classifier.contract(), &contract);
         assert_eq!(classifier.metadata().get("accuracy").map(String::as_str), Some("not measured"));
         let mut windows = Windows::new(&everybody, 7);
@@ -277,7 +286,10 @@ fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
     let (run, network) = training::open(folder.path()).unwrap();
     let file =
         export::onnx(&network, &export::contract(run.labels), run.temperature, &BTreeMap::new()).unwrap();
-    let classifier = Arc::new(Classifier::from_bytes("signs", &file, &Overrides::default()).unwrap());
+    let classifier = Arc::new(
+        Classifier::from_bytes(&models::onnx_runtime().unwrap(), "signs", &file, &Overrides::default())
+            .unwrap(),
+    );
     assert_eq!(classifier.labels(), ["hello", "no", "thank you"]);
     let mut windows = Signs::new(&data, 7);
     for _ in 0..50 {
@@ -419,7 +431,9 @@ fn the_sets_are_read_without_wrong_labels() {
 fn the_shipped_model_knows_the_letters_of_a_signer_it_has_seen() {
     let Some(letters) = shared() else { return };
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/letters.onnx");
-    let classifier = Arc::new(Classifier::from_file(&model, &Overrides::default()).unwrap());
+    let classifier = Arc::new(
+        Classifier::from_file(&models::onnx_runtime().unwrap(), &model, &Overrides::default()).unwrap(),
+    );
     let everybody = data::read(&letters, None, &[]).unwrap().signers;
     let trained_on = &classifier.metadata()["training_data"];
     assert!(everybody.iter().all(|signer| trained_on.contains(&signer.name)), "{trained_on}");

@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{D, Device, Tensor};
-use dactyl_models::letters::features::{HAND_1, SHAPE, hand_1_rows, shape};
+use dactyl_letters::features::{HAND_1, SHAPE, hand_1_rows, shape};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng as Random;

@@ -1,6 +1,6 @@
 //! Training windows: clips cut, stretched, bent and moved into what other people's hands and cameras may show.
 
-use dactyl_models::letters::features::HandPoints;
+use dactyl_letters::features::HandPoints;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;

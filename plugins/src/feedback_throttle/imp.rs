@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use dactyl_config::{PayloadFormat, ThrottleClock, keys};
-use dactyl_models::letters::{Feedback, Throttle, label_index};
+use dactyl_letters::{Feedback, Throttle, label_index};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

@@ -5,9 +5,8 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use dactyl_config::{Holistic, Part, Profile, TrackerClock, keys};
-use dactyl_models::holistic::{self, Networks, Tracker};
-use dactyl_models::keypoints::{self, Keypoints};
-use dactyl_models::runtime::{Cancel, RunError, Slots};
+use dactyl_holistic::keypoints::{self, Keypoints};
+use dactyl_holistic::{Networks, RunError, Tracker};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -18,7 +17,9 @@ use super::time::FrameTime;
 use crate::caps::{self, KeypointsInfo};
 use crate::configured::FromKey;
 use crate::flow::{Filter, Pads, always_pads, lock, result_for};
-use crate::{frame, message, picture, start};
+use crate::interrupt::Interrupt;
+use crate::slots::Slots;
+use crate::{frame, message, models, picture, start};
 
 const STAGE: &str = "holistic-keypoints";
 /// Waiting for the other streams is no work of this element, and is measured apart.
@@ -28,9 +29,9 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("holistic-keypoints", gst::DebugColorFlags::empty(), Some("Holistic tracking"))
 });
 
-fn options(settings: &Holistic) -> holistic::Options {
-    holistic::Options {
-        profile: settings.profile.into(),
+fn options(settings: &Holistic) -> dactyl_holistic::Options {
+    dactyl_holistic::Options {
+        profile: models::profile(settings.profile),
         min_detection_confidence: settings.min_detection_confidence,
         min_tracking_confidence: settings.min_tracking_confidence,
     }
@@ -61,7 +62,7 @@ pub struct HolisticKeypoints {
     pads: Pads,
     #[property(
         nick = "Models", mutable_ready, type = String, get, set = Self::set_models,
-        blurb = "Folder of the imported networks, from the working directory or where the configuration looks.",
+        blurb = "Folder of the fetched networks, from the working directory or where the configuration looks.",
         default = dactyl_config::process().models.directory.as_str()
     )]
     models: Mutex<String>,
@@ -95,7 +96,7 @@ pub struct HolisticKeypoints {
     settings: Mutex<Holistic>,
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
-    cancel: Cancel,
+    interrupt: Interrupt,
     #[property(
         nick = "Bad buffers",
         blurb = "Number of buffers skipped because they did not hold what the caps say.",
@@ -127,12 +128,8 @@ impl HolisticKeypoints {
             ));
         }
         let directory = start::find(&lock(&self.models).clone(), dactyl_config::Kind::Directory)?;
-        start::load_runtime_of(&directory)?;
-        let parts = holistic::Parts {
-            hands: settings.parts.contains(&Part::Hands),
-            face: settings.parts.contains(&Part::Face),
-        };
-        let networks = Networks::load_for(settings.profile.into(), &directory, parts).map_err(|error| {
+        let parts = models::parts(&settings.parts);
+        let networks = Networks::load(&directory, parts).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The networks cannot be loaded: {error}"))
         })?;
         *lock(&self.state) = Some(State {
@@ -189,7 +186,7 @@ impl HolisticKeypoints {
             return Ok(None);
         };
         let converted = begin.elapsed();
-        let Ok(slot) = Slots::shared().acquire(&self.cancel) else {
+        let Ok(slot) = Slots::shared().acquire(self.interrupt.cancel()) else {
             return Err(gst::FlowError::Flushing);
         };
         let waited = begin.elapsed() - converted;
@@ -204,7 +201,7 @@ impl HolisticKeypoints {
             TrackerClock::Fixed => None,
         };
         let time = state.time.next(own);
-        match slot.run(|| state.tracker.process_in(Some(&slot), &picture, time, &self.cancel)) {
+        match slot.run(|| state.tracker.process_with(&slot, &picture, time, self.interrupt.cancel())) {
             Ok(frame) => {
                 state.size = size;
                 state.time.passed(time);
@@ -215,7 +212,7 @@ impl HolisticKeypoints {
                 Ok(Some(frame.keypoints))
             }
             Err(RunError::Cancelled(_)) => {
-                frame::note_cancelled(buffer, &self.cancel);
+                frame::note_cancelled(buffer, &self.interrupt);
                 Err(gst::FlowError::Flushing)
             }
             Err(error) => {
@@ -250,7 +247,7 @@ impl ObjectSubclass for HolisticKeypoints {
             models: Mutex::new(config.models.directory.clone()),
             settings: Mutex::new(config.holistic.clone()),
             state: Mutex::new(None),
-            cancel: Cancel::new(),
+            interrupt: Interrupt::default(),
             bad_buffers: AtomicU64::new(0),
         }
     }
@@ -296,9 +293,9 @@ impl ElementImpl for HolisticKeypoints {
                     return Err(gst::StateChangeError);
                 }
             }
-            gst::StateChange::ReadyToPaused => self.cancel.rearm(),
+            gst::StateChange::ReadyToPaused => self.interrupt.lift(),
             // The pads stop only when the frame in work has ended.
-            gst::StateChange::PausedToReady => self.cancel.cancel(),
+            gst::StateChange::PausedToReady => self.interrupt.begin(),
             _ => (),
         }
         let success = self.parent_change_state(transition)?;
@@ -352,9 +349,9 @@ impl Filter for HolisticKeypoints {
                     }
                 };
             }
-            gst::EventView::FlushStart(_) => self.cancel.cancel(),
+            gst::EventView::FlushStart(_) => self.interrupt.begin(),
             gst::EventView::FlushStop(flush) => {
-                self.cancel.rearm();
+                self.interrupt.lift();
                 // The same person stands in front of the same camera unless the time starts anew.
                 if flush.resets_time() {
                     self.reset();

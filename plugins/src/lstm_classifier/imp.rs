@@ -5,9 +5,8 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use dactyl_config::{Features, Letters, Output, keys};
-use dactyl_models::keypoints::Keypoints;
-use dactyl_models::letters::{Classifier, Picture, Recognizer};
-use dactyl_models::runtime::{Cancel, RunError};
+use dactyl_holistic::keypoints::Keypoints;
+use dactyl_letters::{Picture, Recognizer, RunError};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -16,7 +15,9 @@ use crate::caps::{self, ClassProbabilitiesInfo, KeypointsInfo};
 use crate::configured::FromKey;
 use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame::{self, Progress};
-use crate::{message, start};
+use crate::interrupt::Interrupt;
+use crate::slots::Slots;
+use crate::{message, models, start};
 
 const STAGE: &str = "lstm-classifier";
 /// Classes that an element message names.
@@ -75,7 +76,7 @@ pub struct LstmClassifier {
     settings: Mutex<Letters>,
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
-    cancel: Cancel,
+    interrupt: Interrupt,
     #[property(
         nick = "Bad buffers",
         blurb = "Number of buffers skipped because they did not hold what the caps say.",
@@ -113,7 +114,7 @@ impl LstmClassifier {
         if config.model != dactyl_config::Config::builtin().letters.model {
             config.model = start::find(&config.model, dactyl_config::Kind::File)?.display().to_string();
         }
-        let classifier = Classifier::shared(&config).map_err(|error| {
+        let classifier = models::classifier(&config).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The classifier cannot be used: {error}"))
         })?;
         let labels = classifier.labels().to_vec();
@@ -163,10 +164,18 @@ impl LstmClassifier {
             recognizer.clear();
             *last = Some(picture);
         }
-        match recognizer.push(&keypoints, picture, &self.cancel) {
+        let cancel = self.interrupt.cancel();
+        let answer = if recognizer.classifier().is_costly() {
+            // As much work as the analysis of a frame: it waits for its turn, and gives way, as that does.
+            let slot = Slots::shared().acquire(cancel).map_err(|_| gst::FlowError::Flushing)?;
+            slot.run(|| recognizer.push(&keypoints, picture, cancel))
+        } else {
+            recognizer.push(&keypoints, picture, cancel)
+        };
+        match answer {
             Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
             Err(RunError::Cancelled(_)) => {
-                frame::note_cancelled(buffer, &self.cancel);
+                frame::note_cancelled(buffer, &self.interrupt);
                 Err(gst::FlowError::Flushing)
             }
             Err(error) => {
@@ -208,7 +217,7 @@ impl ObjectSubclass for LstmClassifier {
             pads: Pads::new::<Self>(),
             settings: Mutex::new(dactyl_config::process().letters.clone()),
             state: Mutex::new(None),
-            cancel: Cancel::new(),
+            interrupt: Interrupt::default(),
             bad_buffers: AtomicU64::new(0),
         }
     }
@@ -254,9 +263,9 @@ impl ElementImpl for LstmClassifier {
                     return Err(gst::StateChangeError);
                 }
             }
-            gst::StateChange::ReadyToPaused => self.cancel.rearm(),
+            gst::StateChange::ReadyToPaused => self.interrupt.lift(),
             // The pads stop only when the frame in work has ended.
-            gst::StateChange::PausedToReady => self.cancel.cancel(),
+            gst::StateChange::PausedToReady => self.interrupt.begin(),
             _ => (),
         }
         let success = self.parent_change_state(transition)?;
@@ -316,9 +325,9 @@ impl Filter for LstmClassifier {
                     }
                 };
             }
-            gst::EventView::FlushStart(_) => self.cancel.cancel(),
+            gst::EventView::FlushStart(_) => self.interrupt.begin(),
             gst::EventView::FlushStop(_) => {
-                self.cancel.rearm();
+                self.interrupt.lift();
                 self.clear();
             }
             gst::EventView::StreamStart(_) => self.clear(),

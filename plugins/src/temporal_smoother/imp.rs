@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use dactyl_config::{Smoothing, keys};
-use dactyl_models::letters::MovingAverage;
+use dactyl_letters::MovingAverage;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

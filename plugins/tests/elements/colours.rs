@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dactyl_models::fetch::hash_bytes;
+use dactyl_fetch::hash_bytes;
 use gst::prelude::*;
 use gstdactyl::{caps, picture};
 
@@ -40,7 +40,8 @@ fn pixels(elements: &str) -> Vec<u8> {
 
 #[test]
 fn the_pipelines_see_the_pixels_that_libjpeg_decodes() {
-    let person = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("models/tests/drawn_person");
+    let person =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("models/holistic/tests/drawn_person");
     let recorded = std::fs::read_to_string(person.join("odd.sha256")).unwrap();
     let decoders = decoders();
     assert!(!decoders.is_empty());

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dactyl_models::keypoints::{self, Keypoints};
-use dactyl_models::runtime::Slots;
+use dactyl_holistic::keypoints::{self, Keypoints};
 use gst::prelude::*;
 use gstdactyl::caps::KeypointsInfo;
 use gstdactyl::frame::{self, FrameRecord};
+use gstdactyl::slots::{Slot, Slots};
 
 use crate::pictures::{AVATAR, decode, shared};
 use crate::stream::{Stream, bus_of, gap, init, target};
@@ -90,7 +90,7 @@ fn last_of(pictures: &[gst::Buffer]) -> Vec<u8> {
 }
 
 /// Takes every slot of the process, so that a frame has to wait.
-fn all_slots() -> Vec<dactyl_models::runtime::Slot<'static>> {
+fn all_slots() -> Vec<Slot<'static>> {
     std::iter::from_fn(|| Slots::shared().try_acquire()).collect()
 }
 

@@ -31,16 +31,21 @@ fn plugin_folder() -> PathBuf {
     folder
 }
 
-/// Runs a command of a shell with the plugin in sight. It must succeed, in time, and GLib must have nothing to say.
-fn run(command: &str, folder: &Path) -> Output {
-    let output = Command::new("timeout")
+/// Runs a command of a shell with the plugin in sight, for a limited time.
+fn launch(command: &str, folder: &Path) -> Output {
+    Command::new("timeout")
         .args(["120", "sh", "-c", command])
         .current_dir(folder)
         .env("GST_PLUGIN_PATH", plugin_folder())
         // A registry of our own, so that no other version of the plugin is remembered.
         .env("GST_REGISTRY", Path::new(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin"))
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// As [`launch`]. The command must succeed, and GLib must have nothing to say.
+fn run(command: &str, folder: &Path) -> Output {
+    let output = launch(command, folder);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}\n{:?}\n{errors}", output.status);
     for word in ["CRITICAL", "WARNING", "ERROR"] {
@@ -89,7 +94,7 @@ fn lines(output: &Output) -> Vec<String> {
 }
 
 /// Bytes of one frame's keypoints.
-const KEYPOINTS: usize = dactyl_models::keypoints::BYTES;
+const KEYPOINTS: usize = dactyl_holistic::keypoints::BYTES;
 
 #[test]
 fn the_pipelines_of_holistic_keypoints_run() {
@@ -115,16 +120,23 @@ fn the_pipelines_of_lstm_classifier_run() {
 }
 
 #[test]
-fn the_folder_of_the_models_property_is_where_onnx_runtime_is_looked_for() {
+fn holistic_keypoints_needs_no_onnx_runtime_and_lstm_classifier_does() {
     let folder = tempfile::tempdir().unwrap();
     let models = dactyl_config::find_or_place(&dactyl_config::Config::builtin().models.directory);
+    std::os::unix::fs::symlink(models.join("tflite"), folder.path().join("tflite")).unwrap();
     // As where the plugin lies outside of the repository and nothing is configured.
-    let command = format!(
-        "env -u DACTYL_CONFIG -u DACTYL_INFERENCE__RUNTIME DACTYL_MODELS__DIRECTORY=/no/such/folder \
-            gst-launch-1.0 -q videotestsrc num-buffers=1 ! videoconvert ! holistic-keypoints models={} ! fakesink",
-        models.display()
-    );
-    run(&command, folder.path());
+    let command = |elements: &str| {
+        format!(
+            "env -u DACTYL_CONFIG -u DACTYL_INFERENCE__RUNTIME DACTYL_MODELS__DIRECTORY=/no/such/folder \
+                gst-launch-1.0 -q videotestsrc num-buffers=1 ! videoconvert ! {elements} ! fakesink"
+        )
+    };
+    let tracker = "holistic-keypoints models=.";
+    run(&command(tracker), folder.path());
+    let refused = launch(&command(&format!("{tracker} ! lstm-classifier")), folder.path());
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success(), "{errors}");
+    assert!(errors.contains("/no/such/folder/libonnxruntime.so"), "{errors}");
 }
 
 fn assert_feedback(output: &Output) {

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use dactyl_models::keypoints::{self, Keypoints};
-use dactyl_models::letters::metadata::key;
-use prost::Message;
+use dactyl_holistic::keypoints::{self, Keypoints};
+use dactyl_letters::metadata::key;
+use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// Frames in the model's window.
 pub const WINDOW: u32 = 4;

@@ -1,18 +1,18 @@
 //! `dactyl check`: what is wrong and how to mend it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::ExitCode;
 use std::{fmt, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use dactyl::descriptors;
 use dactyl::pipeline::PipelineFile;
 use dactyl_config::{Config, Kind, Origin};
-use dactyl_models::fetch::{self, FileState};
-use dactyl_models::letters::{Classifier, Contract};
-use dactyl_models::runtime::{self, LoadError, Network};
+use dactyl_fetch::FileState;
+use dactyl_holistic::{LoadError, Networks};
+use dactyl_letters::{Contract, LIBRARY_NAME};
 use gst::prelude::*;
+use gstdactyl::models;
 
 use crate::exit::{Chain, print};
 use crate::{cli, logging};
@@ -107,7 +107,7 @@ fn check_gstreamer(report: &mut Report) -> Result<()> {
 /// ONNX Runtime and the networks: found, as they were fetched, and loadable.
 fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
     let folder = dactyl_config::find_or_place(&config.models.directory);
-    let statuses = match fetch::list(&folder) {
+    let statuses = match dactyl_fetch::list(&folder) {
         Ok(statuses) => statuses,
         Err(error) => return report.problem(error),
     };
@@ -120,41 +120,35 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
     }
     for status in &statuses {
         let path = folder.join(&status.file);
-        let (onnx, tflite) = (status.file.ends_with(".onnx"), status.file.ends_with(".tflite"));
+        let is_library = status.file == LIBRARY_NAME;
         match status.state {
-            // Another library is configured; the networks tell whether it can be loaded.
-            FileState::Missing if !onnx && !tflite && !config.inference.runtime.is_empty() => {}
+            // Another library is configured; the letter model tells whether it can be loaded.
+            FileState::Missing if is_library && !config.inference.runtime.is_empty() => {}
             FileState::Missing => {
                 report.problem(format_args!("{} is missing. Run `dactyl models fetch`", path.display()))?;
             }
-            FileState::Changed | FileState::Outdated => report.problem(format_args!(
-                "{} is not what this version makes. Run `dactyl models fetch`",
+            FileState::Changed => report.problem(format_args!(
+                "{} is not what this version fetches. Run `dactyl models fetch`",
                 path.display()
             ))?,
-            FileState::Ready if onnx || tflite => match load(&path) {
-                Ok(_) => report.found(&status.file)?,
-                Err(error) => report.problem(error)?,
-            },
-            FileState::Ready => report.found(&status.file)?,
+            FileState::Ready if is_library => report.found(&status.file)?,
+            FileState::Ready => {
+                let bytes = fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
+                match Networks::check(&status.file, &bytes) {
+                    Ok(()) => report.found(&status.file)?,
+                    // The same for all of them.
+                    Err(error @ LoadError::Processor(_)) => return report.problem(error),
+                    Err(error) => report.problem(error)?,
+                }
+            }
         }
-    }
-    if let Some(build) = runtime::build_info() {
-        report.found(build)?;
     }
     Ok(())
 }
 
-fn load(path: &Path) -> Result<Network, LoadError> {
-    if path.extension().is_some_and(|end| end == "tflite") {
-        Network::from_tflite(path, &[])
-    } else {
-        Network::from_file(path)
-    }
-}
-
 fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
     report.section("letter model")?;
-    match Classifier::shared(&config.letters) {
+    match models::classifier(&config.letters) {
         Ok(classifier) => {
             let is_own = config.letters.model == Config::builtin().letters.model;
             let place = if is_own {
@@ -163,6 +157,9 @@ fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
                 dactyl_config::find(&config.letters.model, Kind::File)?.display().to_string()
             };
             let Contract { labels, window, features, .. } = classifier.contract();
+            if let Some(build) = dactyl_letters::build_info() {
+                report.found(build)?;
+            }
             report.found(format_args!(
                 "{place}: {} labels, a window of {window} frames, features {}",
                 labels.len(),
@@ -200,30 +197,6 @@ fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What `serve` needs before anything else, with the cure in the error.
-///
-/// # Errors
-/// A file of the models folder is not there.
-pub(super) fn networks_are_there(config: &Config) -> Result<()> {
-    let folder = dactyl_config::find_or_place(&config.models.directory);
-    let missing: Vec<String> = fetch::list(&folder)?
-        .into_iter()
-        .filter(|status| status.state == FileState::Missing)
-        .map(|status| status.file)
-        .filter(|file| {
-            file.ends_with(".onnx") || file.ends_with(".tflite") || config.inference.runtime.is_empty()
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "networks are missing in {}: {}. Run `dactyl models fetch`, or name the folder that has them with --models",
-        folder.display(),
-        missing.join(", ")
-    )
 }
 
 /// Prints findings as they come and counts the problems.

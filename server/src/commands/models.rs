@@ -1,14 +1,12 @@
-//! `dactyl models`: fetch, list and import networks.
+//! `dactyl models`: fetch and list networks.
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dactyl_models::fetch::{self, FileState, Progress, Source};
-use dactyl_models::import;
+use dactyl_fetch::{FileState, Progress, Source};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::cli::{ModelsCommand, ModelsFolder};
@@ -18,9 +16,6 @@ pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
     match command {
         ModelsCommand::Fetch { from, folder } => fetch(&place(folder)?, from.as_deref())?,
         ModelsCommand::List { folder } => list(&place(folder)?)?,
-        ModelsCommand::Import { input, output, pruned_outputs } => {
-            import_file(input, output, pruned_outputs)?;
-        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -34,10 +29,10 @@ fn place(folder: &ModelsFolder) -> Result<PathBuf> {
 
 fn fetch(folder: &Path, from: Option<&Path>) -> Result<()> {
     let source = from.map_or(Source::Pip, |from| Source::Directory(from.to_owned()));
-    let wanted = fetch::list(folder)?.iter().filter(|status| status.state != FileState::Ready).count();
+    let wanted = dactyl_fetch::list(folder)?.iter().filter(|status| status.state != FileState::Ready).count();
     let display = Display::new(wanted);
     let mut complete = false;
-    let fetched = fetch::ensure(folder, source, &mut |progress| {
+    let fetched = dactyl_fetch::ensure(folder, source, &mut |progress| {
         complete |= progress == Progress::Complete;
         display.show(&progress);
     });
@@ -48,13 +43,12 @@ fn fetch(folder: &Path, from: Option<&Path>) -> Result<()> {
 }
 
 fn list(folder: &Path) -> Result<()> {
-    let all = fetch::list(folder)?;
+    let all = dactyl_fetch::list(folder)?;
     print(format_args!("{}", folder.display()))?;
     let width = all.iter().map(|status| status.file.len()).max().unwrap_or(0);
     for status in &all {
         let state = match status.state {
             FileState::Ready => "ready",
-            FileState::Outdated => "outdated",
             FileState::Changed => "changed",
             FileState::Missing => "missing",
         };
@@ -68,28 +62,6 @@ fn list(folder: &Path) -> Result<()> {
         print(format_args!("`dactyl models fetch` makes all of them ready"))?;
     }
     Ok(())
-}
-
-fn import_file(input: &Path, output: &Path, pruned_outputs: &[usize]) -> Result<()> {
-    let tflite = fs::read(input).with_context(|| format!("{} can't be read", input.display()))?;
-    let name =
-        input.file_name().map_or_else(|| input.display().to_string(), |name| name.to_string_lossy().into());
-    let model = import::convert(&tflite, &import::Options { name, pruned_outputs: pruned_outputs.to_vec() })?;
-    write_whole(output, &model)?;
-    print(format_args!("{}: {}", output.display(), HumanBytes(model.len() as u64)))
-}
-
-/// Writes a file in one step, so that a reader sees the old one or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    let written = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
-    if written.is_err() {
-        // The error that matters is the first one.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written.with_context(|| format!("{} can't be written", path.display()))
 }
 
 /// Progress on standard error: a bar for a person, a line per step for a file.
@@ -121,7 +93,6 @@ impl Display {
             Progress::Downloading { package } => (false, format!("downloading {package}")),
             Progress::Verifying { archive } => (false, format!("verifying {archive}")),
             Progress::Unpacking { file } => (true, format!("unpacking {file}")),
-            Progress::Importing { file } => (true, format!("importing {file}")),
         };
         match &self.bar {
             Some(bar) => {

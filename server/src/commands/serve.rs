@@ -5,18 +5,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dactyl::Server;
-use dactyl_config::Config;
-use dactyl_models::holistic::{Networks, Parts};
-use dactyl_models::letters::Classifier;
-use dactyl_models::runtime::release_freed;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::check;
 use crate::{cli, logging};
 
 /// The exit code of a program that ctrl-C has ended.
@@ -29,13 +24,7 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     dactyl_config::install_loaded(&loaded);
     logging::start(&loaded)?;
     let config = Arc::new(loaded.config);
-    check::networks_are_there(&config)?;
-    let start = Instant::now();
-    tracing::info!("loading and warming the models");
-    let _models = Models::load(&config)?;
     let server = Server::prepare(Arc::clone(&config))?;
-    release_freed();
-    tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(server, &config.server.listen, !config.tls.certificate.is_empty()));
     // What is still running then holds nothing that needs an orderly end.
@@ -52,28 +41,6 @@ async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
     // What starts the server may have stopped reading; the server is there all the same.
     let _ = writeln!(io::stdout(), "{}", welcome(listener.local_addr()?, is_secure));
     server.run(listener, shutdown).await
-}
-
-/// Models that stay in memory as long as this value: pipelines that want them take them from there, also when no other
-/// session has them.
-struct Models {
-    _networks: Networks,
-    _classifier: Arc<Classifier>,
-}
-
-impl Models {
-    /// Loads and warms the configured models.
-    fn load(config: &Config) -> Result<Self> {
-        let folder = dactyl_config::find_or_place(&config.models.directory);
-        let networks = Networks::load_for(
-            config.holistic.profile.into(),
-            &folder,
-            Parts::from(config.holistic.parts.as_slice()),
-        )?;
-        let classifier = Classifier::shared(&config.letters)?;
-        networks.warm()?;
-        Ok(Self { _networks: networks, _classifier: classifier })
-    }
 }
 
 /// Ends with the first ctrl-C or SIGTERM. A second one ends the process at once.

@@ -106,7 +106,7 @@ impl Intake {
             return Err(Refusal::too_many_letters(self.limits.max_fps));
         }
         let labels = &self.prepared.labels;
-        let target = dactyl_models::letters::label_index(labels, letter).and_then(|index| labels.get(index));
+        let target = dactyl_letters::label_index(labels, letter).and_then(|index| labels.get(index));
         self.metrics.resets.increment(1);
         let epoch = self.ledger.begin_epoch();
         self.outbox.begin_epoch(epoch, self.frames + 1, came, self.prepared.answers_resets);

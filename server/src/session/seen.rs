@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use dactyl_models::keypoints;
+use dactyl_holistic::keypoints;
 use gst::glib;
 use serde_json::{Value, json};
 

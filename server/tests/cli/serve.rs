@@ -8,9 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use dactyl_models::letters::metadata::key;
-use prost::Message;
+use dactyl_letters::metadata::key;
+use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::{Dir, dactyl, outcome, run};
 
@@ -211,9 +210,13 @@ fn what_is_in_order_is_shown_with_its_place() {
         "{}: 2 labels, a window of 4 frames, features holistic-1662",
         dir.path().join("even.onnx").display()
     );
-    for part in
-        ["pose_landmark.onnx", "libgstjpeg.so", "pipelines/recognise.toml", "pipelines/overlay.toml", &model]
-    {
+    for part in [
+        "tflite/pose_landmark.tflite",
+        "libgstjpeg.so",
+        "pipelines/recognise.toml",
+        "pipelines/overlay.toml",
+        &model,
+    ] {
         assert!(output.contains(part), "{part}: {output}");
     }
 }

@@ -17,7 +17,6 @@ fn every_command_explains_itself() {
         ("models", &["models"]),
         ("models fetch", &["models", "fetch"]),
         ("models list", &["models", "list"]),
-        ("models import", &["models", "import"]),
     ] {
         let (code, help, error) = run(dactyl(command).arg("--help"));
         assert_eq!((code, error.as_str()), (0, ""), "{name}");

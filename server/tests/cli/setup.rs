@@ -8,7 +8,11 @@ use super::{Dir, dactyl, run};
 /// The folder that set-up fills.
 fn fetched() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/models");
-    assert!(folder.join("pose_landmark.onnx").is_file(), "no models in {}: run make test", folder.display());
+    assert!(
+        folder.join("tflite/pose_landmark.tflite").is_file(),
+        "no models in {}: run make test",
+        folder.display()
+    );
     folder
 }
 
@@ -17,7 +21,7 @@ fn an_empty_folder_lists_everything_as_missing_and_names_the_cure() {
     let dir = Dir::new();
     let (code, output, error) = run(dactyl(["models", "list", "--models"]).arg(dir.path()));
     assert_eq!((code, error.as_str()), (0, ""));
-    for file in ["libonnxruntime.so", "pose_landmark.onnx", "hand_recrop.onnx"] {
+    for file in ["libonnxruntime.so", "tflite/pose_landmark.tflite", "tflite/hand_recrop.tflite"] {
         let line = output.lines().find(|line| line.trim_start().starts_with(file)).unwrap();
         assert!(line.contains("missing"), "{line}");
     }
@@ -51,35 +55,15 @@ fn a_folder_without_the_archives_is_an_error_that_names_the_file_to_bring() {
 }
 
 #[test]
-fn a_network_is_imported_as_set_up_imports_it() {
-    let dir = Dir::new();
-    let input = fetched().join("tflite/hand_recrop.tflite");
-    let output = dir.path().join("hand.onnx");
-    let (code, printed, error) = run(dactyl(["models", "import"]).arg(&input).arg(&output));
-    assert_eq!((code, error.as_str()), (0, ""));
-    assert!(printed.starts_with(output.to_str().unwrap()), "{printed}");
-    assert!(fs::metadata(&output).unwrap().len() > 100_000);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-}
-
-#[test]
-fn what_is_not_tflite_is_refused_and_nothing_is_written() {
-    let dir = Dir::new();
-    let input = dir.file("broken.tflite", "not a network");
-    let output = dir.path().join("out.onnx");
-    let (code, _, error) = run(dactyl(["models", "import"]).arg(&input).arg(&output));
-    assert_eq!(code, 1);
-    assert!(error.contains("broken.tflite"), "{error}");
-    assert!(!output.exists());
-}
-
-#[test]
 fn serving_without_networks_names_the_cure() {
     let dir = Dir::new();
     let (code, output, error) = run(dactyl(["serve", "--models"]).arg(dir.path()));
     assert_eq!((code, output.as_str()), (1, ""));
     assert!(error.contains("`dactyl models fetch`"), "{error}");
-    assert!(error.contains("pose_landmark.onnx") && error.contains(dir.path().to_str().unwrap()), "{error}");
+    assert!(
+        error.contains("tflite/pose_landmark.tflite") && error.contains(dir.path().to_str().unwrap()),
+        "{error}"
+    );
 }
 
 #[test]
@@ -87,7 +71,7 @@ fn checking_without_networks_names_every_missing_file_and_the_cure() {
     let dir = Dir::new();
     let (code, output, _) = run(dactyl(["check", "--models"]).arg(dir.path()));
     assert_eq!(code, 1);
-    for file in ["libonnxruntime.so", "pose_landmark.onnx", "face_detection.onnx"] {
+    for file in ["libonnxruntime.so", "tflite/pose_landmark.tflite", "tflite/face_detection.tflite"] {
         let problem =
             format!("WRONG  {} is missing. Run `dactyl models fetch`", dir.path().join(file).display());
         assert!(output.contains(&problem), "{output}");
@@ -97,18 +81,19 @@ fn checking_without_networks_names_every_missing_file_and_the_cure() {
 #[test]
 fn a_damaged_network_is_found() {
     let dir = Dir::new();
-    for entry in fs::read_dir(fetched()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            std::os::unix::fs::symlink(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    let link = |file: &str| std::os::unix::fs::symlink(fetched().join(file), dir.path().join(file)).unwrap();
+    link("libonnxruntime.so");
+    let damaged = dir.file("tflite/hand_landmark.tflite", "not a network");
+    for entry in fs::read_dir(fetched().join("tflite")).unwrap() {
+        let name = entry.unwrap().file_name();
+        if name != "hand_landmark.tflite" {
+            link(&format!("tflite/{}", name.to_str().unwrap()));
         }
     }
-    let damaged = dir.path().join("hand_landmark.onnx");
-    fs::remove_file(&damaged).unwrap();
-    fs::write(&damaged, "not a network").unwrap();
     let (code, output, _) = run(dactyl(["check", "--models"]).arg(dir.path()));
     assert_eq!(code, 1);
     assert!(output.contains(&format!("WRONG  {} is not what", damaged.display())), "{output}");
+    assert_eq!(output.matches("WRONG").count(), 1, "{output}");
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use dactyl_models::import::onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use prost::Message;
+use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use serde_json::Value;
 
 use crate::client::Client;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
-use dactyl_models::holistic::RgbFrame;
+use dactyl_holistic::RgbFrame;
 use gst::prelude::*;
 use gstdactyl::{caps, picture};
 

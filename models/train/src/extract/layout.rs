@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use dactyl_models::natural_order;
+use dactyl_config::natural_order;
 
 use super::decode::Format;
 use crate::keypoint_file::LONGEST_LABEL;

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use dactyl_models::holistic::{Networks, Options, Parts, Tracker};
-use dactyl_models::runtime::Cancel;
+use dactyl_holistic::Cancel;
+use dactyl_holistic::{Networks, Options, Parts, Tracker};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 

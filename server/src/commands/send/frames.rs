@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use dactyl_models::natural_order;
+use dactyl_config::natural_order;
 
 use crate::exit::Usage;
 

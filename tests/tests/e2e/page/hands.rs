@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dactyl_models::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
-use dactyl_models::letters::{Classifier, Picture, Recognizer};
-use dactyl_models::runtime::Cancel;
+use dactyl_config::Config;
+use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
+use dactyl_letters::{Cancel, Picture, Recognizer};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -110,7 +110,8 @@ async fn each_model_hand_is_read_as_its_letter() {
     .await;
     server.stop().await;
     let all: BTreeMap<String, Vec<Vec<[f32; 3]>>> = serde_json::from_value(all).expect("26 letters");
-    let classifier = Arc::new(Classifier::embedded().expect("loads: run make test for ONNX Runtime"));
+    let classifier = gstdactyl::models::classifier(&Config::builtin().letters)
+        .expect("loads: run make test for ONNX Runtime");
     let cancel = Cancel::new();
     let mut wrong = Vec::new();
     for (letter, moments) in &all {

@@ -1,0 +1,86 @@
+//! Reference clips outside the repository: frames, landmarks and inner stages that MediaPipe gave for them.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use dactyl_holistic::RgbFrame;
+use ndarray::Array3;
+use serde_json::Value;
+
+/// One clip: frames, and what MediaPipe gave for them.
+pub struct Clip {
+    folder: PathBuf,
+    /// `[frames, 543, 4]`: x, y, z, visibility; NaN where a part is absent.
+    pub landmarks: Array3<f32>,
+    /// `[frames, 33, 4]`: metres, visibility.
+    pub world: Array3<f32>,
+    /// One object a frame: regions, scores, points. Empty for the drawn person.
+    pub stages: Vec<Value>,
+}
+
+/// A decoded frame.
+pub struct Picture {
+    pub pixels: Vec<u8>,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Picture {
+    pub fn frame(&self) -> RgbFrame<'_> {
+        RgbFrame::new(&self.pixels, self.width, self.height, self.width as usize * 3).expect("consistent")
+    }
+}
+
+impl Clip {
+    /// A clip of `../shared/golden`, or `None`, said on standard output, where that is absent and not demanded.
+    pub fn open(name: &str) -> Option<Self> {
+        let folder = shared()?.join("golden").join(name);
+        let stages = File::open(folder.join("stages.json")).expect("stages of the clip");
+        let stages = serde_json::from_reader(BufReader::new(stages)).expect("a JSON list");
+        Some(Self::read(folder, stages))
+    }
+
+    /// A drawn person with both hands and the face in view, which `scripts/record_drawn_person.py` makes.
+    pub fn drawn() -> Self {
+        Self::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drawn_person"), Vec::new())
+    }
+
+    fn read(folder: PathBuf, stages: Vec<Value>) -> Self {
+        Self {
+            landmarks: ndarray_npy::read_npy(folder.join("landmarks.npy")).expect("landmarks of the clip"),
+            world: ndarray_npy::read_npy(folder.join("world.npy")).expect("world landmarks of the clip"),
+            stages,
+            folder,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.landmarks.dim().0
+    }
+
+    pub fn picture(&self, index: usize) -> Picture {
+        let file = File::open(self.folder.join(format!("{index:03}.png"))).expect("a frame of the clip");
+        let mut reader = png::Decoder::new(BufReader::new(file)).read_info().expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("fits in memory")];
+        let info = reader.next_frame(&mut pixels).expect("a whole PNG");
+        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+        Picture { pixels, width: info.width, height: info.height }
+    }
+}
+
+/// The folder of data that is not part of the repository.
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(),
+        "DACTYL_REQUIRE_SHARED is set, but there is no {}",
+        folder.display()
+    );
+    println!("skipped: no ../shared");
+    None
+}

@@ -1,0 +1,470 @@
+//! Convolutions in which every output channel reads every input channel, and fully connected layers.
+
+use std::array;
+use std::ops::Range;
+
+use pulp::{NullaryFnOnce, Simd, WithSimd};
+
+use aligned_vec::AVec;
+
+use crate::cancel::Cancel;
+use crate::epilogue::Epilogue;
+use crate::half;
+use crate::image::Image;
+use crate::memory::{CACHE_LINE, aligned};
+use crate::plan::Window;
+
+/// Vectors of output channels that are summed at once.
+const WIDE: usize = 2;
+const WIDER: usize = 3;
+
+/// The most pixels that go with `vectors` vectors where there are so many registers.
+const fn most_pixels(registers: usize, vectors: usize) -> usize {
+    // As many sums as the latency of a fused multiplication asks for, and one or two more. Of 16 registers there are enough
+    // for twelve, but of twelve the compiler keeps one in memory, for which all others wait. The more pixels share a weight,
+    // the less is read for a multiplication: with 32 registers nearly all hold sums.
+    let most: [usize; 4] = if registers < 32 { [0, 8, 5, 3] } else { [0, 14, 13, 8] };
+    most[vectors]
+}
+
+/// Input values that stay in a core's own cache while all output channels are computed, and the fewest and the most
+/// pixels that they may be of.
+const BLOCK_VALUES: usize = 60_000;
+const SMALLEST_BLOCK: usize = 24;
+const BLOCK: usize = 192;
+
+/// A dense convolution. Sums begin with the bias and go through rows, columns and channels, one fused multiplication
+/// after the other, as XNNPACK's do.
+#[derive(Debug)]
+pub(super) struct Dense {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    /// Rows and columns from one window to the next.
+    pub(super) steps: [usize; 2],
+    /// Rows above and columns before the picture at which the first window begins.
+    pub(super) pads: [usize; 2],
+    pub(super) epilogue: Epilogue,
+    weights: Weights,
+}
+
+/// Weights in the order in which they are read: panels of [`WIDE`] vectors of output channels, and one of [`WIDER`] or of
+/// a single vector where their number is odd. A panel is the vectors of the bias, then those of each input value of a
+/// window.
+#[derive(Debug)]
+struct Weights {
+    /// Rows and columns of a window. All columns count as one where what a window reads of a row lies side by side.
+    window: [usize; 2],
+    /// Values that a window reads of each of its pixels, or of each of its rows.
+    depth: usize,
+    /// How many of them are read at once: they lie side by side.
+    group: usize,
+    /// Whether all groups lie side by side, and not some in each plane.
+    packed: bool,
+    /// Whether the last vector has output channels in its first half alone.
+    half: bool,
+    wide: AVec<f32>,
+    odd: AVec<f32>,
+}
+
+/// Values of a plane that are read at once, at most: enough of them that counting takes no time.
+const GROUP: usize = 8;
+/// The same of three and of five pixels with three colours.
+const COLOURS_3: usize = 9;
+const COLOURS_5: usize = 15;
+
+impl Dense {
+    /// `weights` are output channels x rows x columns x input channels; `block` is the input picture's.
+    #[expect(clippy::too_many_arguments, reason = "what a convolution is")]
+    pub(super) fn new(
+        lanes: usize,
+        [input, output]: [usize; 2],
+        weights: &[f32],
+        [rows, columns, channels]: [usize; 3],
+        block: usize,
+        bias: &[f32],
+        [steps, pads]: [[usize; 2]; 2],
+        epilogue: Epilogue,
+    ) -> Self {
+        let packed = channels == block;
+        let group = if !packed {
+            lanes.min(GROUP)
+        } else {
+            let row = columns * block;
+            [GROUP, COLOURS_3, COLOURS_5].into_iter().find(|group| row.is_multiple_of(*group)).unwrap_or(1)
+        };
+        let depth = channels.next_multiple_of(if packed { 1 } else { group });
+        let filters = bias.iter().zip(weights.chunks_exact(rows * columns * channels));
+        // A panel may have more channels than there are filters, and groups more than there are input channels.
+        let panel = |vectors: Range<usize>| {
+            let width = vectors.len() * lanes;
+            let mut panel = vec![0.0; (1 + rows * columns * depth) * width];
+            for (lane, (bias, weights)) in filters.clone().skip(vectors.start * lanes).take(width).enumerate()
+            {
+                panel[lane] = *bias;
+                for (place, weights) in weights.chunks_exact(channels).enumerate() {
+                    let place = &mut panel[(1 + place * depth) * width..];
+                    for (values, weight) in place.chunks_exact_mut(width).zip(weights) {
+                        values[lane] = *weight;
+                    }
+                }
+            }
+            panel
+        };
+        let vectors = bias.len().div_ceil(lanes);
+        let odd = match vectors {
+            1 => 1,
+            _ if vectors.is_multiple_of(WIDE) => 0,
+            _ => WIDER,
+        };
+        let wide = (0..vectors - odd)
+            .step_by(WIDE)
+            .map(|first| panel(first..first + WIDE))
+            .collect::<Vec<_>>()
+            .concat();
+        let odd = if odd > 0 { panel(vectors - odd..vectors) } else { Vec::new() };
+        let (window, depth) = if packed { ([rows, 1], columns * depth) } else { ([rows, columns], depth) };
+        let half = half::is_enough(lanes, bias.len());
+        let (wide, odd) = (aligned(&wide), aligned(&odd));
+        let weights = Weights { window, depth, group, packed, half, wide, odd };
+        Self { input, output, steps, pads, epilogue, weights }
+    }
+
+    /// Values of its weights.
+    pub(super) fn weights(&self) -> usize {
+        self.weights.wide.len() + self.weights.odd.len()
+    }
+
+    pub(super) fn window(&self) -> Window {
+        let (rows, down, above) = (self.weights.window[0], self.steps[0], self.pads[0]);
+        Window { rows, down, above, depthwise: false }
+    }
+}
+
+/// One run of a layer.
+pub(super) struct Run<'a> {
+    pub(super) layer: &'a Dense,
+    pub(super) input: (&'a Image, &'a [f32]),
+    pub(super) residual: Option<(&'a Image, &'a [f32])>,
+    pub(super) output: (&'a Image, &'a mut [f32]),
+    /// Rows of the output to compute.
+    pub(super) rows: Range<usize>,
+    /// Ends the run before the next panel.
+    pub(super) cancel: &'a Cancel,
+}
+
+/// Where a window begins, and where its pixel lies in the output and in what is added.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    input: usize,
+    output: usize,
+    residual: usize,
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Weights { window: [rows, columns], depth, half, wide, odd, .. } = &self.layer.weights;
+        let depth = rows * columns * depth;
+        let block = (BLOCK_VALUES / depth).clamp(SMALLEST_BLOCK, BLOCK);
+        let panel = 1 + depth;
+        let wide = S::as_simd_f32s(wide).0.as_chunks::<WIDE>().0;
+        let odd = S::as_simd_f32s(odd).0;
+        let mut places = [Place::default(); BLOCK];
+        let mut next = (self.rows.start, 0);
+        for count in even_parts(self.rows.len() * self.output.0.width, block) {
+            let places = &mut places[..count];
+            self.places(&mut next, places);
+            let mut vector = 0;
+            let panels = wide.chunks_exact(panel);
+            let last = panels.len() - usize::from(odd.is_empty());
+            for (index, weights) in panels.enumerate() {
+                self.panel::<S, WIDE>(simd, weights, vector, places, *half && index == last);
+                vector += WIDE;
+            }
+            if odd.len() == WIDER * panel {
+                self.panel::<S, WIDER>(simd, odd.as_chunks().0, vector, places, *half);
+            } else if odd.len() == panel {
+                self.panel::<S, 1>(simd, odd.as_chunks().0, vector, places, *half);
+            }
+        }
+    }
+}
+
+/// Lengths of the fewest parts of at most `most` that make up `total`, all nearly the same: a part that is much shorter
+/// than the others takes nearly as long.
+#[inline(always)]
+fn even_parts(total: usize, most: usize) -> impl Iterator<Item = usize> {
+    let parts = total.div_ceil(most).max(1);
+    let (length, longer) = (total / parts, total % parts);
+    (0..parts).map(move |part| length + usize::from(part < longer)).filter(|&length| length > 0)
+}
+
+impl Run<'_> {
+    /// The places of the next pixels; `next` is the first one's row and column. Checks once for all of a row that what is
+    /// read and written there lies in the pictures: a check of each value takes as long as its multiplication.
+    #[inline(always)]
+    fn places(&self, next: &mut (usize, usize), places: &mut [Place]) {
+        let ((image, input), output) = (self.input, self.output.0);
+        let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
+        let Weights { window: [rows, columns], depth, packed, .. } = self.layer.weights;
+        // From the first value of a window to behind the last one.
+        let pixel_end = if packed { depth } else { (image.planes() - 1) * image.plane() + image.block };
+        let window = (rows - 1) * image.row() + (columns - 1) * image.block + pixel_end;
+        let pixel = |image: &Image| (image.planes() - 1) * image.plane() + image.block;
+        let left = (image.border.left - before) * image.block;
+        let mut rest = places;
+        while !rest.is_empty() {
+            let (y, x) = *next;
+            let (row, later) = rest.split_at_mut(rest.len().min(output.width - x));
+            let first = Place {
+                input: image.row_at(image.border.top - above + y * down) + left + x * right * image.block,
+                output: output.at(y, x),
+                residual: self.residual.map_or(0, |(image, _)| image.at(y, x)),
+            };
+            let step = Place {
+                input: right * image.block,
+                output: output.block,
+                residual: self.residual.map_or(0, |(image, _)| image.block),
+            };
+            let mut place = first;
+            for slot in row.iter_mut() {
+                *slot = place;
+                place.input += step.input;
+                place.output += step.output;
+                place.residual += step.residual;
+            }
+            let last = row.len() - 1;
+            assert!(
+                first.input + last * step.input + window <= input.len()
+                    && first.output + last * step.output + pixel(output) <= self.output.1.len()
+                    && self.residual.is_none_or(|(image, values)| {
+                        first.residual + last * step.residual + pixel(image) <= values.len()
+                    }),
+                "windows and pixels lie in their pictures"
+            );
+            *next = if x + row.len() == output.width { (y + 1, 0) } else { (y, x + row.len()) };
+            rest = later;
+        }
+    }
+
+    /// The output channels of a panel at some places, of the last vector those in its first half if `half`; nothing once the
+    /// run is cancelled.
+    #[inline(always)]
+    fn panel<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+        half: bool,
+    ) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        // Where vectors are short, there is nothing to compile for their halves.
+        if const { S::F32_LANES == half::LANES } && half {
+            self.tiles::<S, N, true>(simd, panel, vector, places);
+        } else {
+            self.tiles::<S, N, false>(simd, panel, vector, places);
+        }
+    }
+
+    #[inline(always)]
+    fn tiles<S: Simd, const N: usize, const HALF: bool>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+    ) {
+        match self.layer.weights.group {
+            GROUP if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, GROUP, HALF>(simd, panel, vector, places);
+            }
+            4 if const { S::F32_LANES == 4 } => self.groups::<S, N, 4, HALF>(simd, panel, vector, places),
+            COLOURS_3 if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, COLOURS_3, HALF>(simd, panel, vector, places);
+            }
+            COLOURS_5 if const { S::F32_LANES >= 4 } => {
+                self.groups::<S, N, COLOURS_5, HALF>(simd, panel, vector, places);
+            }
+            _ => self.groups::<S, N, 1, HALF>(simd, panel, vector, places),
+        }
+    }
+
+    /// The same by R values of the input at a time, since counting takes its share.
+    #[inline(always)]
+    fn groups<S: Simd, const N: usize, const R: usize, const HALF: bool>(
+        &mut self,
+        simd: S,
+        panel: &[[S::f32s; N]],
+        vector: usize,
+        places: &[Place],
+    ) {
+        let Weights { window: [rows, columns], depth, group, packed, .. } = self.layer.weights;
+        assert!(panel.len() == 1 + rows * columns * depth, "a panel has weights for a window");
+        assert!(depth.is_multiple_of(R) && group.is_multiple_of(R), "what is read at once lies side by side");
+        let image = self.input.0;
+        let plane = self.output.0.plane();
+        simd.vectorize(Tiles::<S, N, R, HALF> {
+            simd,
+            panel,
+            vector,
+            places,
+            epilogue: &self.layer.epilogue,
+            window: [rows, columns],
+            depth,
+            steps: [image.row(), image.block],
+            groups: match image.block / R {
+                _ if packed => [R; 2],
+                1 => [image.plane(); 2],
+                _ => [R, image.plane() - R],
+            },
+            input: self.input.1.as_ptr(),
+            output: (self.output.1.as_mut_ptr().wrapping_add(vector * plane), plane),
+            residual: self.residual.map(|(image, values)| {
+                let plane = image.plane();
+                (values.as_ptr().wrapping_add(vector * plane), plane, image.planes().saturating_sub(vector))
+            }),
+        });
+    }
+}
+
+/// Tiles in which the next panel is fetched.
+const FETCHING_TILES: usize = 4;
+
+/// Lines of the next panel that are fetched with every so many bytes of this one.
+const fn fetches(bytes: usize) -> usize {
+    bytes.div_ceil(CACHE_LINE * FETCHING_TILES)
+}
+
+/// Has the processor fetch what is read soon.
+#[inline(always)]
+fn fetch<T>(value: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it has no effect but on the caches, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(value.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
+/// The output channels of a panel at some places. A function of its own, so that its sums get all registers.
+struct Tiles<'a, S: Simd, const N: usize, const R: usize, const HALF: bool> {
+    simd: S,
+    panel: &'a [[S::f32s; N]],
+    /// Index of the panel's first vector of output channels.
+    vector: usize,
+    /// Made by [`Run::places`].
+    places: &'a [Place],
+    epilogue: &'a Epilogue,
+    /// Rows and columns of a window.
+    window: [usize; 2],
+    /// Values that it reads of a pixel, or of a row of pixels.
+    depth: usize,
+    /// From one row and pixel to the next.
+    steps: [usize; 2],
+    /// From a group of R values to the next, and from that to the one after it.
+    groups: [usize; 2],
+    input: *const f32,
+    /// The vector's plane, and values to the next one.
+    output: (*mut f32, usize),
+    /// The same of what is added, and how many planes that has from there on.
+    residual: Option<(*const f32, usize, usize)>,
+}
+
+impl<S: Simd, const N: usize, const R: usize, const HALF: bool> NullaryFnOnce for Tiles<'_, S, N, R, HALF> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut rest = self.places;
+        for (index, count) in even_parts(rest.len(), Self::MOST).enumerate() {
+            // While the first tiles are computed, the next panel comes from memory.
+            let soon = size_of_val(self.panel) / FETCHING_TILES * index.min(FETCHING_TILES);
+            let (places, others) = rest.split_at(count);
+            match count {
+                14 if const { 14 <= Self::MOST } => self.tile::<14>(places, soon),
+                13 if const { 13 <= Self::MOST } => self.tile::<13>(places, soon),
+                12 if const { 12 <= Self::MOST } => self.tile::<12>(places, soon),
+                11 if const { 11 <= Self::MOST } => self.tile::<11>(places, soon),
+                10 if const { 10 <= Self::MOST } => self.tile::<10>(places, soon),
+                9 if const { 9 <= Self::MOST } => self.tile::<9>(places, soon),
+                8 if const { 8 <= Self::MOST } => self.tile::<8>(places, soon),
+                7 if const { 7 <= Self::MOST } => self.tile::<7>(places, soon),
+                6 if const { 6 <= Self::MOST } => self.tile::<6>(places, soon),
+                5 if const { 5 <= Self::MOST } => self.tile::<5>(places, soon),
+                4 if const { 4 <= Self::MOST } => self.tile::<4>(places, soon),
+                3 => self.tile::<3>(places, soon),
+                2 => self.tile::<2>(places, soon),
+                1 => self.tile::<1>(places, soon),
+                _ => {}
+            }
+            rest = others;
+        }
+    }
+}
+
+impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, R, HALF> {
+    /// The most pixels of a tile.
+    const MOST: usize = most_pixels(S::REGISTER_COUNT, N);
+
+    /// The sums of M pixels; `soon` is a place in the next panel.
+    #[inline(always)]
+    fn tile<const M: usize>(&self, places: &[Place], soon: usize) {
+        let Some(places) = places.first_chunk::<M>() else { return };
+        let Some((bias, weights)) = self.panel.split_first() else { return };
+        let simd = self.simd;
+        let ([rows, columns], [row, pixel]) = (self.window, self.steps);
+        let input: [*const f32; M] = array::from_fn(|m| self.input.wrapping_add(places[m].input));
+        let mut soon = weights.as_ptr_range().end.wrapping_byte_add(soon);
+        let mut sums = [*bias; M];
+        let mut rest = weights;
+        for y in 0..rows {
+            for x in 0..columns {
+                let Some((weights, others)) = rest.split_at_checked(self.depth) else { return };
+                rest = others;
+                let mut from = y * row + x * pixel;
+                for (index, weights) in weights.as_chunks::<R>().0.iter().enumerate() {
+                    for _ in 0..const { fetches(R * size_of::<[S::f32s; N]>()) } {
+                        fetch(soon);
+                        soon = soon.wrapping_byte_add(CACHE_LINE);
+                    }
+                    for at in 0..R {
+                        for m in 0..M {
+                            // SAFETY: windows lie in the input.
+                            let value = simd.splat_f32s(unsafe { input[m].add(from + at).read() });
+                            for n in 0..N {
+                                sums[m][n] = if HALF && n == N - 1 {
+                                    half::mul_add(simd, value, weights[at][n], sums[m][n])
+                                } else {
+                                    simd.mul_add_f32s(value, weights[at][n], sums[m][n])
+                                };
+                            }
+                        }
+                    }
+                    from += self.groups[index % 2];
+                }
+            }
+        }
+        // Another variable, so that the sums above stay in registers.
+        let mut results = sums;
+        self.epilogue.apply(simd, &mut results, self.vector, |m, n| {
+            let (values, plane, planes) = self.residual?;
+            let at = values.wrapping_add(places[m].residual + n * plane).cast::<S::f32s>();
+            // SAFETY: the pixel lies in the picture, and has that plane.
+            (n < planes).then(|| unsafe { at.read_unaligned() })
+        });
+        let (output, plane) = self.output;
+        for m in 0..M {
+            let pixel = output.wrapping_add(places[m].output);
+            for n in 0..N {
+                // SAFETY: the pixel lies in the output, which has as many planes as there are vectors.
+                unsafe { pixel.add(n * plane).cast::<S::f32s>().write_unaligned(results[m][n]) };
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! A network in memory, and its runs.
+
+use std::ops::Range;
+
+use pulp::Arch;
+
+use crate::cancel::{Cancel, Cancelled};
+use crate::image::Image;
+use crate::memory::Values;
+use crate::plan::{LONGEST_STRIP, Output, Plan, Step, Strip};
+use crate::problem::{Problem, Result};
+use crate::processor::check_processor;
+use crate::tflite::{self, Model};
+use crate::{dense, depthwise, pool, resize, sum};
+
+/// An input or output of a network: float32, row-major, channels last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// Name in the file.
+    pub name: String,
+    /// Lengths of its dimensions, outermost first.
+    pub shape: Vec<usize>,
+}
+
+impl Tensor {
+    /// Values in it.
+    pub fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A run gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// It was ended on purpose.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// There are more or fewer tensors than the network has.
+    #[error("{expected} inputs and outputs make a run, {found} were given")]
+    Count {
+        /// Inputs and outputs of the network.
+        expected: usize,
+        /// Those given.
+        found: usize,
+    },
+    /// A tensor of the caller does not have the network's size.
+    #[error("{tensor} takes {expected} values, {found} were given")]
+    Shape {
+        /// The input or output.
+        tensor: String,
+        /// Values it holds.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+}
+
+/// A network that any number of threads run at the same time.
+#[derive(Debug)]
+pub struct Network {
+    plan: Plan,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    arch: Arch,
+}
+
+impl Network {
+    /// A TFLite file's network without the outputs of the given indices, and what only they need.
+    ///
+    /// # Errors
+    /// [`Problem`] if the processor lacks the vectors of the kernels, or the file is damaged or has operators that there are no
+    /// kernels for.
+    pub fn new(tflite: &[u8], pruned_outputs: &[usize]) -> std::result::Result<Self, Problem> {
+        check_processor()?;
+        Self::for_arch(Arch::new(), tflite, pruned_outputs)
+    }
+
+    pub(crate) fn for_arch(arch: Arch, tflite: &[u8], pruned_outputs: &[usize]) -> Result<Self> {
+        let model = Model::parse(tflite)?;
+        let plan = Plan::new(&model, pruned_outputs, lanes(arch))?;
+        let info = |tensors: &[usize]| {
+            let tensors = tensors.iter().map(|&tensor| &model.tensors[tensor]);
+            tensors
+                .map(|tensor: &tflite::Tensor<'_>| Tensor {
+                    name: tensor.name.clone(),
+                    shape: tensor.shape.clone(),
+                })
+                .collect()
+        };
+        Ok(Self {
+            plan,
+            inputs: info(&model.inputs),
+            outputs: info(&model.kept_outputs(pruned_outputs)?),
+            arch,
+        })
+    }
+
+    /// What [`Network::run`] reads, in its order.
+    pub fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    /// What [`Network::run`] writes, in its order.
+    pub fn outputs(&self) -> &[Tensor] {
+        &self.outputs
+    }
+
+    /// Runs the network once, on the thread that calls. Slices are whole tensors of the sizes of [`Self::inputs`] and
+    /// [`Self::outputs`]. Any number of threads may do so at the same time.
+    ///
+    /// # Errors
+    /// [`RunError::Cancelled`] if `cancel` was or gets cancelled: the run then ends after the channels that it is at, some
+    /// tens of microseconds later, and the outputs hold anything. [`RunError`] if a tensor has the wrong size.
+    pub fn run(
+        &self,
+        inputs: &[&[f32]],
+        outputs: &mut [&mut [f32]],
+        cancel: &Cancel,
+    ) -> std::result::Result<(), RunError> {
+        self.check(inputs, outputs)?;
+        let mut values = Values::take(self.plan.values);
+        let values = &mut values.0;
+        for (&image, input) in self.plan.inputs.iter().zip(inputs) {
+            let image = &self.plan.images[image];
+            write(image, input, &mut values[image.place()]);
+        }
+        for strip in &self.plan.strips {
+            self.strip(strip, values, cancel)?;
+        }
+        // A layer that was cancelled left its picture unfinished.
+        if cancel.is_cancelled() {
+            return Err(Cancelled.into());
+        }
+        for (output, to) in self.plan.outputs.iter().zip(outputs) {
+            self.read(output, values, to);
+        }
+        Ok(())
+    }
+
+    /// Checks that every tensor is there, and whole.
+    fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]]) -> std::result::Result<(), RunError> {
+        let tensors = self.inputs.iter().chain(&self.outputs);
+        let given = inputs.iter().map(|slice| slice.len()).chain(outputs.iter().map(|slice| slice.len()));
+        if inputs.len() != self.inputs.len() || outputs.len() != self.outputs.len() {
+            return Err(RunError::Count { expected: tensors.count(), found: given.count() });
+        }
+        for (tensor, found) in tensors.zip(given) {
+            let expected = tensor.values();
+            if found != expected {
+                return Err(RunError::Shape { tensor: tensor.name.clone(), expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the steps of a strip, each for as many rows as the next one needs.
+    fn strip(
+        &self,
+        strip: &Strip,
+        values: &mut [f32],
+        cancel: &Cancel,
+    ) -> std::result::Result<(), Cancelled> {
+        let steps = &self.plan.steps[strip.steps.clone()];
+        let image = |step: &Step| &self.plan.images[step.output()];
+        for image in steps.iter().map(image) {
+            image.clear_border(&mut values[image.place()]);
+        }
+        let height = steps.last().map_or(0, |step| image(step).height);
+        // Rows of each step's picture that are there, and that are needed; those below the picture are border.
+        let mut done = [0; LONGEST_STRIP];
+        let mut needed = [0; LONGEST_STRIP];
+        for start in (0..height).step_by(strip.rows) {
+            if cancel.is_cancelled() {
+                return Err(Cancelled);
+            }
+            let mut rows = (start + strip.rows).min(height);
+            for (step, needed) in steps.iter().zip(&mut needed).rev() {
+                *needed = rows;
+                if let Some(window) = step.window() {
+                    rows = ((rows - 1) * window.down + window.rows).saturating_sub(window.above);
+                }
+            }
+            for ((step, done), needed) in steps.iter().zip(&mut done).zip(needed) {
+                let image = image(step);
+                if image.kept.is_some() {
+                    let below = needed.min(image.height).max(*done)..needed.max(*done);
+                    image.clear_rows(
+                        &mut values[image.place()],
+                        image.border.top + below.start..image.border.top + below.end,
+                    );
+                }
+                let rows = *done..needed.min(image.height);
+                if !rows.is_empty() {
+                    self.step(step, values, rows, cancel);
+                }
+                *done = needed.max(*done);
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &Step, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
+        let image = &self.plan.images[step.output()];
+        let (before, rest) = values.split_at_mut(image.first);
+        let (output, after) = rest.split_at_mut(image.len());
+        let end = image.place().end;
+        let output = (image, output);
+        // What a step reads lies before or after what it writes.
+        let picture = |image: usize| {
+            let image = &self.plan.images[image];
+            let place = image.place();
+            let values =
+                if place.start < end { &before[place] } else { &after[place.start - end..place.end - end] };
+            (image, values)
+        };
+        match step {
+            Step::Dense(layer) => self.arch.dispatch(dense::Run {
+                layer,
+                input: picture(layer.input),
+                residual: layer.epilogue.residual.map(picture),
+                output,
+                rows,
+                cancel,
+            }),
+            Step::Depthwise(layer) => self.arch.dispatch(depthwise::Run {
+                layer,
+                input: picture(layer.input),
+                output,
+                rows,
+                cancel,
+            }),
+            Step::Sum(layer) => self.arch.dispatch(sum::Run {
+                layer,
+                input: picture(layer.input),
+                other: layer.other.map(picture),
+                output,
+            }),
+            Step::MaxPool(layer) => {
+                self.arch.dispatch(pool::MaxRun { layer, input: picture(layer.input), output });
+            }
+            Step::Mean(layer) => {
+                self.arch.dispatch(pool::MeanRun { input: picture(layer.input), output });
+            }
+            Step::Resize(layer) => {
+                self.arch.dispatch(resize::Run { layer, input: picture(layer.input), output });
+            }
+            Step::Crop(layer) => layer.run(picture(layer.input), output),
+            Step::DepthToSpace(layer) => layer.run(picture(layer.input), output),
+        }
+    }
+
+    /// Writes an output as the TFLite file has it.
+    fn read(&self, output: &Output, all: &[f32], mut values: &mut [f32]) {
+        for &picture in &output.pictures {
+            let image = &self.plan.images[picture];
+            let buffer = &all[image.place()];
+            let (own, rest) = values.split_at_mut(image.height * image.width * image.channels);
+            for plane in 0..image.planes() {
+                let channels = plane * image.block..image.channels.min((plane + 1) * image.block);
+                for (pixel, values) in own.chunks_exact_mut(image.channels).enumerate() {
+                    let from = image.at_in(plane, pixel / image.width, pixel % image.width);
+                    values[channels.clone()].copy_from_slice(&buffer[from..from + channels.len()]);
+                }
+            }
+            if output.logistic {
+                for value in own {
+                    *value = (1.0 / (1.0 + f64::from(-*value).exp())) as f32;
+                }
+            }
+            values = rest;
+        }
+    }
+}
+
+/// Values in a vector.
+pub(crate) fn lanes(arch: Arch) -> usize {
+    struct Lanes;
+    impl pulp::WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    arch.dispatch(Lanes)
+}
+
+/// Writes an input into its picture.
+fn write(image: &Image, values: &[f32], to: &mut [f32]) {
+    image.clear_border(to);
+    let row = image.width * image.channels;
+    for (y, values) in values.chunks_exact(row).enumerate() {
+        to[image.at(y, 0)..][..row].copy_from_slice(values);
+    }
+}

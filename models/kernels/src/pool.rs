@@ -1,0 +1,84 @@
+//! The greatest value of each window, and the mean of a whole picture.
+
+use pulp::{Simd, WithSimd};
+
+use crate::image::Image;
+
+/// The greatest value of windows that lie in the picture.
+#[derive(Debug)]
+pub(super) struct MaxPool {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    /// Rows and columns of a window.
+    pub(super) window: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub(super) steps: [usize; 2],
+}
+
+/// One run of a layer.
+pub(super) struct MaxRun<'a> {
+    pub(super) layer: &'a MaxPool,
+    pub(super) input: (&'a Image, &'a [f32]),
+    pub(super) output: (&'a Image, &'a mut [f32]),
+}
+
+impl WithSimd for MaxRun<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((image, input), (output_image, output)) = (self.input, self.output);
+        let ([rows, columns], [down, right]) = (self.layer.window, self.layer.steps);
+        let length = image.width * image.block;
+        for plane in 0..output_image.planes() {
+            for y in 0..output_image.height {
+                let at = output_image.at_in(plane, y, 0);
+                let to = &mut output[at..at + output_image.width * output_image.block];
+                let to = S::as_mut_simd_f32s(to).0;
+                for row in 0..rows {
+                    let at = image.at_in(plane, y * down + row, 0);
+                    let from = S::as_simd_f32s(&input[at..at + length]).0;
+                    for (x, greatest) in to.iter_mut().enumerate() {
+                        let values = &from[x * right..x * right + columns];
+                        let most = if row == 0 { values[0] } else { *greatest };
+                        *greatest = values.iter().fold(most, |most, value| simd.max_f32s(most, *value));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The mean of each channel.
+#[derive(Debug)]
+pub(super) struct Mean {
+    pub(super) input: usize,
+    pub(super) output: usize,
+}
+
+/// One run of a layer.
+pub(super) struct MeanRun<'a> {
+    pub(super) input: (&'a Image, &'a [f32]),
+    pub(super) output: (&'a Image, &'a mut [f32]),
+}
+
+impl WithSimd for MeanRun<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((image, input), (output_image, output)) = (self.input, self.output);
+        let share = simd.splat_f32s(1.0 / (image.height * image.width) as f32);
+        for (index, plane) in input.chunks_exact(image.plane()).enumerate() {
+            let mut sum = simd.splat_f32s(0.0);
+            for y in 0..image.height {
+                let row = &plane[image.at(y, 0)..][..image.width * image.block];
+                for value in S::as_simd_f32s(row).0 {
+                    sum = simd.add_f32s(sum, *value);
+                }
+            }
+            let at = output_image.at_in(index, 0, 0);
+            S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = simd.mul_f32s(sum, share);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Enlargement with bilinear interpolation, pixel centres at halves.
+
+use pulp::{Simd, WithSimd};
+
+use crate::image::Image;
+
+#[derive(Debug)]
+pub(super) struct Resize {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    rows: Vec<Between>,
+    columns: Vec<Between>,
+}
+
+/// The two rows or columns that one of the output lies between, and how far it is to the second, 0 to 1.
+#[derive(Debug, PartialEq)]
+struct Between(usize, usize, f32);
+
+impl Resize {
+    /// Sizes are rows and columns.
+    pub(super) fn new([input, output]: [usize; 2], from: [usize; 2], to: [usize; 2]) -> Self {
+        let [rows, columns] = [0, 1].map(|axis| between(from[axis], to[axis]));
+        Self { input, output, rows, columns }
+    }
+}
+
+/// What each of `to` rows or columns lies between.
+fn between(from: usize, to: usize) -> Vec<Between> {
+    let scale = from as f32 / to as f32;
+    let lies = |at: usize| {
+        let place = (at as f32 * scale + (0.5 * scale - 0.5)).max(0.0);
+        let first = (place as usize).min(from - 1);
+        Between(first, (first + 1).min(from - 1), place - first as f32)
+    };
+    (0..to).map(lies).collect()
+}
+
+/// One run of a layer.
+pub(super) struct Run<'a> {
+    pub(super) layer: &'a Resize,
+    pub(super) input: (&'a Image, &'a [f32]),
+    pub(super) output: (&'a Image, &'a mut [f32]),
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((image, input), (output_image, output)) = (self.input, self.output);
+        let (from, to) = (image.width * image.block, output_image.width * output_image.block);
+        for plane in 0..output_image.planes() {
+            let input = &input[plane * image.plane()..][..image.plane()];
+            let output = &mut output[plane * output_image.plane()..][..output_image.plane()];
+            for (y, &Between(top, bottom, down)) in self.layer.rows.iter().enumerate() {
+                let down = simd.splat_f32s(down);
+                let top = S::as_simd_f32s(&input[image.at(top, 0)..][..from]).0;
+                let bottom = S::as_simd_f32s(&input[image.at(bottom, 0)..][..from]).0;
+                let row = S::as_mut_simd_f32s(&mut output[output_image.at(y, 0)..][..to]).0;
+                for (value, &Between(left, right, along)) in row.iter_mut().zip(&self.layer.columns) {
+                    let along = simd.splat_f32s(along);
+                    let upper = toward(simd, top[left], top[right], along);
+                    let lower = toward(simd, bottom[left], bottom[right], along);
+                    *value = toward(simd, upper, lower, down);
+                }
+            }
+        }
+    }
+}
+
+/// That share of the way from one value to another.
+#[inline(always)]
+fn toward<S: Simd>(simd: S, from: S::f32s, to: S::f32s, share: S::f32s) -> S::f32s {
+    simd.add_f32s(from, simd.mul_f32s(simd.sub_f32s(to, from), share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn centres_lie_at_halves_and_edges_are_repeated() {
+        let expected = [(0, 1, 0.0), (0, 1, 0.25), (0, 1, 0.75), (1, 2, 0.25), (1, 2, 0.75), (2, 2, 0.25)];
+        assert_eq!(between(3, 6), expected.map(|(first, second, share)| Between(first, second, share)));
+    }
+}

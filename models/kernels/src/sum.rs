@@ -1,0 +1,58 @@
+//! Additions and activations that no convolution does at its end.
+
+use pulp::{Simd, WithSimd};
+
+use crate::epilogue::Activation;
+use crate::image::Image;
+
+/// A picture, maybe another one added to it, and an activation.
+#[derive(Debug)]
+pub(super) struct Sum {
+    pub(super) input: usize,
+    /// May have fewer channels.
+    pub(super) other: Option<usize>,
+    pub(super) output: usize,
+    pub(super) then: Activation,
+}
+
+/// One run of a layer.
+pub(super) struct Run<'a> {
+    pub(super) layer: &'a Sum,
+    pub(super) input: (&'a Image, &'a [f32]),
+    pub(super) other: Option<(&'a Image, &'a [f32])>,
+    pub(super) output: (&'a Image, &'a mut [f32]),
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((image, input), (output_image, output)) = (self.input, self.output);
+        let row = output_image.width * output_image.block;
+        for plane in 0..output_image.planes() {
+            let other = self.other.filter(|(image, _)| plane < image.planes());
+            for y in 0..output_image.height {
+                let from = image.at_in(plane, y, 0);
+                let to = output_image.at_in(plane, y, 0);
+                let values = S::as_simd_f32s(&input[from..from + row]).0;
+                let sums = S::as_mut_simd_f32s(&mut output[to..to + row]).0;
+                match other {
+                    Some((image, other)) => {
+                        let from = image.at_in(plane, y, 0);
+                        let others = S::as_simd_f32s(&other[from..from + row]).0;
+                        for ((sum, value), other) in sums.iter_mut().zip(values).zip(others) {
+                            *sum = simd.add_f32s(*value, *other);
+                        }
+                    }
+                    None => sums.copy_from_slice(values),
+                }
+                for sum in sums {
+                    let mut value = [[*sum]];
+                    self.layer.then.apply(simd, &mut value, plane);
+                    [[*sum]] = value;
+                }
+            }
+        }
+    }
+}

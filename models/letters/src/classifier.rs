@@ -1,0 +1,227 @@
+//! A loaded letter classifier: its network and what is known about it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use dactyl_holistic::Cancel;
+
+use crate::metadata::{Contract, Meaning, MetadataError, Overrides};
+use crate::onnx_runtime::{LoadError, Network, OnnxRuntime, RunError};
+use crate::shape;
+
+/// The project's own letter model, `models/weights/letters.onnx`.
+const EMBEDDED: &[u8] = include_bytes!("../../weights/letters.onnx");
+const EMBEDDED_NAME: &str = "letters.onnx (embedded)";
+
+/// A run that takes longer is costly, see [`Classifier::is_costly`]: the built-in model takes 0.16 ms, an LSTM on 1662
+/// features 0.4 ms, and handing a run to a thread that gives way cost up to 5 ms on a busy machine (99th percentile; 0.13 ms
+/// without).
+const COSTLY: Duration = Duration::from_millis(1);
+/// Runs that are timed.
+const RUNS: usize = 3;
+
+/// Probabilities of many labels, rounded, may sum to a little more than 1.
+const TOLERANCE: f32 = 1e-3;
+
+/// Why a classifier cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClassifierError {
+    /// The file can't be read, or ONNX Runtime refused it.
+    #[error("{0}{cure}", cure = cure(.0))]
+    Load(#[from] LoadError),
+    /// Its description is missing, malformed or contradicts the configuration.
+    #[error("{name}: {source}")]
+    Metadata {
+        /// The model.
+        name: String,
+        /// What is wrong with the description.
+        source: MetadataError,
+    },
+    /// Its tensors are not those of a classifier over the window that is described.
+    #[error("{name}: {problem}")]
+    Shape {
+        /// The model.
+        name: String,
+        /// What is wrong and what to do about it.
+        problem: String,
+    },
+    /// It fails on a window without a person.
+    #[error(
+        "{name} fails on its first window: {cause}; it must take [1, {window}, {width}] and give [1, {classes}]: one \
+         value for every label, the window and features that are described"
+    )]
+    Trial {
+        /// The model.
+        name: String,
+        /// What ONNX Runtime said.
+        cause: String,
+        /// Frames per input, as described.
+        window: usize,
+        /// Values per frame of the described features.
+        width: usize,
+        /// Number of described labels.
+        classes: usize,
+    },
+    /// Its output is not what it is said to be.
+    #[error("{name}: {problem}")]
+    Output {
+        /// The model.
+        name: String,
+        /// What is wrong and what to do about it.
+        problem: String,
+    },
+}
+
+/// A classifier over a window of frames. Shared by all streams; its runs may overlap.
+#[derive(Debug)]
+pub struct Classifier {
+    network: Network,
+    contract: Contract,
+    /// Whether a run takes so long that it counts as the analysis of a frame.
+    is_costly: bool,
+}
+
+impl Classifier {
+    /// The project's own letter model, which is part of the program.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] if `overrides` contradict its description.
+    pub fn embedded(runtime: &OnnxRuntime, overrides: &Overrides) -> Result<Self, ClassifierError> {
+        Self::from_bytes(runtime, EMBEDDED_NAME, EMBEDDED, overrides)
+    }
+
+    /// Any ONNX classifier `[1, window, features] -> [1, classes]`.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] says what is wrong with the file or with its description.
+    pub fn from_file(
+        runtime: &OnnxRuntime,
+        path: &Path,
+        overrides: &Overrides,
+    ) -> Result<Self, ClassifierError> {
+        let network = Network::from_file(runtime, path)?;
+        Self::new(&path.display().to_string(), network, overrides)
+    }
+
+    /// As [`Self::from_file`], of a file that is in memory; `name` is for messages.
+    ///
+    /// # Errors
+    /// [`ClassifierError`] says what is wrong with the file or with its description.
+    pub fn from_bytes(
+        runtime: &OnnxRuntime,
+        name: &str,
+        bytes: &[u8],
+        overrides: &Overrides,
+    ) -> Result<Self, ClassifierError> {
+        Self::new(name, Network::from_bytes(runtime, name, bytes)?, overrides)
+    }
+
+    fn new(name: &str, mut network: Network, overrides: &Overrides) -> Result<Self, ClassifierError> {
+        let contract = Contract::read(network.metadata(), overrides)
+            .map_err(|source| ClassifierError::Metadata { name: name.to_owned(), source })?;
+        shape::check(network.inputs(), network.outputs(), &contract)
+            .map_err(|problem| ClassifierError::Shape { name: name.to_owned(), problem })?;
+        let [window, width, classes] = [contract.window, contract.features.width(), contract.labels.len()];
+        network.close_dimensions(&[&[1, window, width]], &[&[1, classes]]);
+        let mut classifier = Self { network, contract, is_costly: false };
+        // The first run is slow, and any of them may be interrupted.
+        classifier.try_out(name)?;
+        let mut fastest = Duration::MAX;
+        for _ in 0..RUNS {
+            let begin = Instant::now();
+            classifier.try_out(name)?;
+            fastest = fastest.min(begin.elapsed());
+        }
+        classifier.is_costly = fastest > COSTLY;
+        Ok(classifier)
+    }
+
+    /// One run on a window without a person: what a file says about its shapes need not be so.
+    fn try_out(&self, name: &str) -> Result<(), ClassifierError> {
+        let [window, width, classes] =
+            [self.contract.window, self.contract.features.width(), self.contract.labels.len()];
+        let mut output = vec![0.0; classes];
+        let zeros = vec![0.0; window * width];
+        self.network.run(&[&zeros], &mut [&mut output], &Cancel::new()).map_err(|error| {
+            let cause = match error {
+                RunError::Failed { cause, .. } => cause,
+                other => other.to_string(),
+            };
+            ClassifierError::Trial { name: name.to_owned(), cause, window, width, classes }
+        })?;
+        let sum: f32 = output.iter().sum();
+        let is_distribution =
+            output.iter().all(|value| (0.0..=1.0).contains(value)) && sum <= 1.0 + TOLERANCE;
+        // A model may divide by the size of a hand that is not there.
+        let is_number = output.iter().all(|value| value.is_finite());
+        if self.contract.output == Meaning::Probabilities && is_number && !is_distribution {
+            let problem = format!(
+                "its output is said to be probabilities, but a window without a person gives {output:.2?}; say `output` = \
+                 `logits` in its metadata or set letters.output"
+            );
+            return Err(ClassifierError::Output { name: name.to_owned(), problem });
+        }
+        Ok(())
+    }
+
+    /// One label per class, in the order of the distributions.
+    pub fn labels(&self) -> &[String] {
+        &self.contract.labels
+    }
+
+    /// Frames per window.
+    pub fn window(&self) -> usize {
+        self.contract.window
+    }
+
+    /// Whether a run takes more than a millisecond, so that it should count as the analysis of a frame and give way as that
+    /// does.
+    pub fn is_costly(&self) -> bool {
+        self.is_costly
+    }
+
+    /// What is known about the model.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The file's metadata properties, with those that nobody interprets.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        self.network.metadata()
+    }
+
+    /// The distribution over the labels for one window of rows, `window` x width of the features, row-major.
+    ///
+    /// # Errors
+    /// [`RunError::Cancelled`], or [`RunError`] as ONNX Runtime reports it.
+    pub fn classify(&self, rows: &[f32], cancel: &Cancel) -> Result<Vec<f32>, RunError> {
+        let mut output = vec![0.0; self.contract.labels.len()];
+        self.network.run(&[rows], &mut [&mut output], cancel)?;
+        if self.contract.output == Meaning::Logits {
+            softmax(&mut output);
+        }
+        Ok(output)
+    }
+}
+
+fn cure(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Network { .. } => {
+            "; a letter model is an ONNX file of ONNX's own operators, and weights in a file of their own lie beside it: \
+             export it anew"
+        }
+        _ => "",
+    }
+}
+
+fn softmax(values: &mut [f32]) {
+    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for value in values.iter_mut() {
+        *value = (*value - largest).exp();
+    }
+    let sum: f32 = values.iter().sum();
+    for value in values {
+        *value /= sum;
+    }
+}

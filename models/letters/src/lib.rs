@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+pub mod classifier;
+pub mod features;
+pub mod feedback;
+pub mod metadata;
+mod onnx_runtime;
+pub mod recognizer;
+mod shape;
+pub mod smoothing;
+pub mod throttle;
+pub mod window;
+
+pub use classifier::{Classifier, ClassifierError};
+pub use dactyl_holistic::{Cancel, Cancelled};
+pub use features::{Layout, Observation, Picture};
+pub use feedback::{Feedback, label_index};
+pub use metadata::{Contract, Meaning, MetadataError, Overrides};
+pub use onnx_runtime::{LIBRARY_NAME, LibraryError, LoadError, OnnxRuntime, RunError, build_info};
+pub use recognizer::Recognizer;
+pub use smoothing::MovingAverage;
+pub use throttle::Throttle;
+pub use window::Window;
