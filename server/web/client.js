@@ -56,9 +56,15 @@ const ENCODER = "dactyl-encoder";
 const OWN_EXTRAS = ["frame", "timings", "ended", "rate"];
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 10_000;
-/** A plain GET of a page's own origin carries no `Origin`, so the server does not see that it would refuse the page. */
-const NO_UPGRADE = `a plain request gets through, a WebSocket does not; add ${globalThis.location?.origin} to \
-server.allowed_origins, or let the proxy in front forward upgrades`;
+/** A server that is silent for this long with frames under way, or that does not open a socket in this time, hangs. */
+const MOST_SILENT_MS = 10_000;
+/** Close code of a server that ends. */
+const GOING_AWAY = 1001;
+/** How often the time of silence is looked at. */
+const LOOK_MS = 1000;
+/** A place may get free, or another server may answer, between a socket that was refused and the question why. */
+const UNEXPLAINED_TRIES = 3;
+const NO_UPGRADE = "a plain request gets through, a WebSocket does not; let the proxy in front forward upgrades";
 
 /** A connection to a server, kept up until {@link close}. */
 export class DactylClient extends EventTarget {
@@ -72,6 +78,13 @@ export class DactylClient extends EventTarget {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retry;
   #retryMs = FIRST_RETRY_MS;
+  /** Sockets in a row that were refused although a plain request says that they would be let in. */
+  #unexplained = 0;
+  /** @type {ReturnType<typeof setInterval>|undefined} */
+  #watchdog;
+  /** When the server was last heard, or when it was given something to answer after a pause. */
+  #heardAt = 0;
+  #lookedAt = 0;
   /** @type {string|null} */
   #letter = null;
   /** @type {HTMLVideoElement|null} */
@@ -132,8 +145,13 @@ export class DactylClient extends EventTarget {
     const socket = new WebSocket(url, "dactyl.v1");
     this.#socket = socket;
     let wasOpen = false;
+    this.#heardAt = this.#lookedAt = performance.now();
+    clearInterval(this.#watchdog);
+    this.#watchdog = setInterval(() => this.#giveUpIfSilent(), LOOK_MS);
     socket.onopen = () => {
       wasOpen = true;
+      this.#heardAt = performance.now();
+      this.#unexplained = 0;
       this.#frames = 0;
       this.#firstFrame = 1;
       this.#inFlight.clear();
@@ -143,13 +161,16 @@ export class DactylClient extends EventTarget {
       if (this.#letter !== null) this.practise(this.#letter);
     };
     socket.onmessage = ({ data }) => {
+      if (this.#socket !== socket) return;
+      this.#heardAt = performance.now();
       this.#retryMs = FIRST_RETRY_MS;
       this.#receive(JSON.parse(data));
     };
     socket.onclose = ({ code, reason }) => {
       if (this.#socket !== socket) return;
-      this.#socket = null;
+      this.#leave();
       if (wasOpen && code === 1000) this.#become("idle", reason);
+      else if (wasOpen && code === GOING_AWAY) this.#goElsewhere();
       else if (wasOpen) this.#tryLater("away", reason);
       else this.#askWhy();
     };
@@ -158,9 +179,7 @@ export class DactylClient extends EventTarget {
   /** Ends the connection for good, or until {@link connect}. */
   close() {
     clearTimeout(this.#retry);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
+    this.#leave();
     this.#become("closed");
   }
 
@@ -243,6 +262,7 @@ export class DactylClient extends EventTarget {
       if (this.#state !== "open") return;
       this.#frames += 1;
       this.#counts.sent += 1;
+      if (!this.#inFlight.size) this.#heardAt = performance.now();
       this.#inFlight.set(this.#frames, takenAt);
       this.#socket?.send(jpeg);
       this.#tell("sent", { frame: this.#frames, bytes: jpeg.byteLength, width, height });
@@ -282,27 +302,62 @@ export class DactylClient extends EventTarget {
     }
   }
 
+  /** Lets go of the socket, whatever it may still say. */
+  #leave() {
+    const socket = this.#socket;
+    this.#socket = null;
+    clearInterval(this.#watchdog);
+    socket?.close();
+  }
+
+  /** A server that hangs keeps its connections open: a browser notices only when the system gives up, minutes later. */
+  #giveUpIfSilent() {
+    const now = performance.now();
+    // Where the page itself slept, what the server has said meanwhile is not read yet.
+    const hasSlept = now - this.#lookedAt > 3 * LOOK_MS;
+    this.#lookedAt = now;
+    if (hasSlept || (this.#state === "open" && !this.#inFlight.size)) this.#heardAt = now;
+    if (now - this.#heardAt < MOST_SILENT_MS) return;
+    this.#leave();
+    this.#tryLater("away", "the server has fallen silent");
+  }
+
+  /** The server ends, as it does for an update: it comes back at once, or another one is behind the same address. */
+  #goElsewhere() {
+    this.#inFlight.clear();
+    this.#become("connecting");
+    // Others that it has sent away must not all come in the same moment.
+    this.#retry = setTimeout(() => this.connect(), Math.random() * FIRST_RETRY_MS);
+  }
+
   /** Browsers hide why a WebSocket was refused; the same address asked by HTTP tells. */
   async #askWhy() {
     const url = new URL(this.#url);
     url.protocol = url.protocol.replace("ws", "http");
     try {
       const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      const isLetIn = answer.status === 426;
-      const reason = isLetIn ? NO_UPGRADE : (await answer.text()).trim();
-      const isFull = answer.status === 503 && answer.headers.has("Retry-After");
-      const isRefused = isLetIn || answer.status === 400 || answer.status === 403;
-      this.#tryLater(isFull ? "full" : isRefused ? "refused" : "away", reason);
+      const { status } = answer;
+      if (status === 426) {
+        this.#unexplained += 1;
+        if (this.#unexplained < UNEXPLAINED_TRIES) this.#tryLater("away", "");
+        else this.#tryLater("refused", noUpgrade(url));
+        return;
+      }
+      const reason = (await answer.text()).trim();
+      const retryAfterS = Number(answer.headers.get("Retry-After"));
+      const isFull = status === 503 && retryAfterS > 0;
+      const isRefused = status === 400 || status === 403;
+      this.#tryLater(isFull ? "full" : isRefused ? "refused" : "away", reason, retryAfterS * 1000);
     } catch {
       this.#tryLater("away", "");
     }
   }
 
-  /** @param {State} state @param {string} reason */
-  #tryLater(state, reason) {
+  /** @param {State} state @param {string} reason @param {number} [leastMs] What the server asks to wait at least. */
+  #tryLater(state, reason, leastMs) {
     if (this.#state === "closed" || this.#socket) return;
     // Clients that lost the same server must not all come back in the same moment.
-    const wait = this.#retryMs * (0.75 + Math.random() / 2);
+    const wait = leastMs ? leastMs * (1 + Math.random() / 2) : this.#retryMs * (0.75 + Math.random() / 2);
     this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
     this.#inFlight.clear();
     this.#become(state, reason, wait);
@@ -319,6 +374,16 @@ export class DactylClient extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/**
+ * Why a WebSocket may be refused where a plain request is not. Of the page's own origin the latter carries no `Origin`, so
+ * the server does not see that it would refuse the page.
+ * @param {URL} url
+ */
+function noUpgrade({ origin }) {
+  const page = globalThis.location?.origin;
+  return page === origin ? `${NO_UPGRADE}, or add ${page} to server.allowed_origins` : NO_UPGRADE;
 }
 
 /**

@@ -154,14 +154,14 @@ async fn a_paused_page_is_let_go_by_the_server_and_comes_back() {
     server.stop().await;
 }
 
-/// The first state of a client of `url` from which it tries again.
-async fn first_failure(browser: &Browser, url: &str) -> serde_json::Value {
+/// What a client of `url` says when it is refused. One refusal that a plain request does not confirm may be an accident.
+async fn refusal(browser: &Browser, url: &str) -> serde_json::Value {
     let connect = format!(
         "const done = arguments[0];
          import('/web/client.js').then(({{ DactylClient }}) => {{
              const client = new DactylClient({url:?});
              client.addEventListener('state', ({{ detail }}) => {{
-                 if (!detail.retryMs) return;
+                 if (detail.state !== 'refused') return;
                  client.close();
                  done({{ state: detail.state, reason: detail.reason }});
              }});
@@ -178,7 +178,7 @@ async fn a_page_of_another_origin_that_is_not_allowed_learns_why() {
     // The practice page itself may not connect elsewhere.
     browser.devtools("Page.setBypassCSP", serde_json::json!({"enabled": true})).await;
     browser.open(&format!("http://localhost:{}/", server.address.port())).await;
-    let failure = first_failure(&browser, &format!("http://{}/ws", server.address)).await;
+    let failure = refusal(&browser, &format!("http://{}/ws", server.address)).await;
     assert_eq!(failure["state"], "refused", "{failure}");
     let reason = failure["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("add its origin to server.allowed_origins"), "{failure}");
@@ -194,7 +194,7 @@ async fn a_page_of_the_same_origin_that_is_not_allowed_learns_why() {
     let browser = Browser::start_with(Camera::None, &name).await;
     let origin = format!("http://learn.example.org:{}", server.address.port());
     browser.open(&origin).await;
-    let failure = first_failure(&browser, "/ws").await;
+    let failure = refusal(&browser, "/ws").await;
     assert_eq!(failure["state"], "refused", "{failure}");
     let reason = failure["reason"].as_str().unwrap_or_default();
     assert!(reason.contains(&format!("add {origin} to server.allowed_origins")), "{failure}");

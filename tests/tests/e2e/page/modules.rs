@@ -1,6 +1,10 @@
 //! Modules of the page on their own: comparing hands, the course of a practice, and the client.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use super::browser::{Browser, Camera};
 use crate::server::Server;
@@ -230,5 +234,115 @@ async fn progress_is_the_median_of_the_newest_times_and_comes_back_from_a_file()
     assert_eq!(seen["median"], json!(2.5));
     assert_eq!(seen["trends"], json!(["quicker", "slower", "steady", "steady"]));
     assert_eq!(seen["weakest"], json!(["B", "C"]));
+    server.stop().await;
+}
+
+/// A server that takes connections and never says a word, and one that opens the WebSocket first.
+async fn hung_servers() -> [std::net::SocketAddr; 2] {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let opens = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addresses = [&silent, &opens].map(|listener| listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            kept.push(stream);
+        }
+    });
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = opens.accept().await {
+            #[expect(clippy::result_large_err, reason = "the type is the library's")]
+            let protocol = |_: &Request, mut response: Response| {
+                response
+                    .headers_mut()
+                    .insert("Sec-WebSocket-Protocol", HeaderValue::from_static("dactyl.v1"));
+                Ok(response)
+            };
+            kept.push(tokio_tungstenite::accept_hdr_async(stream, protocol).await);
+        }
+    });
+    addresses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_leaves_a_server_that_has_fallen_silent() {
+    let server = Server::start().await;
+    let [silent, opens] = hung_servers().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.devtools("Page.setBypassCSP", json!({"enabled": true})).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let leave = format!(
+        "const {{ DactylClient }} = await import('/web/client.js');
+         delete globalThis.VideoFrame;
+         const left = (address, video) => new Promise((resolve) => {{
+             const client = new DactylClient(`ws://${{address}}/ws`);
+             const states = [];
+             client.addEventListener('state', ({{ detail }}) => {{
+                 states.push(detail.state);
+                 if (detail.state !== 'away') return;
+                 client.close();
+                 resolve(states.slice(0, 3));
+             }});
+             client.connect();
+             if (video) client.start(video);
+         }});
+         const video = Object.assign(document.createElement('canvas'), {{ videoWidth: 64, videoHeight: 48 }});
+         video.getContext('2d');
+         return Promise.all([left('{silent}'), left('{opens}', video)]);"
+    );
+    let states = run(&browser, &leave).await;
+    assert_eq!(states, json!([["connecting", "away", "closed"], ["connecting", "open", "away"]]));
+    server.stop().await;
+}
+
+/// Answers plain requests as a server behind a balancer may: the WebSocket came to a full one, the question to another.
+async fn answering(status: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            let asks_for_socket =
+                request[..length].windows(7).any(|word| word.eq_ignore_ascii_case(b"upgrade"));
+            let status = if asks_for_socket { "503 Service Unavailable\r\nRetry-After: 7" } else { status };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After\r\n\
+                 Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_waits_as_long_as_a_full_server_asks_and_does_not_blame_the_page_for_another() {
+    let server = Server::start().await;
+    let [full, other] = [
+        answering("503 Service Unavailable\r\nRetry-After: 7").await,
+        answering("426 Upgrade Required").await,
+    ];
+    let browser = Browser::start(Camera::None).await;
+    browser.devtools("Page.setBypassCSP", json!({"enabled": true})).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let first = format!(
+        "const {{ DactylClient }} = await import('/web/client.js');
+         const first = (address) => new Promise((resolve) => {{
+             const client = new DactylClient(`ws://${{address}}/ws`);
+             client.addEventListener('state', ({{ detail }}) => {{
+                 if (!detail.retryMs) return;
+                 client.close();
+                 resolve(detail);
+             }});
+             client.connect();
+         }});
+         return Promise.all(['{full}', '{other}'].map(first));"
+    );
+    let seen = run(&browser, &first).await;
+    assert_eq!((&seen[0]["state"], &seen[1]["state"]), (&json!("full"), &json!("away")), "{seen}");
+    let wait = seen[0]["retryMs"].as_f64().expect("a time");
+    assert!((7000.0..=10_500.0).contains(&wait), "{seen}");
+    assert!(!seen.to_string().contains("allowed_origins"), "{seen}");
     server.stop().await;
 }
