@@ -7,6 +7,7 @@ import { showProgress, showTop } from "./lists.js";
 import { HandWatch, LightMeter, NoticeBoard, OtherHandWatch } from "./notice.js";
 import { Overlay } from "./overlay.js";
 import { PracticeView } from "./practice.js";
+import { ReadingView } from "./reading.js";
 import { bindSettings } from "./settings.js";
 import { Statistics } from "./statistics.js";
 import { fillTexts, text } from "./text.js";
@@ -27,7 +28,7 @@ const hands = new HandWatch();
 const otherHand = new OtherHandWatch();
 const statistics = new Statistics();
 const settings = bindSettings(byId("settings-form"), changed);
-const client = new DactylClient("/ws", { extras: ["status", "top", "landmarks"] });
+const client = new DactylClient("ws", { extras: ["status", "top", "landmarks"] });
 /** @type {PracticeView|undefined} Once the server has said which letters it knows. */
 let practice;
 let isRunning = false;
@@ -98,7 +99,7 @@ function forgetWhatWasSeen() {
 /** Asks the server which signs it knows: others are not practised. */
 async function learnLabels() {
   try {
-    const info = await (await fetch("/info")).json();
+    const info = await (await fetch("info")).json();
     const labels = info.pipelines[info.pipeline].labels;
     practice ??= new PracticeView({ client, settings, statistics, labels });
     showView(document.body.dataset.view ?? "practise");
@@ -177,7 +178,7 @@ function changed(name) {
   applySettings();
   if (name === "camera" && isRunning) void start();
   if (name === "list" || name === "ownList") practice?.renew();
-  if (name === "speed") practice?.begin();
+  if (name === "speed" || name === "recall") practice?.begin();
   if (name === "goal") showLetters();
   if (name === "hand" || name === "mirrored" || name === "view") practice?.redraw();
 }
@@ -238,7 +239,14 @@ function hiddenOrShown() {
 }
 
 function showLetters() {
-  showProgress(statistics, practice?.labels ?? [], Number(settings.goal));
+  const onChoose = (/** @type {string} */ letter) => {
+    showView("practise");
+    location.hash = "practise";
+    practice?.choose(letter);
+    byId("letter").scrollIntoView({ block: "nearest" });
+    byId("skip").focus();
+  };
+  showProgress(statistics, practice?.labels ?? [], { goal: Number(settings.goal), hand: settings.hand, onChoose });
 }
 
 /** @param {File|undefined} file */
@@ -302,6 +310,7 @@ setInterval(() => {
 }, LIGHT_MS);
 
 applySettings();
+new ReadingView(settings);
 showAddressed();
 showDetails(client, byId("details"));
 // The first letter can be looked at before the camera is there. The server is connected to when it is.

@@ -19,6 +19,8 @@ const SLOW_MS = 5000;
 const REST_MS = 700;
 /** Pictures a second of a movement. */
 const RATE = 25;
+/** Between the moments by which the place of a motion is found. */
+const MOMENT_MS = 80;
 /** Least side of what is shown, and the margin around the joints: one unit = wrist to middle knuckle. */
 const LEAST = 1.6;
 const MARGIN = 0.22;
@@ -43,6 +45,9 @@ export class HandPicture {
   #isSlow = false;
   #began = 0;
   #frame = 0;
+  #follows = false;
+  /** What is performed instead of a letter, and its last moment that was shown. @type {{paint: (ms: number) => void, ms: number}|undefined} */
+  #performed;
 
   /** @param {HTMLCanvasElement} canvas Its colours are those of its borders, text and caret. */
   constructor(canvas) {
@@ -50,6 +55,12 @@ export class HandPicture {
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.#picture = new Picture(canvas.width);
     this.#image = new ImageData(canvas.width, canvas.width);
+  }
+
+  /** Follows the theme and the learner's finger, from the first time on that it shows more than a still. */
+  #follow() {
+    if (this.#follows) return;
+    this.#follows = true;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
     this.#turnByDragging();
   }
@@ -64,16 +75,58 @@ export class HandPicture {
    * @param {{isLeft: boolean, isMirrored: boolean, view: View}} how A left hand; the learner's picture is mirrored.
    */
   show(letter, { isLeft, isMirrored, view }) {
+    this.#follow();
     if (letter !== this.#letter) {
       this.#isSlow = false;
       this.#began = performance.now();
     }
     this.#letter = letter;
+    this.#performed = undefined;
+    this.#lookAt({ isLeft, isMirrored, view });
+    this.#draw();
+  }
+
+  /**
+   * Shows a motion once; its last moment stays.
+   * @param {import("./motion.js").Motion} motion
+   * @param {{isLeft: boolean, isMirrored: boolean, view: View}} how
+   * @param {(letter: number) => void} [onLetter] Told each letter as it begins.
+   */
+  perform(motion, how, onLetter) {
+    this.#follow();
+    cancelAnimationFrame(this.#frame);
+    this.#lookAt(how);
+    const at = (/** @type {number} */ ms) => this.#seen(bodyOf(motion.poseAt(ms)));
+    const moments = Array.from({ length: Math.ceil(motion.length / MOMENT_MS) }, (_, index) => at(index * MOMENT_MS));
+    const around = frameAround(moments);
+    const performed = { ms: 0, paint: (/** @type {number} */ ms) => this.#paint(at(ms), around) };
+    this.#performed = performed;
+    const began = performance.now();
+    let letter = -1;
+    const step = (/** @type {number} */ now) => {
+      performed.ms = Math.min(Math.max(now - began, 0), motion.length);
+      performed.paint(performed.ms);
+      if (motion.letterAt(performed.ms) !== letter) onLetter?.((letter = motion.letterAt(performed.ms)));
+      if (performed.ms < motion.length) this.#frame = requestAnimationFrame(step);
+    };
+    step(began);
+  }
+
+  /** Shows a letter's first moment, as somebody opposite sees it. @param {string} letter @param {boolean} isLeft */
+  still(letter, isLeft) {
+    const pose = held[letter] ?? moves[letter]?.poses[0];
+    if (!pose) return;
+    this.#lookAt({ isLeft, isMirrored: false, view: "opposite" });
+    const body = this.#seen(bodyOf({ ...pose, at: [0, 0, 0] }));
+    this.#paint(body, frameAround([body]));
+  }
+
+  /** @param {{isLeft: boolean, isMirrored: boolean, view: View}} how */
+  #lookAt({ isLeft, isMirrored, view }) {
     this.#isLeft = isLeft;
     this.#isMirrored = isMirrored;
     this.#view = view;
     this.#dragged = 0;
-    this.#draw();
   }
 
   /** Marks the fingers that differ. @param {string[]} fingers */
@@ -97,6 +150,10 @@ export class HandPicture {
 
   /** @param {boolean} isAsked A movement that was asked for is shown to everybody. */
   #draw(isAsked = false) {
+    if (this.#performed) {
+      this.#performed.paint(this.#performed.ms);
+      return;
+    }
     cancelAnimationFrame(this.#frame);
     const move = moves[this.#letter];
     if (!move) {

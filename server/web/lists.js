@@ -1,8 +1,11 @@
-/** Two lists of bars: the best letters of what is seen, and the learner's progress. */
+/** Two lists of bars: the best letters of what is seen, and the alphabet with the learner's progress. */
 
+import { HandPicture } from "./hand.js";
 import { median, trend } from "./statistics.js";
 import { language, text } from "./text.js";
 
+/** Side of a hand in the chart. */
+const CHART_PIXELS = 160;
 /** A letter that takes this long fills its bar. */
 const QUICK_SECONDS = 1.5;
 
@@ -25,40 +28,50 @@ export function showTop(top) {
  * Every letter with the median of its newest times; one that was not spelled yet is empty.
  * @param {import("./statistics.js").Statistics} statistics
  * @param {string[]} labels Letters that can be practised.
- * @param {number} goal Letters a day, 0 = no goal.
+ * @param {{goal: number, hand: "left"|"right", onChoose: (letter: string) => void}} how `goal`: letters a day, 0 = no goal.
  */
-export function showProgress(statistics, labels, goal) {
+export function showProgress(statistics, labels, { goal, hand, onChoose }) {
   const { letters, week } = statistics;
   const tried = Object.keys(letters).filter((letter) => !labels.includes(letter)).sort();
   const items = [...labels, ...tried].map((letter) => {
     const numbers = letters[letter] ?? { won: 0, skipped: 0, recent: [], last: "" };
-    return progressOf(letter, numbers);
+    return progressOf(letter, numbers, hand, onChoose);
   });
-  byId("chart").replaceChildren(...items);
+  byId("chart").replaceChildren(...items.map(({ item }) => item));
+  // In the page they have their colours.
+  for (const { draw } of items) draw();
   byId("chart-empty").hidden = Object.keys(letters).length > 0;
   byId("erase").hidden = byId("export").hidden = Object.keys(letters).length === 0;
   byId("goal").hidden = goal === 0;
   byId("goal").textContent = text(week.today >= goal ? "goalReached" : "goalOpen", { today: week.today, goal, days: week.days });
 }
 
-/** @param {string} letter @param {import("./statistics.js").Letter} numbers */
-function progressOf(letter, { won, skipped, recent, last }) {
-  const item = bar();
-  item.append(Object.assign(document.createElement("span"), { className: "trend" }));
+/**
+ * A letter with its hand; pressing it practises it.
+ * @param {string} letter @param {import("./statistics.js").Letter} numbers @param {"left"|"right"} hand
+ * @param {(letter: string) => void} onChoose
+ */
+function progressOf(letter, { won, skipped, recent, last }, hand, onChoose) {
   const seconds = won ? median(recent) : 0;
   const quick = won ? 100 * Math.min(1, QUICK_SECONDS / Math.max(seconds, 0.1)) : 0;
   const shown = seconds.toFixed(1);
-  fill(item, letter, quick, won ? text("secondsShort", { seconds: shown }) : "");
   const way = trend(recent);
-  /** @type {HTMLElement} */ (item.lastElementChild).textContent = won ? { quicker: "↗", slower: "↘", steady: "→" }[way] : "";
   const key = won ? "letterStatistics" : skipped ? "letterSkipped" : "letterUntried";
-  const values = { letter, won, skipped, seconds: shown, trend: text(way), last: last && dayShown(last) };
-  const spoken = text(key, values);
-  for (const part of item.children) part.setAttribute("aria-hidden", "true");
-  item.append(Object.assign(document.createElement("span"), { className: "hidden", textContent: spoken }));
-  item.title = spoken;
+  const numbers = text(key, { letter, won, skipped, seconds: shown, trend: text(way), last: last ? dayShown(last) : text("unknown") });
+  const item = document.createElement("li");
+  const button = Object.assign(document.createElement("button"), { type: "button", title: numbers });
+  button.setAttribute("aria-label", text("practiseLetter", { numbers }));
+  button.addEventListener("click", () => onChoose(letter));
+  const canvas = Object.assign(document.createElement("canvas"), { className: "hand", width: CHART_PIXELS, height: CHART_PIXELS });
+  const row = bar("div");
+  row.className = "row";
+  row.append(Object.assign(document.createElement("span"), { className: "trend" }));
+  fill(row, letter, quick, won ? text("secondsShort", { seconds: shown }) : "");
+  /** @type {HTMLElement} */ (row.lastElementChild).textContent = won ? { quicker: "↗", slower: "↘", steady: "→" }[way] : "";
+  button.append(canvas, row);
+  item.append(button);
   item.classList.toggle("untried", won === 0);
-  return item;
+  return { item, draw: () => new HandPicture(canvas).still(letter, hand === "left") };
 }
 
 /** @param {string} day As "2026-11-28" */
@@ -66,8 +79,9 @@ function dayShown(day) {
   return new Date(`${day}T12:00`).toLocaleDateString(language, { day: "numeric", month: "long" });
 }
 
-function bar() {
-  const item = document.createElement("li");
+/** @param {string} tag */
+function bar(tag = "li") {
+  const item = document.createElement(tag);
   for (const name of ["letter", "meter", "share"]) {
     item.append(Object.assign(document.createElement("span"), { className: name }));
   }

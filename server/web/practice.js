@@ -11,6 +11,8 @@ const WON_MS = 900;
 /** How long the same wrong letter must be seen before a hint, and how long a hint stays. */
 const WRONG_MS = 900;
 const HINT_MS = 1200;
+/** How often a letter that was chosen is practised. */
+const TIMES = 3;
 /** Where the word that is practised is kept while the tab lives. */
 const PLACE = "dactyl.place";
 /** Weakest letters that are practised in a round. */
@@ -32,6 +34,10 @@ export class PracticeView {
   #labels;
   #picture = new HandPicture(byId("shape"));
   #isWon = false;
+  /** Whether the drawing is hidden, so that the learner remembers it. */
+  #isConcealed = false;
+  /** How often the one letter that was chosen is still to be won; 0 if there is none. */
+  #timesLeft = 0;
   /** Whether the server's window is filling, and whether it is full. */
   #isWarming = false;
   #isReady = false;
@@ -55,6 +61,12 @@ export class PracticeView {
     byId("skip").addEventListener("click", () => this.skip());
     byId("repeat").addEventListener("click", () => this.restart());
     document.addEventListener("visibilitychange", () => this.#watch());
+    byId("show-hand").addEventListener("click", () => {
+      this.#isConcealed = false;
+      this.#clearHint();
+      this.redraw();
+      byId("turn-hand").focus();
+    });
     byId("turn-hand").addEventListener("click", () => this.#turn());
     byId("slowly").addEventListener("click", () => {
       const isSlow = byId("slowly").getAttribute("aria-pressed") === "false";
@@ -68,8 +80,16 @@ export class PracticeView {
     return this.#labels;
   }
 
+  /** Practises one letter a few times, then goes on with the list. @param {string} letter */
+  choose(letter) {
+    this.#timesLeft = TIMES;
+    this.#spelling = new Spelling(this.#labels, () => letter);
+    this.begin();
+  }
+
   /** Another list was chosen. */
   renew() {
+    this.#timesLeft = 0;
     this.#spelling = this.#newSpelling();
     this.begin();
   }
@@ -79,13 +99,15 @@ export class PracticeView {
     const { letter } = this.#spelling;
     const { hand, mirrored, view } = this.#settings;
     const has = HandPicture.has(letter);
+    const isShown = has && !this.#isConcealed;
     const caption = text(CAPTIONS[view], { side: text(hand) });
     this.#picture.show(letter, { isLeft: hand === "left", isMirrored: mirrored, view });
-    byId("shape").hidden = !has;
+    byId("shape").hidden = !isShown;
     byId("shape").setAttribute("aria-label", text("shapeOf", { letter, description: descriptions[letter] ?? "", view: caption }));
-    byId("shape-caption").textContent = has ? caption : text("noShape");
-    byId("turn-hand").hidden = !has;
-    byId("slowly").hidden = !HandPicture.moves(letter);
+    byId("shape-caption").textContent = isShown ? caption : has ? "" : text("noShape");
+    byId("show-hand").hidden = !has || isShown;
+    byId("turn-hand").hidden = !isShown;
+    byId("slowly").hidden = !isShown || !HandPicture.moves(letter);
     byId("slowly").setAttribute("aria-pressed", "false");
   }
 
@@ -108,6 +130,7 @@ export class PracticeView {
   }
 
   #show() {
+    this.#isConcealed = this.#settings.recall;
     this.#showWord();
     this.#showRing();
     this.#clearHint();
@@ -192,7 +215,7 @@ export class PracticeView {
     const said = isWordDone ? text("wonAll", { word: signs.join("") }) : text("won", { letter });
     this.#clearHint();
     this.#say(said, true);
-    const isNewWord = this.#spelling.advance();
+    const isNewWord = this.#advance(false);
     this.#practise();
     this.#isWon = true;
     this.#goingOn = setTimeout(() => this.#goOn(said, isNewWord), WON_MS);
@@ -202,9 +225,23 @@ export class PracticeView {
   skip() {
     if (this.#isWon) return;
     this.#statistics.skipped(this.#spelling.letter);
-    const isNewWord = this.#spelling.advance(true);
+    // Skipping the letter that was chosen leaves it.
+    this.#timesLeft = Math.min(this.#timesLeft, 1);
+    const isNewWord = this.#advance(true);
     this.#practise();
     this.#goOn("", isNewWord);
+  }
+
+  /** Goes on; true if that is the first letter of another word. @param {boolean} isSkip */
+  #advance(isSkip) {
+    if (this.#timesLeft > 0) {
+      this.#timesLeft -= 1;
+      if (this.#timesLeft === 0) {
+        this.#spelling = this.#newSpelling();
+        return true;
+      }
+    }
+    return this.#spelling.advance(isSkip);
   }
 
   /** The word from its first letter. */
@@ -273,7 +310,7 @@ export class PracticeView {
   #clearHint() {
     this.#hintUntil = 0;
     this.#picture.mark([]);
-    byId("hint").textContent = descriptions[this.#spelling.letter] ?? "";
+    byId("hint").textContent = (!this.#isConcealed && descriptions[this.#spelling.letter]) || "";
     byId("hint").className = "hint plain";
   }
 
@@ -307,6 +344,7 @@ export class PracticeView {
   }
 
   #keepPlace() {
+    if (this.#timesLeft > 0) return;
     const { list, ownList } = this.#settings;
     const { signs, index } = this.#spelling;
     sessionStorage.setItem(PLACE, JSON.stringify({ list, ownList, word: signs.join(""), index }));

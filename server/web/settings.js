@@ -8,6 +8,8 @@ const KEY = "dactyl.settings";
 const defaults = {
   camera: "",
   mirrored: true,
+  /** The drawing is shown only when it is asked for. */
+  recall: false,
   /** @type {"right"|"left"} */
   hand: "right",
   /** @type {import("./hand.js").View} */
@@ -18,6 +20,8 @@ const defaults = {
   /** @type {"calm"|"normal"|"quick"} */
   speed: "normal",
   goal: "20",
+  readPack: "short",
+  readSpeed: "1",
   details: false,
 };
 
@@ -49,10 +53,11 @@ export function bindSettings(form, onChange) {
     });
   };
   read();
-  form.addEventListener("change", ({ target }) => {
+  // Some fields stand where they are used, outside of the form.
+  document.addEventListener("change", ({ target }) => {
     const field = /** @type {HTMLInputElement} */ (target);
     const name = /** @type {keyof Settings} */ (field.name);
-    if (!names.includes(name)) return;
+    if (field.form !== form || !names.includes(name)) return;
     Object.assign(settings, { [name]: field.type === "checkbox" ? field.checked : field.value });
     // Another tab may have changed another setting meanwhile.
     localStorage.setItem(KEY, JSON.stringify({ ...readStored(KEY), [name]: settings[name] }));

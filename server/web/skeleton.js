@@ -150,6 +150,45 @@ export function poseAlong(poses, share, isRound) {
     typeof values[0] === "number"
       ? values.reduce((sum, value, which) => sum + weights[which] * value, 0)
       : values[1].map((/** @type {any} */ _, /** @type {number} */ item) => mixed(values.map((value) => value[item] ?? 0)));
+  const turns = near.map(turnOf);
+  /** @type {number[]} */
+  const turn = [0, 1, 2, 3].map((axis) =>
+    turns.reduce((sum, other, which) => sum + weights[which] * other[axis] * (nearness(other, turns[1]) < 0 ? -1 : 1), 0));
   const names = /** @type {(keyof Pose)[]} */ (Object.keys(near[1]));
-  return /** @type {any} */ (Object.fromEntries(names.map((name) => [name, mixed(near.map((pose) => pose[name]))])));
+  const pose = Object.fromEntries(names.map((name) => [name, mixed(near.map((pose) => pose[name]))]));
+  return /** @type {any} */ ({ ...pose, ...directionsOf(turn) });
+}
+
+/** @param {number[]} a @param {number[]} b */
+const nearness = (a, b) => a.reduce((sum, value, axis) => sum + value * b[axis], 0);
+
+/** How a hand is turned, as a unit quaternion [w, x, y, z] (Shepperd 1978). @param {Required<Pose>} pose */
+function turnOf(pose) {
+  const up = unit(pose.up);
+  const palm = across(pose.palm, up);
+  const m = [cross(up, palm), up, palm];
+  const trace = m[0][0] + m[1][1] + m[2][2];
+  const sizes = [trace, m[0][0], m[1][1], m[2][2]];
+  const largest = sizes.indexOf(Math.max(...sizes));
+  // Columns of the matrix are the axes: m[column][row].
+  const [a, b, c] = [m[1][2] - m[2][1], m[2][0] - m[0][2], m[0][1] - m[1][0]];
+  const [d, e, f] = [m[0][1] + m[1][0], m[2][0] + m[0][2], m[1][2] + m[2][1]];
+  const turn = [
+    [1 + trace, a, b, c],
+    [a, 1 + 2 * m[0][0] - trace, d, e],
+    [b, d, 1 + 2 * m[1][1] - trace, f],
+    [c, e, f, 1 + 2 * m[2][2] - trace],
+  ][largest];
+  const length = Math.hypot(...turn);
+  return turn.map((value) => value / length);
+}
+
+/** @param {number[]} turn A quaternion of any length. @returns {{up: Vector, palm: Vector}} */
+function directionsOf(turn) {
+  const length = Math.hypot(...turn) || 1;
+  const [w, x, y, z] = turn.map((value) => value / length);
+  return {
+    up: [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)],
+    palm: [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)],
+  };
 }

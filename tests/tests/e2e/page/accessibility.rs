@@ -62,7 +62,7 @@ async fn axe_core_finds_no_serious_fault_in_any_view_or_theme() {
         browser.click("#open-settings").await;
         look("settings").await;
         browser.click("#settings .primary").await;
-        for view in ["explore", "progress"] {
+        for view in ["read", "explore", "progress"] {
             browser.click(&format!("[data-show={view}]")).await;
             browser.until("the view", &format!("document.body.dataset.view === {view:?}")).await;
             look(view).await;

@@ -191,7 +191,7 @@ async fn a_word_is_gone_through_by_keyboard_and_the_progress_outlives_the_page()
     browser.click("[data-show=progress]").await;
     browser.until("every letter", "document.querySelectorAll('#chart li').length === 26").await;
     let listed =
-        "[...document.querySelectorAll('#chart li')].filter(({ title }) => /skipped [1-9]/.test(title))
+        "[...document.querySelectorAll('#chart button')].filter(({ title }) => /skipped [1-9]/.test(title))
         .map((item) => item.querySelector('.letter').textContent)";
     let mut expected: Vec<String> = letters.chars().map(String::from).collect();
     expected.sort();
@@ -248,7 +248,7 @@ async fn signs_of_another_model_are_won_and_have_no_picture() {
     // Won ones outlive the page too.
     browser.open(&page(&server)).await;
     browser.click("[data-show=progress]").await;
-    let listed = browser.text("document.querySelector('#chart li').title").await;
+    let listed = browser.text("document.querySelector('#chart button').title").await;
     assert!(listed.starts_with("Hello: won 1, skipped 0, "), "{listed}");
     server.stop().await;
 }

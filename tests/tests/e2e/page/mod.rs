@@ -11,5 +11,6 @@ mod hints;
 #[path = "../../../../plugins/tests/elements/model.rs"]
 mod model;
 mod modules;
+mod reading;
 mod sending;
 mod visits;

@@ -19,7 +19,7 @@ async fn the_page_asks_nobody_but_its_server_and_breaks_no_policy() {
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": watch})).await;
     browser.open_and_start(&url).await;
     server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > 5.0).await;
-    for view in ["explore", "progress", "practise"] {
+    for view in ["read", "explore", "progress", "practise"] {
         browser.click(&format!("[data-show={view}]")).await;
         browser.until("the view", &format!("document.body.dataset.view === {view:?}")).await;
     }

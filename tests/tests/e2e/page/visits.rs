@@ -131,3 +131,41 @@ async fn somebody_who_spells_with_the_other_hand_is_asked_once() {
     assert_eq!(browser.run_async(watch).await, json!([0, 0, 0, 1, 0]));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_of_the_chart_is_practised_three_times_and_the_hand_is_hidden_until_asked_for() {
+    let server = Server::start().await;
+    let url = format!("http://{}/", server.address);
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&url).await;
+    store(&browser, &json!({"list": "own", "ownList": "cab"})).await;
+    browser.open(&url).await;
+    browser.until("the word", &format!("{WORD} === 'CAB'")).await;
+    browser.click("[data-show=progress]").await;
+    browser.until("the chart", "document.querySelectorAll('#chart button').length === 26").await;
+    let drawn = "[...document.querySelectorAll('#chart canvas')].filter((canvas) => canvas.getContext('2d')
+        .getImageData(0, 0, canvas.width, canvas.height).data.filter((value, index) => index % 4 === 3 && value).length > 2000).length";
+    assert_eq!(browser.value(drawn).await, 26);
+    browser.click("#chart li:nth-child(20) button").await;
+    browser.until("the letter", &format!("{VIEW} === 'practise' && {LETTER} === 'T'")).await;
+    browser.until("focus on what comes next", "document.activeElement.id === 'skip'").await;
+    // Leaving the letter goes back to the list.
+    browser.press(Key::Enter).await;
+    browser.until("the list", &format!("{WORD} === 'CAB'")).await;
+
+    let shown = "!document.getElementById('shape').hidden";
+    let hint = "document.getElementById('hint').textContent";
+    assert!(!browser.text(hint).await.is_empty());
+    browser.click("#open-settings").await;
+    browser.click("[name=recall]").await;
+    browser.click("#settings .primary").await;
+    assert_eq!(browser.value(shown).await, false);
+    assert_eq!(browser.text(hint).await, "");
+    browser.click("#show-hand").await;
+    assert_eq!(browser.value(shown).await, true);
+    assert!(browser.text(hint).await.starts_with("Fingers together"), "{}", browser.text(hint).await);
+    // The next letter is hidden again.
+    browser.click("#skip").await;
+    assert_eq!(browser.value(shown).await, false);
+    server.stop().await;
+}
