@@ -195,7 +195,9 @@ export class PracticeView {
     const wanted = handOf(letter);
     const { turn, fingers } = known || !wanted ? { turn: false, fingers: [] } : differences(hand, wanted);
     this.#picture.mark(turn ? [] : fingers.map(({ finger }) => finger));
-    const advice = known ?? (turn ? text("turn") : adviceOn(fingers));
+    const clear = fingers.filter(({ how }) => how !== "move");
+    // A finger that lies elsewhere has no word for where: then the letter is described.
+    const advice = known ?? (turn ? text("turn") : clear.length ? adviceOn(clear) : (descriptions[letter] ?? ""));
     this.#say(`${text("looksLike", { letter: this.#wrong.letter })} ${advice}`.trim());
   }
 
@@ -356,11 +358,9 @@ function set(element, shown) {
   if (element.textContent !== shown) element.textContent = shown;
 }
 
-/** @param {{finger: import("./skeleton.js").Finger, how: "straighten"|"bend"|"move"}[]} fingers */
-function adviceOn(fingers) {
-  if (!fingers.length) return "";
-  const [first, second] = fingers;
+/** @param {{finger: import("./skeleton.js").Finger, how: "straighten"|"bend"|"move"}[]} fingers At least one. */
+function adviceOn([first, second]) {
   const isOne = second?.how === first.how;
   const names = isOne ? text("fingers", { first: text(first.finger), second: text(second.finger) }) : text(first.finger);
-  return text(first.how, { finger: names });
+  return text(first.how === "bend" ? "bend" : "straighten", { finger: names });
 }

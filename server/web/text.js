@@ -85,7 +85,6 @@ const texts = {
   looksLike: "This looks like {letter}.",
   straighten: "Straighten your {finger}.",
   bend: "Bend your {finger}.",
-  move: "Look again at your {finger}.",
   turn: "Turn your hand as in the picture.",
   thumb: "thumb",
   index: "index finger",
