@@ -11,6 +11,8 @@ const WON_MS = 900;
 /** How long the same wrong letter must be seen before a hint, and how long a hint stays. */
 const WRONG_MS = 900;
 const HINT_MS = 1200;
+/** From shapes that look like their letter, over fists and letters that are turned, to those that move. */
+const EASY_FIRST = [..."COLVWBYIAFUDSEXRKTNMGHQPJZ"];
 /** How often a letter that was chosen is practised. */
 const TIMES = 3;
 /** Where the word that is practised is kept while the tab lives. */
@@ -323,6 +325,8 @@ export class PracticeView {
     const known = words.filter((word) => spell(word, labels));
     const problem = byId("own-list-problem");
     problem.textContent = "";
+    const easy = EASY_FIRST.filter((letter) => labels.includes(letter));
+    if (list === "easy" && easy.length) return new Spelling(labels, inOrder(easy, first));
     if (list === "alphabet") return new Spelling(labels, inOrder(labels, first));
     if (list === "weakest") return new Spelling(labels, () => shuffled(this.#statistics.weakest(labels, WEAKEST))());
     if (list === "own") {

@@ -14,7 +14,7 @@ const defaults = {
   hand: "right",
   /** @type {import("./hand.js").View} */
   view: "picture",
-  /** @type {"words"|"alphabet"|"random"|"weakest"|"own"} */
+  /** @type {"words"|"easy"|"alphabet"|"random"|"weakest"|"own"} */
   list: "words",
   ownList: "",
   /** @type {"calm"|"normal"|"quick"} */

@@ -155,6 +155,7 @@ const texts = {
   leftHand: "left hand",
   list: "What to spell",
   listWords: "Short words",
+  listEasy: "Letters, easy ones first",
   listAlphabet: "The alphabet",
   listRandom: "Random letters",
   listWeakest: "My weakest letters",

@@ -50,6 +50,17 @@ async fn a_reload_comes_back_to_the_letter_and_back_to_the_view_before() {
     store(&browser, &json!({"list": "alphabet"})).await;
     browser.open(&url).await;
     browser.until("the alphabet", &format!("{LETTER} === 'A'")).await;
+    store(&browser, &json!({"list": "easy"})).await;
+    browser.open(&url).await;
+    browser.until("the easiest letter", &format!("{LETTER} === 'C'")).await;
+    let mut seen = String::new();
+    for _ in 0..26 {
+        seen.push_str(&browser.text(LETTER).await);
+        browser.click("#skip").await;
+    }
+    let all: std::collections::BTreeSet<char> = seen.chars().collect();
+    assert_eq!(all.len(), 26, "{seen}");
+    assert!(seen.ends_with("JZ"), "{seen}");
     server.stop().await;
 }
 
