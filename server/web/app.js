@@ -15,6 +15,8 @@ import { fillTexts, text } from "./text.js";
 const LIGHT_MS = 1000;
 /** How long a page is hidden before its camera is turned off. */
 const HIDDEN_MS = 15_000;
+/** How long it is said that it was. */
+const SAID_MS = 5000;
 
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
@@ -233,9 +235,18 @@ function hiddenOrShown() {
     }, HIDDEN_MS);
   } else if (wasHidden) {
     wasHidden = false;
-    byId("spoken").textContent = byId("hint").textContent = text("wasHidden");
-    void start();
+    void comeBack();
   }
+}
+
+/** Turns the camera on again and says that it was off. */
+async function comeBack() {
+  await start();
+  if (!isRunning) return;
+  board.set("camera", { key: "wasHidden", tone: "wait" });
+  setTimeout(() => {
+    if (isRunning && !isPaused) board.set("camera");
+  }, SAID_MS);
 }
 
 function showLetters() {

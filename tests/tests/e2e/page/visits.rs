@@ -180,3 +180,24 @@ async fn a_letter_of_the_chart_is_practised_three_times_and_the_hand_is_hidden_u
     assert_eq!(browser.value(shown).await, false);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_hidden_for_long_turns_its_camera_off_and_says_so_on_return() {
+    let clip = clip::wall();
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::Clip(clip.path())).await;
+    browser.open_and_start(&format!("http://{}/", server.address)).await;
+    let turn = |state: &str| {
+        format!(
+            "(() => {{ Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+                document.dispatchEvent(new Event('visibilitychange')); return true; }})()"
+        )
+    };
+    browser.value(&turn("hidden")).await;
+    browser.until("no camera", "document.getElementById('video').srcObject === null").await;
+    browser.value(&turn("visible")).await;
+    browser.until("a running camera", "document.body.classList.contains('running')").await;
+    browser.until_notice("The camera was off while this page was hidden").await;
+    browser.until("no word of it", "!document.getElementById('notice').textContent.includes('hidden')").await;
+    server.stop().await;
+}
