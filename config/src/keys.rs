@@ -98,6 +98,10 @@ sections! {
         listen: String = "127.0.0.1:8080", "host:port";
         /// Sessions at the same time; more get HTTP 503 before the upgrade.
         max_sessions: u32 = 64, 1..=10_000;
+        /// Sessions of one client at the same time; 0 means as many as there are.
+        ///
+        /// 0 is right where a whole school comes from one address. Of IPv6 the network of 64 bits counts as a client.
+        max_sessions_per_client: u32 = 0, 0..=10_000;
         /// Connections at the same time, sessions included; more are closed at once. More than `max_sessions`.
         max_connections: u32 = 4096, 16..=1_000_000;
         /// Connections of one address at the same time; 0 means as many as there are.
@@ -108,6 +112,15 @@ sections! {
         ///
         /// They are counted from the connection's beginning or from the answer to the request before.
         header_timeout_s: u32 = 10, 1..=3600;
+        /// Proxies in front of the server, whose header `X-Forwarded-For` is believed.
+        ///
+        /// They are no clients themselves where connections and sessions are counted.
+        trusted_proxies: Vec<String> = &[], "addresses, or networks such as 10.0.0.0/8";
+        /// Names under which the server's own pages may open a WebSocket.
+        ///
+        /// Without any these are its addresses, `localhost`, this machine's host name and the names of its certificate,
+        /// since any web page can have a name that stands for this machine's address.
+        names: Vec<String> = &[], "host names";
         /// Web origins besides the server's own that may open a WebSocket, such as `"https://learn.example.org"`.
         ///
         /// `"null"` is that of sandboxed pages and local files. There are no wildcards. Native clients send no origin
@@ -120,11 +133,15 @@ sections! {
         /// Largest picture, width times height in pixels, as the header of the JPEG says.
         max_pixels: u32 = 2_073_600, 1..=100_000_000;
         /// Scans of one JPEG; a progressive picture of thousands of scans would hold a core for seconds.
-        max_scans: u32 = 64, 1..=1000;
+        ///
+        /// Browsers send one, ordinary progressive files have 10.
+        max_scans: u32 = 16, 1..=1000;
         /// Frames per second and session that are looked at, and letters likewise; more count as bad messages.
         max_fps: u32 = 120, 1..=1000;
         /// Bad messages without an analysed frame or a letter between them that close the socket with 1008.
         max_bad_messages: u32 = 50, 1..=1_000_000;
+        /// Seconds for the first frame or letter of a session, without which it is closed with 1000; 0 means never.
+        first_frame_timeout_s: u32 = 30, 0..=86_400;
         /// Seconds without any frame or letter after which a session is closed with 1000; 0 means never.
         idle_timeout_s: u32 = 300, 0..=86_400;
         /// Seconds between two pings to a client.
@@ -133,6 +150,14 @@ sections! {
         ping_timeout_s: u32 = 10, 2..=3600;
         /// Seconds after which a client is closed that takes no answer, or answers no ping: it does not read.
         slow_client_timeout_s: u32 = 10, 1..=3600;
+        /// Milliseconds after SIGTERM in which the open sessions go on and new ones are refused, so that balancers notice.
+        drain_notice_ms: u32 = 0, 0..=600_000;
+        /// Milliseconds after that over which the open sessions are closed one after the other, idle ones first.
+        ///
+        /// Their clients then do not all come to another server in one moment. ctrl-C never drains.
+        drain_ms: u32 = 0, 0..=3_600_000;
+        /// Seconds after SIGTERM at which a drain ends in any case; 0 means when the two before are over.
+        drain_timeout_s: u32 = 0, 0..=86_400;
         /// Milliseconds that open sockets have to close on ctrl-C or SIGTERM.
         shutdown_timeout_ms: u32 = 4000, 100..=60_000;
     }

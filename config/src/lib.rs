@@ -5,6 +5,7 @@ pub mod keys;
 mod loader;
 mod lookup;
 pub mod natural_order;
+mod network;
 mod process;
 mod web_origin;
 mod written;
@@ -16,6 +17,7 @@ pub use keys::{
 };
 pub use loader::{ConfigError, Loaded, Loader, Origin};
 pub use lookup::{Kind, NotFound, find, find_or_place};
+pub use network::network;
 pub use process::{install, install_loaded, process, try_process};
 pub use web_origin::WebOrigin;
 pub use written::{default_toml, with_key_tables};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{Config, KEYS, Key, WebOrigin};
+use crate::{Config, KEYS, Key, WebOrigin, network};
 
 /// Prefix of the environment variables that set a key: `DACTYL_SECTION__KEY`.
 const PREFIX: &str = "DACTYL_";
@@ -312,6 +312,12 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
             format!(
                 "{listed:?} is the origin of no page; write scheme://host or scheme://host:port, or null"
             ),
+        );
+    }
+    if let Some(listed) = server.trusted_proxies.iter().find(|listed| network(listed).is_none()) {
+        return refuse(
+            "server.trusted_proxies",
+            format!("{listed:?} is no address and no network; write 192.0.2.1 or 192.0.2.0/24"),
         );
     }
     if server.ping_timeout_s <= server.ping_interval_s {

@@ -30,16 +30,16 @@ impl Denials {
     }
 
     /// A client was not let in.
-    pub(crate) fn count(&self, denial: Denial, client: IpAddr, detail: &str) {
+    pub(crate) fn count(&self, denial: Denial, client: IpAddr) {
         self.metrics.denial(denial);
         let Some(unwritten) = self.next_line(denial, Instant::now()) else { return };
-        let reason = denial.as_str();
+        let (reason, text) = (denial.as_str(), denial.text());
         match denial {
             // Nothing for an operator to do.
             Denial::Stopping | Denial::Request => {
-                tracing::info!(reason, %client, unwritten, "a client is not let in: {detail}");
+                tracing::info!(reason, %client, unwritten, "a client is not let in: {text}");
             }
-            _ => tracing::warn!(reason, %client, unwritten, "a client is not let in: {detail}"),
+            _ => tracing::warn!(reason, %client, unwritten, "a client is not let in: {text}"),
         }
     }
 

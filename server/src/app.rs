@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use dactyl_config::Config;
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::admission::Denials;
+use crate::client_address::Proxies;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::own_names::OwnNames;
 use crate::pipeline::Prepared;
-
-/// The outcome of a readiness check.
-pub(crate) type Readiness = Option<(Instant, Result<(), String>)>;
+use crate::places::Places;
+use crate::readiness::Readiness;
+use crate::session::Registry;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -22,15 +24,21 @@ pub(crate) struct App {
     pub(crate) pipelines: BTreeMap<String, Arc<Prepared>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessions: Arc<Semaphore>,
+    pub(crate) denials: Arc<Denials>,
     pub(crate) next_session: AtomicU64,
     pub(crate) models: Models,
-    pub(crate) readiness: Mutex<Readiness>,
+    pub(crate) readiness: Arc<Readiness>,
+    /// The open sessions.
+    pub(crate) registry: Arc<Registry>,
+    /// Sessions by client.
+    pub(crate) clients: Places,
+    pub(crate) proxies: Proxies,
+    /// Whether new sessions are refused, because the server drains.
+    pub(crate) draining: Arc<AtomicBool>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
     /// Every open socket holds one; none can be had once the server stops.
     pub(crate) alive: mpsc::WeakSender<()>,
-    /// Whether only this machine can reach the server.
-    pub(crate) loopback_only: bool,
-    /// The pipeline of clients that ask for none.
-    pub(crate) default_pipeline: Arc<Prepared>,
+    /// Under which pages of the server may open a WebSocket.
+    pub(crate) names: OwnNames,
 }

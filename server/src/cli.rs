@@ -40,7 +40,8 @@ pub(crate) enum Command {
 /// Serve the WebSocket and its HTTP pages
 ///
 /// Loads the configuration, checks it, loads and warms the networks, and only then takes the address and prints it.
-/// ctrl-C or SIGTERM closes every session and ends; a second one ends at once.
+/// ctrl-C or SIGTERM closes every session and ends; a second one ends at once. SIGTERM drains first where
+/// server.drain_notice_ms or server.drain_ms say so.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]

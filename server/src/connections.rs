@@ -2,16 +2,15 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -26,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::admission::Denials;
+use crate::client_address::Proxies;
 use crate::denial::Denial;
 use crate::metrics::Metrics;
 use crate::places::{NoPlace, Place, Places};
@@ -38,14 +38,23 @@ const MOST_AGE: Duration = Duration::from_secs(60);
 /// Pause after a connection could not be taken, which is when the process is out of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Bytes that came, whole messages or not.
+    pub(crate) received: Arc<AtomicU64>,
+}
+
 /// What serves every connection.
 pub(crate) struct Connections {
-    /// The routes. A request has the address of its connection as [`ConnectInfo`].
+    /// The routes. A request has its [`Peer`] as an extension.
     pub(crate) router: Router,
     /// Speaks TLS, if the server does.
     pub(crate) acceptor: Option<TlsAcceptor>,
     /// How many there may be.
     pub(crate) places: Places,
+    pub(crate) proxies: Proxies,
     /// Time for a TLS handshake, and for the whole header of a request, counted from the connection's beginning or from
     /// the answer before it.
     pub(crate) header_timeout: Duration,
@@ -82,7 +91,7 @@ impl Connections {
                     continue;
                 }
             };
-            let place = match connections.places.take(address.ip()) {
+            let place = match connections.place(address.ip()) {
                 Ok(place) => place,
                 Err(cause) => {
                     connections.deny(address, cause);
@@ -106,16 +115,18 @@ impl Connections {
         Counted { metrics, one_ended, _place: place }
     }
 
+    /// A proxy is not counted as a client: many stand behind it.
+    fn place(&self, address: IpAddr) -> Result<Place, NoPlace> {
+        if self.proxies.contain(address) { self.places.take_for_all() } else { self.places.take(address) }
+    }
+
     /// Closes the connection without a word: an answer would have to wait for a request.
     fn deny(&self, address: SocketAddr, cause: NoPlace) {
-        let (denial, detail) = match cause {
-            NoPlace::All => (Denial::Connections, "all connections are taken (server.max_connections)"),
-            NoPlace::OfClient => (
-                Denial::ConnectionsOfClient,
-                "it has as many connections as one address may have (server.max_connections_per_client)",
-            ),
+        let denial = match cause {
+            NoPlace::All => Denial::Connections,
+            NoPlace::OfClient => Denial::ConnectionsOfClient,
         };
-        self.denials.count(denial, address.ip(), detail);
+        self.denials.count(denial, address.ip());
     }
 
     async fn serve(
@@ -154,9 +165,10 @@ impl Connections {
         Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let requests = AtomicUsize::new(0);
+        let peer = Peer { address: address.ip(), received: Arc::default() };
         let service = service_fn(|mut request: Request<Incoming>| {
             let begun = Begun::new(&requests);
-            request.extensions_mut().insert(ConnectInfo(address));
+            request.extensions_mut().insert(peer.clone());
             let answer = self.router.clone().oneshot(request.map(Body::new));
             async move {
                 let answer: Result<Response, Infallible> = answer.await;
@@ -166,7 +178,7 @@ impl Connections {
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.header_timeout).max_buf_size(HEADER_BYTES);
-        let stream = TokioIo::new(Held { stream, _place: place });
+        let stream = TokioIo::new(Held { stream, received: Arc::clone(&peer.received), _place: place });
         let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
         let outcome = tokio::select! {
             outcome = &mut connection => outcome,
@@ -237,6 +249,7 @@ impl Drop for Counted {
 /// A stream that keeps its place among the connections, also when it has become a WebSocket.
 struct Held<Stream> {
     stream: Stream,
+    received: Arc<AtomicU64>,
     _place: Counted,
 }
 
@@ -246,7 +259,10 @@ impl<Stream: AsyncRead + Unpin> AsyncRead for Held<Stream> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.received.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        outcome
     }
 }
 

@@ -13,18 +13,21 @@ pub enum Denial {
     Request,
     /// `server.max_sessions` are open.
     Full,
-    /// The server is stopping.
+    /// One client has `server.max_sessions_per_client` open.
+    SessionsOfClient,
+    /// The server drains or stops.
     Stopping,
 }
 
 impl Denial {
     /// Every cause.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Connections,
         Self::ConnectionsOfClient,
         Self::Origin,
         Self::Request,
         Self::Full,
+        Self::SessionsOfClient,
         Self::Stopping,
     ];
 
@@ -36,7 +39,28 @@ impl Denial {
             Self::Origin => "origin",
             Self::Request => "request",
             Self::Full => "full",
+            Self::SessionsOfClient => "sessions_of_client",
             Self::Stopping => "stopping",
+        }
+    }
+
+    /// The cause in words, with the key of the configuration that an operator may change.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Connections => "all connections are taken (server.max_connections)",
+            Self::ConnectionsOfClient => {
+                "this address has as many connections as it may have (server.max_connections_per_client)"
+            }
+            Self::Origin => {
+                "this page may not open a WebSocket here; add its origin to server.allowed_origins, or the name of this \
+                 server, if that is what it is, to server.names"
+            }
+            Self::Request => "the address asks for what there is not",
+            Self::Full => "all sessions are taken (server.max_sessions)",
+            Self::SessionsOfClient => {
+                "this address has as many sessions as it may have (server.max_sessions_per_client)"
+            }
+            Self::Stopping => "the server is stopping; connect again, to another one if there is one",
         }
     }
 }

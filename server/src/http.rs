@@ -1,9 +1,9 @@
 //! The HTTP side: upgrades, health, metrics.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -11,16 +11,15 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use serde_json::json;
 use tracing::Instrument;
 
 use crate::app::App;
+use crate::connections::Peer;
+use crate::denial::Denial;
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
-use crate::{origin, page, pipeline, session};
-
-/// How long the outcome of a readiness check is told again: each one runs a frame through a pipeline.
-const READINESS_KEPT: Duration = Duration::from_secs(2);
+use crate::{origin, page, session};
 
 /// Every route.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -37,6 +36,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let goes_on = !app.draining.load(Ordering::Acquire);
+    app.metrics.sessions_free(if goes_on { app.sessions.available_permits() } else { 0 });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
 
@@ -63,52 +64,36 @@ async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if *app.shutdown.borrow() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    if app.draining.load(Ordering::Acquire) || *app.shutdown.borrow() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
-    // A task of its own: it goes on and keeps its outcome also when the one who asked has gone.
-    let checked = tokio::spawn(check_readiness(Arc::clone(&app))).await;
-    let outcome = checked.unwrap_or_else(|error| Err(format!("the check itself failed: {error}")));
-    match outcome {
+    match app.readiness.look(&app.metrics.load).await {
         Ok(()) => "ready\n".into_response(),
-        Err(cause) => {
-            tracing::error!(cause, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")).into_response()
-        }
+        Err(cause) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {cause}")),
     }
-}
-
-async fn check_readiness(app: Arc<App>) -> Result<(), String> {
-    // Held over the check: who asks meanwhile gets its outcome.
-    let mut kept = app.readiness.lock().await;
-    if let Some((when, outcome)) = &*kept
-        && when.elapsed() < READINESS_KEPT
-    {
-        return outcome.clone();
-    }
-    let file = app.default_pipeline.file.clone();
-    let probed = tokio::task::spawn_blocking(move || pipeline::probe(&file)).await;
-    let outcome = match probed {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(format!("the check itself failed: {error}")),
-    };
-    *kept = Some((Instant::now(), outcome.clone()));
-    outcome
 }
 
 async fn open(
     State(app): State<Arc<App>>,
     Query(query): Query<Vec<(String, String)>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let mut response = if may_open(&app, &headers) {
-        open_allowed(&app, query, upgrade)
+    let client = app.proxies.client(peer.address, &headers);
+    // A plain request only asks why.
+    let asks_for_socket = upgrade.is_ok();
+    let outcome = if may_open(&app, &headers) {
+        open_allowed(&app, query, &peer, client, upgrade)
     } else {
-        let cause = "this page may not open a WebSocket here; add its origin to server.allowed_origins";
-        text(StatusCode::FORBIDDEN, cause)
+        Err(Denied::new(Denial::Origin, StatusCode::FORBIDDEN))
     };
+    let mut response = outcome.unwrap_or_else(|denied| {
+        if asks_for_socket {
+            app.denials.count(denied.denial, client);
+        }
+        denied.into_response()
+    });
     // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin,
     // and to one that is not allowed: nothing in that answer is a secret.
     if let Some(origin) = headers.get(header::ORIGIN) {
@@ -124,66 +109,99 @@ fn text(status: StatusCode, cause: &str) -> Response {
     (status, format!("{cause}\n")).into_response()
 }
 
+/// A client that is not let in, and what it is told.
+struct Denied {
+    denial: Denial,
+    status: StatusCode,
+    cause: String,
+}
+
+impl Denied {
+    fn new(denial: Denial, status: StatusCode) -> Self {
+        Self { denial, status, cause: denial.text().to_owned() }
+    }
+
+    /// The request asks for what there is not.
+    fn request(cause: String) -> Self {
+        Self { denial: Denial::Request, status: StatusCode::BAD_REQUEST, cause }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let mut response = text(self.status, &self.cause);
+        if matches!(self.denial, Denial::Full | Denial::SessionsOfClient) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
 fn open_allowed(
     app: &App,
     query: Vec<(String, String)>,
+    peer: &Peer,
+    client: IpAddr,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
+) -> Result<Response, Denied> {
     let mut extras = Extras::default();
     let mut pipeline = app.config.pipeline.name.clone();
     let mut given = BTreeMap::new();
     for (name, value) in query {
         match name.as_str() {
-            "extras" => match Extras::read(&value) {
-                Ok(read) => extras = read,
-                Err(error) => return text(StatusCode::BAD_REQUEST, &error.to_string()),
-            },
+            "extras" => extras = Extras::read(&value).map_err(|error| Denied::request(error.to_string()))?,
             "pipeline" => pipeline = value,
             _ => {
                 given.insert(name, value);
             }
         }
     }
-    let Some(prepared) = app.pipelines.get(&pipeline) else {
+    let prepared = app.pipelines.get(&pipeline).ok_or_else(|| {
         let allowed = app.pipelines.keys().cloned().collect::<Vec<_>>().join(", ");
-        return text(StatusCode::BAD_REQUEST, &format!("no such pipeline here; there are: {allowed}"));
-    };
-    if let Err(cause) = prepared.file.launch_text(&given) {
-        return text(StatusCode::BAD_REQUEST, &cause);
-    }
-    let Some(alive) = app.alive.upgrade().filter(|_| !*app.shutdown.borrow()) else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
-    };
-    let Ok(permit) = Arc::clone(&app.sessions).try_acquire_owned() else {
-        let cause =
-            format!("all {} sessions are taken (server.max_sessions)", app.config.server.max_sessions);
-        return ([(header::RETRY_AFTER, "5")], text(StatusCode::SERVICE_UNAVAILABLE, &cause)).into_response();
+        Denied::request(format!("no such pipeline here; there are: {allowed}"))
+    })?;
+    prepared.file.launch_text(&given).map_err(Denied::request)?;
+    let unavailable = |denial| Denied::new(denial, StatusCode::SERVICE_UNAVAILABLE);
+    let goes_on = !app.draining.load(Ordering::Acquire) && !*app.shutdown.borrow();
+    let alive = app.alive.upgrade().filter(|_| goes_on).ok_or_else(|| unavailable(Denial::Stopping))?;
+    let permit = Arc::clone(&app.sessions).try_acquire_owned().map_err(|_| {
+        let most = app.config.server.max_sessions;
+        let cause = format!("all {most} sessions are taken (server.max_sessions)");
+        Denied { cause, ..unavailable(Denial::Full) }
+    })?;
+    // What is known of a proxy alone is nobody's in particular.
+    let place = if app.proxies.contain(client) {
+        None
+    } else {
+        Some(app.clients.take(client).map_err(|_| unavailable(Denial::SessionsOfClient))?)
     };
     let Ok(upgrade) = upgrade else {
-        return text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket");
+        return Ok(text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket"));
     };
     let id = app.next_session.fetch_add(1, Ordering::Relaxed);
-    let settings = session::Settings {
+    let start = session::Start {
         id,
         prepared: Arc::clone(prepared),
         given,
         extras,
         limits: app.config.server.clone(),
         metrics: Arc::clone(&app.metrics),
-        permit,
+        place: (permit, place),
+        received: Arc::clone(&peer.received),
+        registry: Arc::clone(&app.registry),
         shutdown: app.shutdown.clone(),
         alive,
     };
     let most = app.config.server.transport_max_bytes as usize;
-    let span = tracing::info_span!("session", id, pipeline);
+    let span = tracing::info_span!("session", id, pipeline, %client);
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
-    upgrade.on_upgrade(move |socket| {
+    Ok(upgrade.on_upgrade(move |socket| {
         async move {
             tracing::info!("open");
-            session::run(socket, settings).await;
+            session::run(socket, start).await;
         }
         .instrument(span)
-    })
+    }))
 }
 
 /// Whether the page behind a request may open a WebSocket.
@@ -195,35 +213,7 @@ fn may_open(app: &App, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     // An origin that is no text is none that is allowed.
     let Ok(origin) = origin.to_str() else { return false };
-    // A server of this machine only is not asked for by another name: a page of a domain that resolves to 127.0.0.1
-    // would pass for the server's own.
-    let host = text(header::HOST).filter(|host| !app.loopback_only || is_loopback(host));
+    // A page of a foreign name that stands for this machine would pass for the server's own.
+    let host = text(header::HOST).filter(|host| app.names.contain(host));
     origin::is_allowed(Some(origin), host, &app.config.server.allowed_origins)
-}
-
-/// Whether `host`, with or without a port, can only mean this machine.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_loopback() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in
-            ["evil.example.org:8080", "127.0.0.1.example.org", "10.0.0.1:8080", "localhost.example.org", ""]
-        {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

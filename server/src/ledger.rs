@@ -53,16 +53,18 @@ impl Ledger {
     fn end(&self, record: &FrameRecord) {
         let progress = record.progress();
         let over = self.closed.load(Ordering::Acquire) || record.epoch < self.epoch.load(Ordering::Acquire);
+        let stages = record.stages();
+        self.metrics.load.add(&stages, progress == Progress::Analysed);
         let outcome = match progress {
             Progress::Analysed => {
-                for (stage, time) in record.stages() {
+                for (stage, time) in stages {
                     self.metrics.stage(stage, time);
                 }
                 self.metrics.count_frames(|frames| frames.analysed += 1);
                 Outcome::Analysed
             }
             _ if over => {
-                for (_, time) in record.stages().iter().filter(|(stage, _)| *stage == CANCEL_STAGE) {
+                for (_, time) in stages.iter().filter(|(stage, _)| *stage == CANCEL_STAGE) {
                     self.metrics.cancel_time.record(time.as_secs_f64());
                 }
                 self.metrics.count_frames(|frames| frames.cancelled += 1);

@@ -2,21 +2,27 @@
 
 mod admission;
 mod app;
+mod client_address;
 mod connections;
 mod denial;
 pub mod descriptors;
+mod drain;
 mod http;
 mod ledger;
+mod load;
 mod memory;
 mod metrics;
 mod models;
 mod origin;
+mod own_names;
 mod page;
 pub mod pipeline;
 mod places;
 pub mod protocol;
+mod readiness;
 mod serve;
 mod session;
 pub mod tls;
 
+pub use drain::Ending;
 pub use serve::{Server, register_elements, serve};

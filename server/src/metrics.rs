@@ -12,6 +12,7 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use crate::denial::Denial;
+use crate::load::{Figures, Load};
 use crate::protocol::ErrorCode;
 
 /// Stages of a frame whose time is measured, in their order. A stage of another name counts as `other`.
@@ -87,6 +88,13 @@ pub struct Metrics {
     pub reset_time: Histogram,
     /// From a flush to the end of the run that it found in flight.
     pub cancel_time: Histogram,
+    /// 1 while the server drains.
+    pub draining: Gauge,
+    /// What frames take.
+    pub load: Load,
+    capacity: Gauge,
+    load_ratio: Gauge,
+    sessions_free: Gauge,
     bad_messages: [Counter; ErrorCode::ALL.len()],
     denials: [Counter; Denial::ALL.len()],
     stages: BTreeMap<&'static str, Histogram>,
@@ -185,6 +193,14 @@ impl Metrics {
                 vec![],
                 "From a flush to the end of the analysis that it found under way",
             ),
+            draining: gauge("dactyl_draining", "1 while the server drains, else 0"),
+            load: Load::default(),
+            capacity: gauge(
+                "dactyl_capacity_frames_per_second",
+                "Frames a second that all inference slots together can analyse; 0 until one was analysed",
+            ),
+            load_ratio: gauge("dactyl_load_ratio", "Share of the inference slots' time that is used, 0 to 1"),
+            sessions_free: gauge("dactyl_sessions_free", "Sessions that would be let in"),
             bad_messages,
             denials,
             stages: stages.into(),
@@ -214,6 +230,17 @@ impl Metrics {
     /// Counts a client that is not let in.
     pub fn denial(&self, denial: Denial) {
         self.denials[denial as usize].increment(1);
+    }
+
+    /// Notes what the last interval has shown.
+    pub fn load_figures(&self, figures: Figures) {
+        self.capacity.set(figures.capacity);
+        self.load_ratio.set(figures.ratio);
+    }
+
+    /// Notes how many sessions would be let in.
+    pub fn sessions_free(&self, free: usize) {
+        self.sessions_free.set(free as f64);
     }
 
     /// Notes the time that one stage took for one frame.
@@ -258,6 +285,10 @@ mod tests {
         for series in [
             "dactyl_sessions",
             "dactyl_connections",
+            "dactyl_sessions_free",
+            "dactyl_capacity_frames_per_second",
+            "dactyl_load_ratio",
+            "dactyl_draining",
             "dactyl_refusals_total{reason=\"full\"}",
             "dactyl_frames_in_flight",
             "dactyl_frames_received_total",

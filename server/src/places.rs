@@ -21,7 +21,7 @@ struct Taken {
 
 /// A place, given back when dropped.
 pub(crate) struct Place {
-    client: IpAddr,
+    client: Option<IpAddr>,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -46,9 +46,21 @@ impl Places {
     ///
     /// When there is none.
     pub(crate) fn take(&self, address: IpAddr) -> Result<Place, NoPlace> {
-        let client = client_of(address);
+        self.take_of(Some(client_of(address)))
+    }
+
+    /// A place that counts for no client.
+    ///
+    /// # Errors
+    ///
+    /// When all are taken.
+    pub(crate) fn take_for_all(&self) -> Result<Place, NoPlace> {
+        self.take_of(None)
+    }
+
+    fn take_of(&self, client: Option<IpAddr>) -> Result<Place, NoPlace> {
         let mut taken = lock(&self.taken);
-        let own = taken.by_client.get(&client).copied().unwrap_or_default();
+        let own = client.and_then(|client| taken.by_client.get(&client)).copied().unwrap_or_default();
         if self.most_per_client > 0 && own >= self.most_per_client {
             return Err(NoPlace::OfClient);
         }
@@ -56,7 +68,9 @@ impl Places {
             return Err(NoPlace::All);
         }
         taken.all += 1;
-        taken.by_client.insert(client, own + 1);
+        if let Some(client) = client {
+            taken.by_client.insert(client, own + 1);
+        }
         Ok(Place { client, taken: Arc::clone(&self.taken) })
     }
 }
@@ -65,10 +79,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.all -= 1;
-        if let Some(own) = taken.by_client.get_mut(&self.client) {
+        if let Some(client) = self.client
+            && let Some(own) = taken.by_client.get_mut(&client)
+        {
             *own -= 1;
             if *own == 0 {
-                taken.by_client.remove(&self.client);
+                taken.by_client.remove(&client);
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,23 +9,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dactyl_config::Config;
+use gstdactyl::slots::Slots;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Denials;
 use crate::app::App;
+use crate::client_address::Proxies;
 use crate::connections::Connections;
 use crate::descriptors;
+use crate::drain::{Drain, Ending};
 use crate::http;
 use crate::memory::release_freed;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::own_names::OwnNames;
 use crate::pipeline::{self, PipelineFile, Prepared};
 use crate::places::Places;
-use crate::tls;
+use crate::readiness::Readiness;
+use crate::session::Registry;
+use crate::tls::{self, Tls};
 
 /// How often the samples of histograms are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -39,7 +43,7 @@ pub struct Server {
     pipelines: BTreeMap<String, Arc<Prepared>>,
     default: Arc<Prepared>,
     models: Models,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -56,7 +60,7 @@ impl Server {
         if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
             tracing::warn!("{shortage}");
         }
-        let acceptor = tls::load(&config.tls)?;
+        let tls = tls::load(&config.tls)?;
         let start = Instant::now();
         tracing::info!("loading and warming the models");
         let models = Models::load(&config)?;
@@ -74,10 +78,11 @@ impl Server {
         }
         release_freed();
         tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
-        Ok(Self { config, pipelines, default, models, acceptor })
+        Ok(Self { config, pipelines, default, models, tls })
     }
 
-    /// Serves until `shutdown`; then closes every socket with 1001 and returns within `server.shutdown_timeout_ms`.
+    /// Serves until `shutdown`, which says whether to drain first; then closes every socket with 1001 and returns within
+    /// `server.shutdown_timeout_ms`.
     ///
     /// # Errors
     ///
@@ -85,7 +90,7 @@ impl Server {
     pub async fn run(
         self,
         listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
+        shutdown: impl Future<Output = Ending> + Send + 'static,
     ) -> Result<()> {
         let (stop, stopped) = watch::channel(false);
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
@@ -96,6 +101,11 @@ impl Server {
         let (most, patience) =
             (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
         let loopback_only = listener.local_addr().context("the socket has no address")?.ip().is_loopback();
+        let certificate = self.tls.as_ref().map(|tls| tls.certificate.clone());
+        let names = OwnNames::new(&limits.names, loopback_only, certificate);
+        let registry = Arc::new(Registry::default());
+        let proxies = Proxies::new(&limits.trusted_proxies);
+        let draining = Arc::new(AtomicBool::new(false));
         let app = Arc::new(App {
             config: self.config,
             pipelines: self.pipelines,
@@ -103,28 +113,41 @@ impl Server {
             sessions: Arc::clone(&sessions),
             next_session: AtomicU64::new(1),
             models: self.models,
-            readiness: tokio::sync::Mutex::default(),
+            denials: Arc::clone(&denials),
+            readiness: Arc::new(Readiness::new(self.default.file.clone())),
+            registry: Arc::clone(&registry),
+            clients: Places::new(usize::MAX, limits.max_sessions_per_client as usize),
+            proxies: proxies.clone(),
+            draining: Arc::clone(&draining),
             shutdown: stopped.clone(),
             alive: alive.downgrade(),
-            loopback_only,
-            default_pipeline: self.default,
+            names,
         });
         let one_ended = Arc::new(AtomicBool::new(false));
         let connections = Connections {
             router: http::router(Arc::clone(&app)),
-            acceptor: self.acceptor,
+            acceptor: self.tls.map(|tls| tls.acceptor),
             places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
+            proxies,
             header_timeout: Duration::from_secs(limits.header_timeout_s.into()),
             denials: Arc::clone(&denials),
             metrics: Arc::clone(&metrics),
             one_ended: Arc::clone(&one_ended),
         };
         let accepting = connections.accept(listener, alive.downgrade(), stopped);
-        let mut accepting = pin!(accepting);
-        tokio::select! {
-            () = &mut accepting => {}
-            () = keep_up(&metrics, &one_ended) => {}
-            () = shutdown => {}
+        let mut serving = pin!(async { tokio::join!(accepting, keep_up(&metrics, &one_ended)) });
+        let ending = tokio::select! {
+            _ = &mut serving => Ending::Now,
+            ending = shutdown => ending,
+        };
+        if let Some(drain) = Drain::configured(&limits).filter(|_| ending == Ending::Drain) {
+            tracing::info!("draining: new sessions are refused");
+            draining.store(true, Ordering::Release);
+            metrics.draining.set(1.0);
+            tokio::select! {
+                _ = &mut serving => {}
+                () = drain.run(&registry) => {}
+            }
         }
         tracing::info!("shutting down");
         stop.send_replace(true);
@@ -134,11 +157,16 @@ impl Server {
             all_closed.recv().await;
             // A session gives its place back when its pipeline is gone.
             let _ = sessions.acquire_many(most).await;
-            accepting.await;
         };
-        match timeout(patience, everything_ended).await {
-            Ok(()) => {}
-            Err(_) => tracing::warn!("some connections did not end in time (server.shutdown_timeout_ms)"),
+        let ended = timeout(patience, async {
+            tokio::select! {
+                // It takes no more connections, but those that are open must go on.
+                _ = serving => {}
+                () = everything_ended => {}
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!("some connections did not end in time (server.shutdown_timeout_ms)");
         }
         Ok(())
     }
@@ -146,10 +174,12 @@ impl Server {
 
 /// Does what must be done from time to time.
 async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
-    let mut released = Instant::now();
+    let (mut released, mut begun) = (Instant::now(), Instant::now());
     loop {
         sleep(UPKEEP).await;
         metrics.run_upkeep();
+        metrics.load_figures(metrics.load.next(Slots::shared().total(), begun.elapsed()));
+        begun = Instant::now();
         if released.elapsed() >= RELEASE && one_ended.swap(false, Ordering::AcqRel) {
             released = Instant::now();
             // An error means that the runtime ends.
@@ -166,7 +196,7 @@ async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
 pub async fn serve(
     config: Arc<Config>,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = Ending> + Send + 'static,
 ) -> Result<()> {
     let server = spawn_blocking(move || Server::prepare(config)).await??;
     server.run(listener, shutdown).await

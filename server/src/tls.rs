@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dactyl_config::Kind;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -10,12 +10,19 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// What the server speaks TLS with.
+pub struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The server's own certificate, the first of the chain.
+    pub(crate) certificate: CertificateDer<'static>,
+}
+
 /// Reads certificate and key; `None` if none are configured.
 ///
 /// # Errors
 ///
 /// When a file cannot be found or read, or the key is not the certificate's.
-pub fn load(tls: &dactyl_config::Tls) -> Result<Option<TlsAcceptor>> {
+pub fn load(tls: &dactyl_config::Tls) -> Result<Option<Tls>> {
     if tls.certificate.is_empty() {
         return Ok(None);
     }
@@ -23,6 +30,9 @@ pub fn load(tls: &dactyl_config::Tls) -> Result<Option<TlsAcceptor>> {
     let chain = CertificateDer::pem_file_iter(&path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("tls.certificate: {} is no certificate chain in PEM", path.display()))?;
+    let Some(certificate) = chain.first().cloned() else {
+        bail!("tls.certificate: {} holds no certificate in PEM", path.display());
+    };
     let path = dactyl_config::find(&tls.key, Kind::File).context("tls.key")?;
     let key = PrivateKeyDer::from_pem_file(&path)
         .with_context(|| format!("tls.key: {} is no private key in PEM", path.display()))?;
@@ -33,7 +43,7 @@ pub fn load(tls: &dactyl_config::Tls) -> Result<Option<TlsAcceptor>> {
         .context("tls.certificate and tls.key do not go together")?;
     // A WebSocket's upgrade is one of HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+    Ok(Some(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
 }
 
 #[cfg(test)]
@@ -59,14 +69,14 @@ mod tests {
         let missing = folder.path().join("missing.pem").display().to_string();
         let load = |certificate: &str, key: &str| {
             load(&dactyl_config::Tls { certificate: certificate.to_owned(), key: key.to_owned() })
-                .map(|acceptor| acceptor.is_some())
+                .map(|tls| tls.is_some())
                 .map_err(|error| format!("{error:#}"))
         };
         assert_eq!(load("", ""), Ok(false));
         assert_eq!(load(&chain, &key), Ok(true));
         for (certificate, key, cause) in [
             (&missing, &key, "tls.certificate: no file"),
-            (&text, &key, "tls.certificate and tls.key do not go together"),
+            (&text, &key, "holds no certificate in PEM"),
             (&chain, &missing, "tls.key: no file"),
             (&chain, &text, "no private key in PEM"),
             (&chain, &other_key, "tls.certificate and tls.key do not go together"),

@@ -118,7 +118,7 @@ impl LstmClassifier {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The classifier cannot be used: {error}"))
         })?;
         let labels = classifier.labels().to_vec();
-        gst::info!(CAT, imp = self, "{} classes, window of {} frames", labels.len(), classifier.window());
+        gst::debug!(CAT, imp = self, "{} classes, window of {} frames", labels.len(), classifier.window());
         *lock(&self.state) = Some(State {
             recognizer: Recognizer::new(classifier, config.nothing_share),
             labels,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dactyl::Server;
+use dactyl::{Ending, Server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,23 +43,24 @@ async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
     server.run(listener, shutdown).await
 }
 
-/// Ends with the first ctrl-C or SIGTERM. A second one ends the process at once.
-fn asked_to_end() -> Result<impl Future<Output = ()>> {
+/// Ends with the first ctrl-C, or drains with the first SIGTERM. A second one ends the process at once.
+fn asked_to_end() -> Result<impl Future<Output = Ending>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut next = async move || {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = interrupt.recv() => Ending::Now,
+            _ = terminate.recv() => Ending::Drain,
         }
     };
     Ok(async move {
-        next().await;
+        let ending = next().await;
         tracing::info!("ending; once more ends at once");
         tokio::spawn(async move {
             next().await;
             process::exit(INTERRUPTED);
         });
+        ending
     })
 }
 

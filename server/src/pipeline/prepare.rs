@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gstdactyl::frame::{self, FrameRecord, Progress};
 
 use super::file::{PipelineError, PipelineFile};
-use super::wiring::{Listener, Origin, Wiring};
+use super::wiring::{Cause, Listener, Wiring};
 
 /// A picture of 128 x 96 pixels without a person.
 const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");
@@ -73,7 +73,7 @@ enum News {
 struct Reporter(mpsc::Sender<News>);
 
 impl Listener for Reporter {
-    fn payload(&self, _payload: &str, _epoch: u64, _origin: Origin) {}
+    fn payload(&self, _payload: &str, _epoch: u64, _cause: Cause) {}
 
     fn message(&self, _structure: &gst::StructureRef) {}
 

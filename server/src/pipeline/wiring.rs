@@ -14,7 +14,7 @@ use super::file::{Built, PipelineError, PipelineFile, nearest_throttle};
 /// Told of what comes out of a pipeline, on its own threads: no method may block.
 pub(crate) trait Listener: Send + Sync {
     /// A payload of that epoch.
-    fn payload(&self, payload: &str, epoch: u64, origin: Origin);
+    fn payload(&self, payload: &str, epoch: u64, cause: Cause);
     /// An element posted a message.
     fn message(&self, structure: &gst::StructureRef);
     /// That many results were not worth a payload.
@@ -25,7 +25,7 @@ pub(crate) trait Listener: Send + Sync {
 
 /// What a payload was computed from.
 #[derive(Debug, Clone)]
-pub(crate) enum Origin {
+pub(crate) enum Cause {
     /// That frame.
     Frame(Arc<FrameRecord>),
     /// No frame: it answers a new letter.
@@ -132,15 +132,15 @@ impl Wiring {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
             let of_buffer = frame::epoch_of(buffer);
-            let origin = match (frame::of(buffer), of_buffer) {
-                (Some(record), _) => Origin::Frame(record),
-                (None, Some(_)) => Origin::Reset,
-                (None, None) => Origin::Unknown,
+            let cause = match (frame::of(buffer), of_buffer) {
+                (Some(record), _) => Cause::Frame(record),
+                (None, Some(_)) => Cause::Reset,
+                (None, None) => Cause::Unknown,
             };
             let epoch = of_buffer.unwrap_or_else(|| epoch.load(Ordering::Acquire));
             let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
             let record = frame::of(buffer);
-            listener.payload(&String::from_utf8_lossy(&map), epoch, origin);
+            listener.payload(&String::from_utf8_lossy(&map), epoch, cause);
             // The sink keeps the buffer until the next one; the frame ends here.
             if let Some(record) = record {
                 record.end();

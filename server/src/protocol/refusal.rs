@@ -105,6 +105,13 @@ impl Refusal {
         Self::new(ErrorCode::TooFast, format!("{cause}: send fewer, 15 to 30 are enough"))
     }
 
+    /// A frame whose decoding, with that of those before it, is more than one client is worth.
+    pub fn too_costly() -> Self {
+        let cause =
+            "pixels times scans come to more than 30 of the largest pictures a second (server.max_pixels)";
+        Self::new(ErrorCode::TooFast, format!("{cause}: send fewer frames, smaller ones, or baseline JPEGs"))
+    }
+
     /// A letter that came too soon after those before it; the letter before stays.
     pub fn too_many_letters(max_fps: u32) -> Self {
         let cause = format!("more than {max_fps} letters a second are not taken (server.max_fps)");

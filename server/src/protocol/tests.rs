@@ -183,7 +183,7 @@ fn bad_binary_is_refused_with_its_cause() {
 
 #[test]
 fn a_picture_of_another_format_is_a_frame_that_is_refused_by_name() {
-    let limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
+    let limits = Limits { max_pixels: 2_073_600, max_scans: 16 };
     let message = Bytes::from_static(b"\x89PNG\r\n\x1a\n");
     let request = read_binary(&message).unwrap();
     let refusal = Refusal::from(jpeg::check(blob(&request), limits).unwrap_err());
@@ -267,7 +267,7 @@ fn the_times_of_two_elements_of_one_kind_add_up() {
 /// Every message of the server, by the name and the summary of its example in the description.
 fn answers() -> Vec<(&'static str, &'static str, String)> {
     let labels: Vec<String> = ["A", "B", "C"].map(str::to_owned).to_vec();
-    let limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
+    let limits = Limits { max_pixels: 2_073_600, max_scans: 16 };
     let payload = r#"{"maxarg_letter":"B","target_arg_prob":0.93}"#;
     let timings = Timings {
         stages: vec![

@@ -1,6 +1,7 @@
 //! The way of a client's messages into the pipeline.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,12 +10,17 @@ use gstdactyl::{frame, jpeg};
 
 use super::outbox::Outbox;
 use super::pipeline_thread::Commands;
-use super::rate::Rate;
+use super::rate::{Budget, Rate};
 use super::refusals::Refusals;
+use super::registry::Registered;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::pipeline::Prepared;
 use crate::protocol::{ErrorCode, Outcome, Refusal, Request};
+
+/// Pictures of `server.max_pixels` and one scan whose decoding one client is worth in a second: as many as a camera takes. A
+/// progressive picture costs a decoder as much for each of its scans.
+const FULL_PICTURES: f64 = 30.0;
 
 /// What came of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,11 @@ pub(super) struct Intake {
     pub(super) frames: u64,
     pub(super) rate: Rate,
     pub(super) letters: Rate,
+    /// Pixels times scans that are decoded.
+    pub(super) decoding: Budget,
+    pub(super) registered: Registered,
+    /// Bytes that came on the connection so far.
+    pub(super) received: Arc<AtomicU64>,
 }
 
 impl Intake {
@@ -124,6 +135,11 @@ impl Intake {
         }
         let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
         let header = jpeg::check(jpeg, limits)?;
+        let per_second = FULL_PICTURES * f64::from(self.limits.max_pixels);
+        let cost = f64::from(header.width) * f64::from(header.height) * f64::from(header.scans);
+        if !self.decoding.allow(per_second, cost) {
+            return Err(Refusal::too_costly());
+        }
         let mut buffer = match header.rewritten(jpeg) {
             Some(bytes) => gst::Buffer::from_slice(bytes),
             None => gst::Buffer::from_slice(jpeg.slice(..header.length)),

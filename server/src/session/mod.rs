@@ -7,12 +7,13 @@ mod pace;
 mod pipeline_thread;
 mod rate;
 mod refusals;
+mod registry;
 mod seen;
 mod socket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Instant;
 
 use axum::extract::ws::WebSocket;
@@ -25,16 +26,18 @@ use self::outbox::Outbox;
 use self::outlet::Outlet;
 use self::pace::Pace;
 use self::pipeline_thread::{Commands, Job};
-use self::rate::Rate;
+use self::rate::{Budget, Rate};
 use self::refusals::Refusals;
+pub(crate) use self::registry::Registry;
 use self::seen::Status;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::pipeline::Prepared;
+use crate::places::Place;
 use crate::protocol::{Close, Extras, Outcome, Refusal};
 
 /// What a session is started with.
-pub(crate) struct Settings {
+pub(crate) struct Start {
     /// Number of the session in this process, for the log.
     pub(crate) id: u64,
     /// The pipeline.
@@ -47,8 +50,12 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// The server's metrics.
     pub(crate) metrics: Arc<Metrics>,
-    /// The place among `server.max_sessions`; given back when the pipeline is gone.
-    pub(crate) permit: OwnedSemaphorePermit,
+    /// The place among `server.max_sessions` and among those of its client; given back when the pipeline is gone.
+    pub(crate) place: (OwnedSemaphorePermit, Option<Place>),
+    /// Bytes that came on the connection so far, whole messages or not.
+    pub(crate) received: Arc<AtomicU64>,
+    /// Where it is to be found as long as it is open.
+    pub(crate) registry: Arc<Registry>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
     /// Held until the socket is closed: the server waits for all of these when it stops.
@@ -56,8 +63,9 @@ pub(crate) struct Settings {
 }
 
 /// Serves a client until it goes or is sent away.
-pub(crate) async fn run(socket: WebSocket, settings: Settings) {
-    let Settings { id, prepared, given, extras, limits, metrics, permit, shutdown, alive } = settings;
+pub(crate) async fn run(socket: WebSocket, start: Start) {
+    let Start { id, prepared, given, extras, limits, metrics, place, .. } = start;
+    let Start { received, registry, shutdown, alive, .. } = start;
     metrics.sessions.increment(1.0);
     let open = OpenSession(Arc::clone(&metrics));
     let outbox = Arc::new(Outbox::default());
@@ -91,7 +99,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
             // The client learns of it even if this thread panics; a socket that is being closed already stays so.
             let _close = CloseAtEnd(closing);
             // Given back when the pipeline is gone, whatever happens to it.
-            let _permit = permit;
+            let _place = place;
             let _open = open;
             let job = Job { file: prepared.file.clone(), given, post_messages: extras.needs_messages() };
             pipeline_thread::run(&job, &commands, &outlet);
@@ -101,6 +109,7 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         tracing::error!(%error, "no thread for a session");
         outbox.close(Close::Failed);
     }
+    let registered = registry.add(id, Arc::clone(&outbox));
     let intake = Intake {
         limits,
         metrics: Arc::clone(&metrics),
@@ -113,6 +122,9 @@ pub(crate) async fn run(socket: WebSocket, settings: Settings) {
         frames: 0,
         rate: Rate::new(),
         letters: Rate::new(),
+        decoding: Budget::new(),
+        registered,
+        received,
     };
     // Ends the pipeline also when this future is dropped.
     let _end = EndOfSession { ledger, commands };

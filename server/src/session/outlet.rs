@@ -6,7 +6,7 @@ use super::outbox::{Extra, Outbox};
 use super::pipeline_thread::{Commands, Supervisor};
 use super::seen::{Seen, Status};
 use crate::metrics::Metrics;
-use crate::pipeline::{Listener, Origin, PipelineError};
+use crate::pipeline::{Cause, Listener, PipelineError};
 use crate::protocol::{self, Close, Extras, Refusal, Timings};
 
 /// The way of what comes out of the pipeline to the client.
@@ -19,14 +19,14 @@ pub(super) struct Outlet {
 }
 
 impl Listener for Outlet {
-    fn payload(&self, payload: &str, epoch: u64, origin: Origin) {
-        let record = match origin {
-            Origin::Frame(record) => Some(record),
-            Origin::Reset => return self.outbox.reset_done(epoch, payload),
-            Origin::Unknown if self.outbox.awaits_reset(epoch) => {
+    fn payload(&self, payload: &str, epoch: u64, cause: Cause) {
+        let record = match cause {
+            Cause::Frame(record) => Some(record),
+            Cause::Reset => return self.outbox.reset_done(epoch, payload),
+            Cause::Unknown if self.outbox.awaits_reset(epoch) => {
                 return self.outbox.reset_done(epoch, payload);
             }
-            Origin::Unknown => None,
+            Cause::Unknown => None,
         };
         let frame = record.as_ref().filter(|_| self.extras.frame).map(|record| record.id);
         let timings = record

@@ -1,5 +1,6 @@
 //! The socket of one session: reading, writing, pings, time limits, and how it ends.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -16,6 +17,10 @@ use crate::protocol::{self, Close};
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// Time without a look at the limits after which this process, or its machine, has stood still.
+const STALL: Duration = Duration::from_secs(1);
+/// Whole messages that may come before the answer to a ping: those that were under way when it came.
+const OVERTAKEN: u32 = 3;
 /// Time for what waits and the closing handshake. The pipeline does not wait for it.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
@@ -69,8 +74,12 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut times = Times::new(Instant::now());
+    let received = std::sync::Arc::clone(&intake.received);
+    let due = |times: &mut Times| times.look(Instant::now(), received.load(Ordering::Relaxed), &limits);
     loop {
-        tokio::select! {
+        let is_due = tokio::select! {
+            // What waits in the socket is read before its silence is judged.
+            biased;
             message = stream.next() => {
                 let message = match message {
                     None => return End::Gone,
@@ -78,7 +87,7 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                     Some(Ok(message)) => message,
                 };
                 let now = Instant::now();
-                times.heard = now;
+                times.hear(now);
                 let taken = match message {
                     Message::Text(text) => intake.take(text.len(), false, || protocol::read_text(&text)),
                     Message::Binary(bytes) => {
@@ -93,32 +102,43 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                     Message::Close(_) => return End::Gone,
                 };
                 if taken == Taken::Work {
-                    times.worked = now;
+                    times.worked = Some(now);
+                    intake.registered.work(now);
                 }
                 // The writer may be held up by the very client that fills the outbox.
                 if let Some(close) = outbox.ending() {
                     return End::Close(close);
                 }
+                // One that never stops sending leaves the ticks no turn.
+                times.looked + TICK <= now
             }
-            _ = tick.tick() => match times.look(Instant::now(), &limits) {
-                Due::Nothing => {}
-                Due::Ping => outbox.ping(),
-                Due::Close(close) => return End::Close(close),
-            },
+            _ = tick.tick() => true,
+        };
+        match if is_due { due(&mut times) } else { Due::Nothing } {
+            Due::Nothing => {}
+            Due::Ping => outbox.ping(),
+            Due::Close(close) => return End::Close(close),
         }
     }
 }
 
 /// When what happened last.
 struct Times {
-    /// Anything came.
+    begin: Instant,
+    /// Anything came, be it a part of a message.
     heard: Instant,
     /// A frame or a letter came.
-    worked: Instant,
+    worked: Option<Instant>,
     /// A ping was sent whose pong has not come.
     pinged: Option<Instant>,
+    /// Whole messages that came since then.
+    overtaken: u32,
     /// The last ping was sent, answered or not.
     last_ping: Instant,
+    /// The times were looked at.
+    looked: Instant,
+    /// Bytes that had come by then.
+    received: u64,
 }
 
 /// What it is time for.
@@ -131,24 +151,68 @@ enum Due {
 
 impl Times {
     fn new(now: Instant) -> Self {
-        Self { heard: now, worked: now, pinged: None, last_ping: now }
+        Self {
+            begin: now,
+            heard: now,
+            worked: None,
+            pinged: None,
+            overtaken: 0,
+            last_ping: now,
+            looked: now,
+            received: 0,
+        }
     }
 
-    fn look(&mut self, now: Instant, limits: &dactyl_config::Server) -> Due {
+    /// A whole message came.
+    fn hear(&mut self, now: Instant) {
+        self.heard = now;
+        self.overtaken = self.overtaken.saturating_add(1);
+    }
+
+    /// Takes a time in which nothing was looked at off every other: this process did not run, and the silence is nobody's.
+    fn leave_out(&mut self, time: Duration, now: Instant) {
+        let later = |then: Instant| (then + time).min(now);
+        self.begin = later(self.begin);
+        self.heard = later(self.heard);
+        self.worked = self.worked.map(later);
+        self.pinged = self.pinged.map(later);
+        self.last_ping = later(self.last_ping);
+    }
+
+    /// `received`: bytes that came so far.
+    fn look(&mut self, now: Instant, received: u64, limits: &dactyl_config::Server) -> Due {
+        let since = now.saturating_duration_since(self.looked);
+        self.looked = now;
+        if since > STALL {
+            self.leave_out(since, now);
+        }
+        if received != self.received {
+            self.received = received;
+            self.heard = now;
+        }
         let over = |since: Instant, limit: u32| now.saturating_duration_since(since) >= seconds(limit);
         if over(self.heard, limits.ping_timeout_s) {
             return Due::Close(Close::Silent);
         }
         // Pongs come from whoever reads: one that sends frames and never answers pings does not read its answers.
-        if self.pinged.is_some_and(|pinged| over(pinged, limits.slow_client_timeout_s)) {
+        // A pong comes behind the frames that were under way, which a slow line may take long for.
+        if self.overtaken >= OVERTAKEN
+            && self.pinged.is_some_and(|pinged| over(pinged, limits.slow_client_timeout_s))
+        {
             return Due::Close(Close::SlowClient);
         }
-        if limits.idle_timeout_s > 0 && over(self.worked, limits.idle_timeout_s) {
+        let has_limit_over = |since: Instant, limit: u32| limit > 0 && over(since, limit);
+        if has_limit_over(self.worked.unwrap_or(self.begin), limits.idle_timeout_s)
+            || (self.worked.is_none() && has_limit_over(self.begin, limits.first_frame_timeout_s))
+        {
             return Due::Close(Close::Idle);
         }
         if over(self.last_ping, limits.ping_interval_s) {
             self.last_ping = now;
-            self.pinged.get_or_insert(now);
+            if self.pinged.is_none() {
+                self.pinged = Some(now);
+                self.overtaken = 0;
+            }
             return Due::Ping;
         }
         Due::Nothing
@@ -248,45 +312,80 @@ mod tests {
         dactyl_config::Config::builtin().server
     }
 
+    /// Looks at the times each tick from `from` to `to` seconds; what is due, and at which second.
+    fn due(
+        times: &mut Times,
+        begin: Instant,
+        from: u32,
+        to: u32,
+        received: impl Fn(u32) -> u64,
+    ) -> Vec<(u32, Due)> {
+        let ticks = from * 10 + 1..=to * 10;
+        ticks
+            .map(|tick| (tick / 10, times.look(begin + TICK * tick, received(tick), &limits())))
+            .filter(|(_, due)| *due != Due::Nothing)
+            .collect()
+    }
+
     #[test]
     fn a_client_is_pinged_and_one_that_stays_silent_is_freed() {
         let begin = Instant::now();
         let mut times = Times::new(begin);
-        let after = |count: u32| begin + seconds(count);
-        assert_eq!(times.look(after(4), &limits()), Due::Nothing);
-        assert_eq!(times.look(after(5), &limits()), Due::Ping);
-        assert_eq!(times.look(after(6), &limits()), Due::Nothing);
-        assert_eq!(times.look(after(10), &limits()), Due::Close(Close::Silent));
+        let due = due(&mut times, begin, 0, 10, |_| 0);
+        assert_eq!(due, [(5, Due::Ping), (10, Due::Close(Close::Silent))]);
     }
 
     #[test]
     fn a_client_that_sends_and_does_not_read_is_closed() {
         let begin = Instant::now();
         let mut times = Times::new(begin);
-        let mut due = Vec::new();
-        for count in 1..=15 {
-            times.heard = begin + seconds(count);
-            times.worked = times.heard;
-            due.push(times.look(begin + seconds(count), &limits()));
+        let mut all = Vec::new();
+        for second in 1..=15 {
+            times.hear(begin + seconds(second));
+            times.worked = Some(times.heard);
+            all.extend(due(&mut times, begin, second - 1, second, |_| u64::from(second)));
         }
-        assert_eq!(due[4], Due::Ping);
-        assert_eq!(due[9], Due::Ping);
-        assert_eq!(due[13], Due::Nothing);
-        assert_eq!(due[14], Due::Close(Close::SlowClient));
+        assert_eq!(all, [(5, Due::Ping), (10, Due::Ping), (15, Due::Close(Close::SlowClient))]);
+    }
+
+    #[test]
+    fn a_frame_that_comes_slowly_is_no_silence() {
+        let begin = Instant::now();
+        let mut times = Times::new(begin);
+        times.worked = Some(begin);
+        // One message that takes half a minute; the pongs wait behind it.
+        let due = due(&mut times, begin, 0, 30, |tick| u64::from(tick) * 700);
+        assert!(due.iter().all(|(_, due)| *due == Due::Ping), "{due:?}");
+    }
+
+    #[test]
+    fn a_time_in_which_the_process_stood_still_is_no_silence() {
+        let begin = Instant::now();
+        let mut times = Times::new(begin);
+        assert_eq!(due(&mut times, begin, 0, 4, |_| 0), []);
+        assert_eq!(times.look(begin + seconds(400), 0, &limits()), Due::Nothing);
+        // The rest of the ten seconds that a client may be silent.
+        let due = due(&mut times, begin, 400, 410, |_| 0);
+        assert_eq!(due[..2], [(401, Due::Ping), (406, Due::Close(Close::Silent))]);
     }
 
     #[test]
     fn a_client_that_answers_pings_and_does_nothing_is_closed_when_idle() {
         let begin = Instant::now();
-        let mut times = Times::new(begin);
-        let first_close = (1..1000).find(|count| {
-            times.heard = begin + seconds(*count);
-            times.pinged = None;
-            times.look(begin + seconds(*count), &limits()) == Due::Close(Close::Idle)
-        });
-        assert_eq!(first_close, Some(300));
-        let never = dactyl_config::Server { idle_timeout_s: 0, ..limits() };
-        times.heard = begin + seconds(10_000);
-        assert_ne!(times.look(begin + seconds(10_000), &never), Due::Close(Close::Idle));
+        let closed_at = |worked: bool, limits: &dactyl_config::Server| {
+            let mut times = Times::new(begin);
+            times.worked = worked.then_some(begin);
+            (1..10_000).find(|tick| {
+                let now = begin + TICK * *tick;
+                times.hear(now);
+                times.pinged = None;
+                times.look(now, 0, limits) == Due::Close(Close::Idle)
+            })
+        };
+        assert_eq!(closed_at(true, &limits()), Some(3000));
+        assert_eq!(closed_at(false, &limits()), Some(300), "without a first frame");
+        let never = dactyl_config::Server { idle_timeout_s: 0, first_frame_timeout_s: 0, ..limits() };
+        assert_eq!(closed_at(true, &never), None);
+        assert_eq!(closed_at(false, &never), None);
     }
 }

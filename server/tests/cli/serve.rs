@@ -1,8 +1,8 @@
 //! `serve` and `check` with a small classifier and the real networks.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -300,4 +300,100 @@ fn the_soft_limit_of_descriptors_is_raised_and_a_hard_one_that_is_too_low_is_tol
         run(limited(&dir, "check", 1024, 1024).args(["--set", "server.max_sessions=4000"]));
     assert_eq!(code, 1);
     assert!(output.contains("WRONG") && output.contains("4000 are sessions"), "{output}");
+}
+
+/// What a running server answers at first.
+fn request(server: &Server, path: &str, headers: &str) -> String {
+    let address = server.url.trim_start_matches("ws://").trim_end_matches("/ws");
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").unwrap();
+    let mut answer = [0; 1 << 16];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+fn signal(server: &Server, name: &str) {
+    let pid = server.process.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// Waits for the end of a server; far longer than it takes.
+fn exit_code(server: &mut Server) -> Option<i32> {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(20) {
+        if let Some(status) = server.process.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the server goes on");
+}
+
+#[test]
+fn who_is_not_let_in_is_logged_with_reason_and_address_and_a_probe_is_not() {
+    let dir = Dir::new();
+    let mut server = Server::start(&dir);
+    for _ in 0..2 {
+        assert!(request(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+        // The outcome is kept for two seconds.
+        std::thread::sleep(Duration::from_millis(2100));
+    }
+    assert!(request(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://elsewhere.example.org\r\n";
+    let answer = request(&server, "/ws", upgrade);
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("server.allowed_origins"), "{answer}");
+    let log = server.end();
+    let after: Vec<&str> = log.lines().skip_while(|line| !line.contains("are ready")).skip(1).collect();
+    assert_eq!(after.len(), 1, "{log}");
+    assert!(after[0].contains("WARN") && after[0].contains("reason=\"origin\""), "{log}");
+    assert!(after[0].contains("client=127.0.0.1"), "{log}");
+}
+
+#[test]
+fn ctrl_c_never_drains_and_a_second_signal_ends_a_drain_at_once() {
+    let dir = Dir::new();
+    let start = || {
+        let drain = ["--listen", "127.0.0.1:0", "--set", "server.drain_notice_ms=600000"];
+        Server::spawn(command("serve", &dir).args(drain).stderr(Stdio::piped()))
+    };
+    let mut server = start();
+    signal(&server, "-INT");
+    assert_eq!(exit_code(&mut server), Some(0));
+
+    let mut server = start();
+    signal(&server, "-TERM");
+    while !request(&server, "/readyz", "").contains("503") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(request(&server, "/healthz", "").contains("200"));
+    signal(&server, "-TERM");
+    assert_eq!(exit_code(&mut server), Some(130));
+}
+
+#[test]
+fn a_process_that_stood_still_throws_no_client_out() {
+    let dir = Dir::new();
+    let limits =
+        ["--listen", "127.0.0.1:0", "--set", "server.ping_interval_s=1", "--set", "server.ping_timeout_s=2"];
+    let limits = limits.into_iter().chain(["--set", "server.slow_client_timeout_s=2"]);
+    let mut server = Server::spawn(command("serve", &dir).args(limits).stderr(Stdio::piped()));
+    let frames = pictures(&dir);
+    let mut client =
+        dactyl(["send", "--url", &server.url, "--loop"]).arg(&frames).stdout(Stdio::null()).spawn().unwrap();
+    let sessions = || request(&server, "/metrics", "");
+    let begin = Instant::now();
+    while !sessions().contains("\ndactyl_sessions 1\n") {
+        assert!(begin.elapsed() < Duration::from_secs(20), "no session");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(&server, "-STOP");
+    std::thread::sleep(Duration::from_secs(5));
+    signal(&server, "-CONT");
+    std::thread::sleep(Duration::from_secs(2));
+    let still_there = client.try_wait().unwrap().is_none();
+    let _ = client.kill();
+    let _ = client.wait();
+    let log = server.end();
+    assert!(still_there && !log.contains("closing"), "{log}");
 }

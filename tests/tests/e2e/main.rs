@@ -5,6 +5,7 @@
 
 mod client;
 mod connections;
+mod fleet;
 mod garbage;
 mod ledger;
 mod limits;

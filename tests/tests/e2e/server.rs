@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dactyl::Ending;
 use dactyl_config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 /// A server in this process, on a free port.
 pub struct Server {
     pub address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<Ending>>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -48,9 +49,7 @@ impl Server {
         let address = listener.local_addr().expect("bound");
         dactyl_config::install(config.clone());
         let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
+        let shutdown = async { stopped.await.unwrap_or(Ending::Now) };
         let task = tokio::spawn(dactyl::serve(Arc::new(config), listener, shutdown));
         Self { address, stop: Some(stop), task }
     }
@@ -60,6 +59,17 @@ impl Server {
         drop(self.stop.take());
         let ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
         ended.expect("the server ends within 5 s").expect("no panic").expect("no error");
+    }
+
+    /// Asks the server to drain.
+    pub fn drain(&mut self) {
+        self.stop.take().expect("it was not asked before").send(Ending::Drain).expect("the server runs");
+    }
+
+    /// Waits for the end that was asked for.
+    pub async fn ended(self, within: Duration) {
+        let ended = tokio::time::timeout(within, self.task).await;
+        ended.expect("the server ends in time").expect("no panic").expect("no error");
     }
 
     /// Status and body of a GET request.

@@ -1,0 +1,95 @@
+//! The open sessions, for whoever ends them one after the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::outbox::Outbox;
+use crate::protocol::Close;
+
+/// The open sessions by their number.
+#[derive(Default)]
+pub(crate) struct Registry(Mutex<BTreeMap<u64, Entry>>);
+
+struct Entry {
+    outbox: Arc<Outbox>,
+    /// When its last frame or letter came.
+    worked: Instant,
+}
+
+/// An open session; taken off the list when dropped.
+pub(super) struct Registered {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+impl Registry {
+    pub(super) fn add(self: &Arc<Self>, id: u64, outbox: Arc<Outbox>) -> Registered {
+        self.lock().insert(id, Entry { outbox, worked: Instant::now() });
+        Registered { registry: Arc::clone(self), id }
+    }
+
+    /// Closes the sessions one after the other, the last one after `time`: those first that have been idle for longest.
+    pub(crate) async fn close_all(&self, time: Duration) {
+        let open = self.idle_first();
+        let pause = time / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX);
+        for outbox in open {
+            sleep(pause).await;
+            outbox.close(Close::ShuttingDown);
+        }
+    }
+
+    fn idle_first(&self) -> Vec<Arc<Outbox>> {
+        let open = self.lock();
+        let mut open: Vec<&Entry> = open.values().collect();
+        open.sort_by_key(|entry| entry.worked);
+        open.into_iter().map(|entry| Arc::clone(&entry.outbox)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registered {
+    /// A frame or a letter came.
+    pub(super) fn work(&self, now: Instant) {
+        if let Some(entry) = self.registry.lock().get_mut(&self.id) {
+            entry.worked = now;
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_session_that_has_been_idle_for_longest_is_closed_first() {
+        let registry = Arc::new(Registry::default());
+        let outboxes: Vec<Arc<Outbox>> = (0..3).map(|_| Arc::default()).collect();
+        let open: Vec<Registered> =
+            (0..).zip(&outboxes).map(|(id, outbox)| registry.add(id, Arc::clone(outbox))).collect();
+        open[0].work(Instant::now() + Duration::from_secs(1));
+        let order: Vec<usize> = registry
+            .idle_first()
+            .iter()
+            .filter_map(|outbox| outboxes.iter().position(|other| Arc::ptr_eq(other, outbox)))
+            .collect();
+        assert_eq!(order, [1, 2, 0]);
+        drop(open);
+        registry.close_all(Duration::ZERO).await;
+        assert!(
+            outboxes.iter().all(|outbox| outbox.ending().is_none()),
+            "those that are over are not closed"
+        );
+    }
+}
