@@ -143,6 +143,12 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
             }
         }
     }
+    // Where it can't be loaded, the letter model says why.
+    if models::onnx_runtime().is_ok()
+        && let Some(build) = dactyl_letters::build_info()
+    {
+        report.found(build)?;
+    }
     Ok(())
 }
 
@@ -157,9 +163,6 @@ fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
                 dactyl_config::find(&config.letters.model, Kind::File)?.display().to_string()
             };
             let Contract { labels, window, features, .. } = classifier.contract();
-            if let Some(build) = dactyl_letters::build_info() {
-                report.found(build)?;
-            }
             report.found(format_args!(
                 "{place}: {} labels, a window of {window} frames, features {}",
                 labels.len(),
