@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::memory::CACHE_LINE_VALUES;
-use crate::tflite::settings::Border;
+use crate::tflite::Padding;
 
 /// A picture as planes, each of some channels: rows of pixels, pixels of the plane's channels. So a window and what is
 /// next to it lie close together, however many channels there are.
@@ -16,7 +16,7 @@ pub(super) struct Image {
     /// input.
     pub(super) block: usize,
     /// Zeros round the picture that convolutions read.
-    pub(super) border: Border,
+    pub(super) border: Padding,
     /// Rows, border included, for which there is room; later ones take the place of earlier ones. `None` = all.
     pub(super) kept: Option<usize>,
     /// Where it begins among the values of a run.
@@ -77,10 +77,10 @@ impl Image {
 
     /// Makes the border zero, apart from rows below a picture whose rows are not all kept: other pictures lay there before.
     pub(super) fn clear_border(&self, values: &mut [f32]) {
-        if self.border == Border::default() {
+        if self.border == Padding::default() {
             return;
         }
-        let Border { top, left, right, .. } = self.border;
+        let Padding { top, left, right, .. } = self.border;
         let (row, before, after) = (self.row(), left * self.block, right * self.block);
         for plane in values[..self.len()].chunks_exact_mut(self.plane()) {
             plane[..top * row + before].fill(0.0);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn clearing_the_border_leaves_the_picture() {
-        let border = Border { top: 1, left: 2, bottom: 0, right: 1 };
+        let border = Padding { top: 1, left: 2, bottom: 0, right: 1 };
         let image = Image { height: 2, width: 3, channels: 5, block: 4, border, kept: None, first: 0 };
         assert_eq!(image.len(), 2 * 5 * CACHE_LINE_VALUES);
         let mut values = vec![1.0; image.len()];

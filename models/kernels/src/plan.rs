@@ -11,8 +11,10 @@ use crate::problem::{Problem, Result};
 use crate::rearrange::{Crop, DepthToSpace};
 use crate::resize::Resize;
 use crate::sum::Sum;
-use crate::tflite::settings::{self, Border, input, missing_input, same_padding, settings, window};
-use crate::tflite::{Constants, Model, Operator, elements, operator_name};
+use crate::tflite::{
+    Constants, FusedActivation, Model, Op, Operator, Padding, SliceMasks, Windows, elements, pads, slice,
+    window,
+};
 
 /// One layer.
 #[derive(Debug)]
@@ -157,7 +159,7 @@ impl Plan {
         for (position, operator) in model.operators.iter().enumerate().filter(|(at, _)| needed[*at]) {
             planner
                 .operator(position, operator)
-                .map_err(|problem| problem.in_operator(position, || operator_name(operator.code)))?;
+                .map_err(|problem| problem.in_operator(position, &operator.name))?;
         }
         let outputs = outputs.iter().map(|&tensor| planner.network_output(tensor)).collect::<Result<_>>()?;
         let Planner { images, steps, .. } = planner;
@@ -300,7 +302,7 @@ enum Value {
     /// Not computed (yet), or a constant.
     Nothing,
     /// A picture; zeros round it and after its channels that the tensor has and the picture has not.
-    Picture { image: usize, border: Border, more_channels: usize },
+    Picture { image: usize, border: Padding, more_channels: usize },
     /// Pictures one after the other in another shape: good for outputs only.
     Joined { pictures: Vec<usize>, logistic: bool },
 }
@@ -323,7 +325,7 @@ impl Planner<'_, '_> {
             return Err(Problem::Damaged("its input is not one picture".to_owned()));
         };
         let image = self.image([height, width, channels], channels)?;
-        self.values[tensor] = Value::Picture { image, border: Border::default(), more_channels: 0 };
+        self.values[tensor] = Value::Picture { image, border: Padding::default(), more_channels: 0 };
         Ok(image)
     }
 
@@ -332,40 +334,41 @@ impl Planner<'_, '_> {
         Ok(Output { pictures, logistic })
     }
 
-    fn operator(&mut self, position: usize, operator: &Operator<'_>) -> Result<()> {
-        match operator.code {
-            0 => self.add(operator),
-            2 => self.concatenation(operator),
-            3 => self.convolution(operator),
-            4 => self.depthwise_convolution(operator),
-            5 => self.depth_to_space(operator),
+    fn operator(&mut self, position: usize, operator: &Operator) -> Result<()> {
+        match &operator.op {
+            Op::Add { activation } => self.add(operator, *activation),
+            Op::Concatenation { axis, activation } => self.concatenation(operator, *axis, *activation),
+            Op::Conv2d { windows, activation } => self.convolution(operator, *windows, *activation),
+            Op::DepthwiseConv2d { windows, activation } => {
+                self.depthwise_convolution(operator, *windows, *activation)
+            }
+            Op::DepthToSpace { block } => self.depth_to_space(operator, *block),
             // Float16 is widened and sparse weights are made dense when they are read.
-            6 | 124 => self.constants.forward(operator),
-            9 => self.fully_connected(operator),
-            14 => self.logistic(operator),
-            17 => self.max_pool(operator),
-            19 => self.activation(operator, Activation::Clamp(0.0, f32::INFINITY)),
-            21 => self.activation(operator, Activation::Clamp(0.0, 6.0)),
-            22 => self.reshape(operator),
-            23 => self.resize_bilinear(operator),
-            34 => self.pad(operator),
-            40 => self.mean(operator),
-            45 => self.strided_slice(operator),
-            54 => self.prelu(operator),
-            code => Err(Problem::UnknownOperator { position, operator: operator_name(code) }),
+            Op::Dequantize | Op::Densify => self.constants.forward(operator),
+            Op::FullyConnected { activation } => self.fully_connected(operator, *activation),
+            Op::Logistic => self.logistic(operator),
+            Op::MaxPool2d { windows, kernel, activation } => {
+                self.max_pool(operator, *windows, *kernel, *activation)
+            }
+            Op::Mean => self.mean(operator),
+            Op::Pad => self.pad(operator),
+            Op::Prelu => self.prelu(operator),
+            Op::Relu => self.activation(operator, activation(FusedActivation::Relu)),
+            Op::Relu6 => self.activation(operator, activation(FusedActivation::Relu6)),
+            Op::Reshape => self.reshape(operator),
+            Op::ResizeBilinear => self.resize_bilinear(operator),
+            Op::StridedSlice(masks) => self.strided_slice(operator, *masks),
+            Op::Unknown(name) => Err(Problem::UnknownOperator { position, operator: name.clone() }),
         }
     }
 
-    fn convolution(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 1)?;
-        let activation = activation(settings::Activation::read(&settings, 3)?);
-        let dilations = [settings.step_or(5, 1)?, settings.step_or(4, 1)?];
-        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
+    fn convolution(&mut self, operator: &Operator, windows: Windows, fused: FusedActivation) -> Result<()> {
+        let (shape, weights) = self.constants.floats(operator.input(1)?)?;
         let &[filters, rows, columns, channels] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
-        let steps = [settings.step(2)?, settings.step(1)?];
-        let windows = self.windows(operator, [rows, columns], steps, dilations, same_padding(&settings)?)?;
+        let stride = windows.stride;
+        let windows = self.windows(operator, [rows, columns], windows)?;
         if channels != self.images[windows.input].channels {
             return Err(Problem::Damaged(format!("weights of shape {shape:?} do not fit to its input")));
         }
@@ -378,22 +381,24 @@ impl Planner<'_, '_> {
             [rows, columns, channels],
             self.images[windows.input].block,
             &bias,
-            [steps, windows.pads],
-            Epilogue::new(activation),
+            [stride, windows.pads],
+            Epilogue::new(activation(fused)),
         )));
         self.store_picture(operator, image)
     }
 
-    fn depthwise_convolution(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 2)?;
-        let activation = activation(settings::Activation::read(&settings, 4)?);
-        let dilations = [settings.step_or(6, 1)?, settings.step_or(5, 1)?];
-        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
+    fn depthwise_convolution(
+        &mut self,
+        operator: &Operator,
+        windows: Windows,
+        fused: FusedActivation,
+    ) -> Result<()> {
+        let (shape, weights) = self.constants.floats(operator.input(1)?)?;
         let &[1, rows, columns, channels] = shape else {
             return Err(Problem::Damaged(format!("its weights have the shape {shape:?}")));
         };
-        let steps = [settings.step(2)?, settings.step(1)?];
-        let windows = self.windows(operator, [rows, columns], steps, dilations, same_padding(&settings)?)?;
+        let stride = windows.stride;
+        let windows = self.windows(operator, [rows, columns], windows)?;
         self.whole_vectors(windows.input)?;
         if channels != self.images[windows.input].channels {
             return Err(Problem::Damaged(format!(
@@ -408,8 +413,8 @@ impl Planner<'_, '_> {
             &weights,
             [rows, columns],
             &bias,
-            [steps, windows.pads],
-            Epilogue::new(activation),
+            [stride, windows.pads],
+            Epilogue::new(activation(fused)),
         );
         let layer = layer.ok_or_else(|| {
             Problem::Damaged(format!("windows of {rows} x {columns} are not supported, only of 1, 3 and 5"))
@@ -421,40 +426,34 @@ impl Planner<'_, '_> {
     /// How the windows of a convolution lie in its input.
     fn windows(
         &mut self,
-        operator: &Operator<'_>,
+        operator: &Operator,
         kernel: [usize; 2],
-        steps: [usize; 2],
-        dilations: [usize; 2],
-        same: bool,
-    ) -> Result<Windows> {
-        if dilations != [1, 1] {
+        Windows { padding, stride, dilation }: Windows,
+    ) -> Result<PlacedWindows> {
+        if dilation != [1, 1] {
             return Err(Problem::Damaged("dilation is not supported".to_owned()));
         }
-        let tensor = input(operator, 0)?;
+        let tensor = operator.input(0)?;
         let Value::Picture { image, border, more_channels: 0 } = self.values[tensor] else {
             return Err(self.no_picture(tensor));
         };
         let Image { height, width, .. } = self.images[image];
-        let (rows, above, below) = window(border.top + height + border.bottom, kernel[0], steps[0], 1, same)?;
+        let (rows, above, below) =
+            window(border.top + height + border.bottom, kernel[0], stride[0], 1, padding)?;
         let (columns, before, after) =
-            window(border.left + width + border.right, kernel[1], steps[1], 1, same)?;
+            window(border.left + width + border.right, kernel[1], stride[1], 1, padding)?;
         let pads = [border.top + above, border.left + before];
         let own = &mut self.images[image].border;
         own.top = own.top.max(pads[0]);
         own.left = own.left.max(pads[1]);
         own.bottom = own.bottom.max(border.bottom + below);
         own.right = own.right.max(border.right + after);
-        Ok(Windows { input: image, size: [rows, columns], pads })
+        Ok(PlacedWindows { input: image, size: [rows, columns], pads })
     }
 
-    fn fully_connected(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 8)?;
-        let activation = activation(settings::Activation::read(&settings, 0)?);
-        if settings.i8(1)? != 0 {
-            return Err(Problem::Damaged("its weights are in a shuffled format".to_owned()));
-        }
-        let source = self.plain(input(operator, 0)?)?;
-        let (shape, weights) = self.constants.floats(input(operator, 1)?)?;
+    fn fully_connected(&mut self, operator: &Operator, fused: FusedActivation) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
+        let (shape, weights) = self.constants.floats(operator.input(1)?)?;
         let Image { height: 1, width: 1, channels, block, .. } = self.images[source] else {
             return Err(Problem::Damaged("its input is not one row of values".to_owned()));
         };
@@ -474,18 +473,18 @@ impl Planner<'_, '_> {
             block,
             &bias,
             [[1, 1], [0, 0]],
-            Epilogue::new(activation),
+            Epilogue::new(activation(fused)),
         )));
         self.store_picture(operator, image)
     }
 
-    fn add(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let then = activation(settings::Activation::read(&settings(operator, 11)?, 0)?);
-        let tensors = [input(operator, 0)?, input(operator, 1)?];
+    fn add(&mut self, operator: &Operator, fused: FusedActivation) -> Result<()> {
+        let then = activation(fused);
+        let tensors = [operator.input(0)?, operator.input(1)?];
         let mut pictures = Vec::new();
         for tensor in tensors {
             match self.values[tensor] {
-                Value::Picture { image, border, more_channels } if border == Border::default() => {
+                Value::Picture { image, border, more_channels } if border == Padding::default() => {
                     self.whole_vectors(image)?;
                     let Image { height, width, channels, .. } = self.images[image];
                     pictures.push((tensor, image, more_channels, [height, width, channels + more_channels]));
@@ -525,8 +524,8 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn activation(&mut self, operator: &Operator<'_>, then: Activation) -> Result<()> {
-        let tensor = input(operator, 0)?;
+    fn activation(&mut self, operator: &Operator, then: Activation) -> Result<()> {
+        let tensor = operator.input(0)?;
         let source = self.plain(tensor)?;
         if let Some(place) = self.only_reader_of(tensor, source)
             && let Some(epilogue) = self.steps[place].open_epilogue()
@@ -540,10 +539,10 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn prelu(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.plain(input(operator, 0)?)?;
+    fn prelu(&mut self, operator: &Operator) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
         let Image { channels, .. } = self.images[source];
-        let (shape, mut slopes) = self.constants.floats(input(operator, 1)?)?;
+        let (shape, mut slopes) = self.constants.floats(operator.input(1)?)?;
         if slopes.len() != channels || shape.last() != Some(&channels) {
             return Err(Problem::Damaged(format!(
                 "slopes of shape {shape:?} are not one for each of {channels} channels"
@@ -560,29 +559,35 @@ impl Planner<'_, '_> {
         open.then_some(place)
     }
 
-    fn max_pool(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 5)?;
-        let steps = [settings.step(2)?, settings.step(1)?];
-        let kernel = [settings.step(4)?, settings.step(3)?];
-        let source = self.plain(input(operator, 0)?)?;
+    fn max_pool(
+        &mut self,
+        operator: &Operator,
+        Windows { padding, stride, .. }: Windows,
+        kernel: [usize; 2],
+        fused: FusedActivation,
+    ) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
         let Image { height, width, channels, .. } = self.images[source];
-        let same = same_padding(&settings)?;
-        let (rows, above, below) = window(height, kernel[0], steps[0], 1, same)?;
-        let (columns, before, after) = window(width, kernel[1], steps[1], 1, same)?;
-        let plain = matches!(settings::Activation::read(&settings, 5)?, settings::Activation::None);
-        if above + below + before + after > 0 || !plain {
+        let (rows, above, below) = window(height, kernel[0], stride[0], 1, padding)?;
+        let (columns, before, after) = window(width, kernel[1], stride[1], 1, padding)?;
+        if above + below + before + after > 0 || fused != FusedActivation::None {
             return Err(Problem::Damaged(
                 "only windows in the picture, as they are, are supported".to_owned(),
             ));
         }
         let image = self.picture([rows, columns, channels])?;
-        self.steps.push(Step::MaxPool(MaxPool { input: source, output: image, window: kernel, steps }));
+        self.steps.push(Step::MaxPool(MaxPool {
+            input: source,
+            output: image,
+            window: kernel,
+            steps: stride,
+        }));
         self.store_picture(operator, image)
     }
 
-    fn mean(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.plain(input(operator, 0)?)?;
-        let axes = self.model.tensors[input(operator, 1)?].ints()?;
+    fn mean(&mut self, operator: &Operator) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
+        let axes = self.model.tensors[operator.input(1)?].ints()?;
         if axes != [1, 2] {
             return Err(Problem::Damaged(format!(
                 "the mean over axes {axes:?} is not supported, only over rows and columns"
@@ -593,13 +598,9 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn resize_bilinear(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 15)?;
-        let source = self.plain(input(operator, 0)?)?;
-        if settings.bool(2)? || !settings.bool(3)? {
-            return Err(Problem::Damaged("only half pixel centres are supported".to_owned()));
-        }
-        let size = self.model.tensors[input(operator, 1)?].ints()?;
+    fn resize_bilinear(&mut self, operator: &Operator) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
+        let size = self.model.tensors[operator.input(1)?].ints()?;
         let &[rows, columns] = size.as_slice() else {
             return Err(Problem::Damaged(format!("its size is {size:?}")));
         };
@@ -612,9 +613,8 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn depth_to_space(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let block = settings(operator, 94)?.step(0)?;
-        let source = self.plain(input(operator, 0)?)?;
+    fn depth_to_space(&mut self, operator: &Operator, block: usize) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
         let Image { height, width, channels, .. } = self.images[source];
         if !channels.is_multiple_of(block * block) {
             return Err(Problem::Damaged(format!(
@@ -626,12 +626,11 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn strided_slice(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.plain(input(operator, 0)?)?;
+    fn strided_slice(&mut self, operator: &Operator, masks: SliceMasks) -> Result<()> {
+        let source = self.plain(operator.input(0)?)?;
         let Image { height, width, channels, .. } = self.images[source];
-        let list = |index| self.model.tensors[input(operator, index)?].ints();
-        let ranges =
-            settings::slice(operator, [1, height, width, channels], &list(1)?, &list(2)?, &list(3)?)?;
+        let list = |index| self.model.tensors[operator.input(index)?].ints();
+        let ranges = slice(masks, [1, height, width, channels], &list(1)?, &list(2)?, &list(3)?)?;
         let [batch, rows, columns, channels] = ranges;
         let image = self.picture([rows.len(), columns.len(), channels.len()])?;
         if batch != (0..1) {
@@ -641,39 +640,39 @@ impl Planner<'_, '_> {
         self.store_picture(operator, image)
     }
 
-    fn pad(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let tensor = input(operator, 0)?;
+    fn pad(&mut self, operator: &Operator) -> Result<()> {
+        let tensor = operator.input(0)?;
         let Value::Picture { image, border, more_channels } = self.values[tensor] else {
             return Err(self.no_picture(tensor));
         };
-        let (more_border, more) = settings::pads(&self.model.tensors[input(operator, 1)?].ints()?)?;
+        let (more_border, more) = pads(&self.model.tensors[operator.input(1)?].ints()?)?;
         let border = border + more_border;
         let more_channels = more_channels + more;
         self.store(operator, Value::Picture { image, border, more_channels })
     }
 
-    fn logistic(&mut self, operator: &Operator<'_>) -> Result<()> {
-        match self.joined(input(operator, 0)?)? {
+    fn logistic(&mut self, operator: &Operator) -> Result<()> {
+        match self.joined(operator.input(0)?)? {
             (pictures, false) => self.store(operator, Value::Joined { pictures, logistic: true }),
             (_, true) => Err(Problem::Damaged("a logistic function of another is not supported".to_owned())),
         }
     }
 
-    fn reshape(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let (pictures, logistic) = self.joined(input(operator, 0)?)?;
+    fn reshape(&mut self, operator: &Operator) -> Result<()> {
+        let (pictures, logistic) = self.joined(operator.input(0)?)?;
         self.store(operator, Value::Joined { pictures, logistic })
     }
 
-    fn concatenation(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let settings = settings(operator, 10)?;
-        let plain = matches!(settings::Activation::read(&settings, 1)?, settings::Activation::None);
+    fn concatenation(&mut self, operator: &Operator, axis: i32, fused: FusedActivation) -> Result<()> {
         let mut joined = Vec::new();
-        for tensor in &operator.inputs {
-            let tensor = tensor.ok_or_else(missing_input)?;
+        for index in 0..operator.inputs.len() {
+            let tensor = operator.input(index)?;
             // Rows of a batch of one: those of one tensor lie after those of the other.
             let rows = matches!(self.model.tensors[tensor].shape.as_slice(), [1, _, _]);
             match self.joined(tensor)? {
-                (pictures, false) if rows && plain && settings.i32(0)? == 1 => joined.extend(pictures),
+                (pictures, false) if rows && fused == FusedActivation::None && axis == 1 => {
+                    joined.extend(pictures)
+                }
                 _ => return Err(Problem::Damaged("only rows one after the other are supported".to_owned())),
             }
         }
@@ -683,7 +682,7 @@ impl Planner<'_, '_> {
     /// A picture of the tensor's own size.
     fn plain(&self, tensor: usize) -> Result<usize> {
         match self.values[tensor] {
-            Value::Picture { image, border, more_channels: 0 } if border == Border::default() => {
+            Value::Picture { image, border, more_channels: 0 } if border == Padding::default() => {
                 self.whole_vectors(image)?;
                 Ok(image)
             }
@@ -728,26 +727,26 @@ impl Planner<'_, '_> {
             width,
             channels,
             block,
-            border: Border::default(),
+            border: Padding::default(),
             kept: None,
             first: 0,
         });
         Ok(self.images.len() - 1)
     }
 
-    fn store_picture(&mut self, operator: &Operator<'_>, image: usize) -> Result<()> {
-        self.store(operator, Value::Picture { image, border: Border::default(), more_channels: 0 })
+    fn store_picture(&mut self, operator: &Operator, image: usize) -> Result<()> {
+        self.store(operator, Value::Picture { image, border: Padding::default(), more_channels: 0 })
     }
 
     /// Records what an operator computes, after checking it against the shape that the file declares.
-    fn store(&mut self, operator: &Operator<'_>, value: Value) -> Result<()> {
+    fn store(&mut self, operator: &Operator, value: Value) -> Result<()> {
         let [output] = operator.outputs.as_slice() else {
             return Err(Problem::Damaged(format!(
                 "it has {} outputs instead of one",
                 operator.outputs.len()
             )));
         };
-        let values = |image: usize, border: Border, more: usize| {
+        let values = |image: usize, border: Padding, more: usize| {
             let Image { height, width, channels, .. } = self.images[image];
             let (rows, columns) = (border.top + height + border.bottom, border.left + width + border.right);
             rows * columns * (channels + more)
@@ -755,7 +754,7 @@ impl Planner<'_, '_> {
         let computed = match &value {
             Value::Picture { image, border, more_channels } => values(*image, *border, *more_channels),
             Value::Joined { pictures, .. } => {
-                pictures.iter().map(|&image| values(image, Border::default(), 0)).sum()
+                pictures.iter().map(|&image| values(image, Padding::default(), 0)).sum()
             }
             Value::Nothing => 0,
         };
@@ -771,7 +770,7 @@ impl Planner<'_, '_> {
 }
 
 /// How the windows of a convolution lie in its input.
-struct Windows {
+struct PlacedWindows {
     input: usize,
     /// Rows and columns of the result.
     size: [usize; 2],
@@ -779,10 +778,10 @@ struct Windows {
     pads: [usize; 2],
 }
 
-fn activation(activation: settings::Activation) -> Activation {
-    match activation {
-        settings::Activation::None => Activation::None,
-        settings::Activation::Relu => Activation::Clamp(0.0, f32::INFINITY),
-        settings::Activation::Relu6 => Activation::Clamp(0.0, 6.0),
+fn activation(fused: FusedActivation) -> Activation {
+    match fused {
+        FusedActivation::None => Activation::None,
+        FusedActivation::Relu => Activation::Clamp(0.0, f32::INFINITY),
+        FusedActivation::Relu6 => Activation::Clamp(0.0, 6.0),
     }
 }

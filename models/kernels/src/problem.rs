@@ -45,9 +45,9 @@ pub enum Problem {
 
 impl Problem {
     /// What is wrong with an operator, with its place in the file and TensorFlow Lite's name of it.
-    pub(crate) fn in_operator(self, position: usize, operator: impl FnOnce() -> String) -> Self {
+    pub(crate) fn in_operator(self, position: usize, operator: &str) -> Self {
         match self {
-            Self::Damaged(what) => Self::Operator { position, operator: operator(), what },
+            Self::Damaged(what) => Self::Operator { position, operator: operator.to_owned(), what },
             other => other,
         }
     }

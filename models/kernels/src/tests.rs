@@ -13,7 +13,7 @@ use crate::memory::VALUES;
 use crate::network::{Network, RunError, lanes};
 use crate::problem::Problem;
 use crate::processor::{check_processor, features, unsupported};
-use crate::tflite::settings::{Border, window};
+use crate::tflite::{Padding, PaddingScheme, window};
 
 /// Every kind of vectors that the processor has, and no vectors at all.
 fn archs() -> Vec<Arch> {
@@ -51,7 +51,8 @@ impl Case {
 
     /// Rows or columns of the result, and those of the border before and after.
     fn along(&self, axis: usize) -> (usize, usize, usize) {
-        window(self.size[axis], self.kernel[axis], self.steps[axis], 1, true).expect("a window fits")
+        window(self.size[axis], self.kernel[axis], self.steps[axis], 1, PaddingScheme::Same)
+            .expect("a window fits")
     }
 
     /// The input's pixel that a tap of a window reads; `None` in the border.
@@ -78,14 +79,14 @@ impl Case {
             kept: None,
             first: 0,
         };
-        let input = image([height, width], self.channels, Border { top, left, bottom, right });
+        let input = image([height, width], self.channels, Padding { top, left, bottom, right });
         let mut values = vec![0.0; input.len()];
         for (pixel, channels) in self.input().chunks_exact(self.channels).enumerate() {
             for (channel, value) in channels.iter().enumerate() {
                 values[input.channel_at(pixel / width, pixel % width, channel)] = *value;
             }
         }
-        let output = image([rows, columns], self.filters, Border::default());
+        let output = image([rows, columns], self.filters, Padding::default());
         let empty = vec![f32::NAN; output.len()];
         ((input, values), (output, empty))
     }

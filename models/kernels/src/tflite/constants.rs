@@ -1,7 +1,6 @@
 //! Which tensors of a model are constants, and their elements.
 
-use super::settings::input;
-use super::{Model, Operator};
+use super::model::{Model, Operator};
 use crate::problem::{Problem, Result};
 
 /// The constants of a model. Float16 ones and sparse ones stand in the file behind an operator that makes float32 of them;
@@ -26,8 +25,8 @@ impl<'m, 'a> Constants<'m, 'a> {
     }
 
     /// Records the result of DEQUANTIZE or DENSIFY.
-    pub(crate) fn forward(&mut self, operator: &Operator<'_>) -> Result<()> {
-        let source = self.sources[input(operator, 0)?].ok_or_else(|| {
+    pub(crate) fn forward(&mut self, operator: &Operator) -> Result<()> {
+        let source = self.sources[operator.input(0)?].ok_or_else(|| {
             Problem::Damaged("only constants may be stored as float16 or sparse".to_owned())
         })?;
         let [output] = operator.outputs.as_slice() else {
@@ -51,7 +50,7 @@ impl<'m, 'a> Constants<'m, 'a> {
     }
 
     /// The bias of a convolution or a fully connected layer, its third input; `None` if it has none.
-    pub(crate) fn bias(&self, operator: &Operator<'_>, filters: usize) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn bias(&self, operator: &Operator, filters: usize) -> Result<Option<Vec<f32>>> {
         let Some(&Some(bias)) = operator.inputs.get(2) else { return Ok(None) };
         let (_, bias) = self.floats(bias)?;
         if bias.len() == filters {
