@@ -9,8 +9,8 @@ use aligned_vec::AVec;
 
 use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
+use crate::feature_map::FeatureMap;
 use crate::half;
-use crate::image::Image;
 use crate::memory::{CACHE_LINE, aligned};
 use crate::plan::Window;
 
@@ -40,9 +40,9 @@ pub(super) struct Dense {
     pub(super) input: usize,
     pub(super) output: usize,
     /// Rows and columns from one window to the next.
-    pub(super) steps: [usize; 2],
-    /// Rows above and columns before the picture at which the first window begins.
-    pub(super) pads: [usize; 2],
+    pub(super) stride: [usize; 2],
+    /// Rows above and columns before the feature map at which the first window begins.
+    pub(super) padding: [usize; 2],
     pub(super) epilogue: Epilogue,
     weights: Weights,
 }
@@ -58,7 +58,7 @@ struct Weights {
     depth: usize,
     /// How many of them are read at once: they lie side by side.
     group: usize,
-    /// Whether all groups lie side by side, and not some in each plane.
+    /// Whether all groups lie side by side, and not some in each block.
     packed: bool,
     /// Whether the last vector has output channels in its first half alone.
     half: bool,
@@ -66,14 +66,14 @@ struct Weights {
     odd: AVec<f32>,
 }
 
-/// Values of a plane that are read at once, at most: enough of them that counting takes no time.
+/// Values of a block that are read at once, at most: enough of them that counting takes no time.
 const GROUP: usize = 8;
 /// The same of three and of five pixels with three colours.
 const COLOURS_3: usize = 9;
 const COLOURS_5: usize = 15;
 
 impl Dense {
-    /// `weights` are output channels x rows x columns x input channels; `block` is the input picture's.
+    /// `weights` are output channels x rows x columns x input channels; `block` is the input feature map's.
     #[expect(clippy::too_many_arguments, reason = "what a convolution is")]
     pub(super) fn new(
         lanes: usize,
@@ -82,7 +82,7 @@ impl Dense {
         [rows, columns, channels]: [usize; 3],
         block: usize,
         bias: &[f32],
-        [steps, pads]: [[usize; 2]; 2],
+        [stride, padding]: [[usize; 2]; 2],
         epilogue: Epilogue,
     ) -> Self {
         let packed = channels == block;
@@ -126,7 +126,7 @@ impl Dense {
         let half = half::is_enough(lanes, bias.len());
         let (wide, odd) = (aligned(&wide), aligned(&odd));
         let weights = Weights { window, depth, group, packed, half, wide, odd };
-        Self { input, output, steps, pads, epilogue, weights }
+        Self { input, output, stride, padding, epilogue, weights }
     }
 
     /// Values of its weights.
@@ -135,7 +135,7 @@ impl Dense {
     }
 
     pub(super) fn window(&self) -> Window {
-        let (rows, down, above) = (self.weights.window[0], self.steps[0], self.pads[0]);
+        let (rows, down, above) = (self.weights.window[0], self.stride[0], self.padding[0]);
         Window { rows, down, above, depthwise: false }
     }
 }
@@ -143,9 +143,9 @@ impl Dense {
 /// One run of a layer.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Dense,
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) residual: Option<(&'a Image, &'a [f32])>,
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) residual: Option<(&'a FeatureMap, &'a [f32])>,
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
     /// Rows of the output to compute.
     pub(super) rows: Range<usize>,
     /// Ends the run before the next panel.
@@ -203,30 +203,30 @@ fn even_parts(total: usize, most: usize) -> impl Iterator<Item = usize> {
 
 impl Run<'_> {
     /// The places of the next pixels; `next` is the first one's row and column. Checks once for all of a row that what is
-    /// read and written there lies in the pictures: a check of each value takes as long as its multiplication.
+    /// read and written there lies in the feature maps: a check of each value takes as long as its multiplication.
     #[inline(always)]
     fn places(&self, next: &mut (usize, usize), places: &mut [Place]) {
-        let ((image, input), output) = (self.input, self.output.0);
-        let ([down, right], [above, before]) = (self.layer.steps, self.layer.pads);
+        let ((map, input), output) = (self.input, self.output.0);
+        let ([down, right], [above, before]) = (self.layer.stride, self.layer.padding);
         let Weights { window: [rows, columns], depth, packed, .. } = self.layer.weights;
         // From the first value of a window to behind the last one.
-        let pixel_end = if packed { depth } else { (image.planes() - 1) * image.plane() + image.block };
-        let window = (rows - 1) * image.row() + (columns - 1) * image.block + pixel_end;
-        let pixel = |image: &Image| (image.planes() - 1) * image.plane() + image.block;
-        let left = (image.border.left - before) * image.block;
+        let pixel_end = if packed { depth } else { (map.blocks() - 1) * map.block_stride() + map.block };
+        let window = (rows - 1) * map.row_stride() + (columns - 1) * map.block + pixel_end;
+        let pixel = |map: &FeatureMap| (map.blocks() - 1) * map.block_stride() + map.block;
+        let left = (map.padding.left - before) * map.block;
         let mut rest = places;
         while !rest.is_empty() {
             let (y, x) = *next;
             let (row, later) = rest.split_at_mut(rest.len().min(output.width - x));
             let first = Place {
-                input: image.row_at(image.border.top - above + y * down) + left + x * right * image.block,
+                input: map.row_at(map.padding.top - above + y * down) + left + x * right * map.block,
                 output: output.at(y, x),
-                residual: self.residual.map_or(0, |(image, _)| image.at(y, x)),
+                residual: self.residual.map_or(0, |(map, _)| map.at(y, x)),
             };
             let step = Place {
-                input: right * image.block,
+                input: right * map.block,
                 output: output.block,
-                residual: self.residual.map_or(0, |(image, _)| image.block),
+                residual: self.residual.map_or(0, |(map, _)| map.block),
             };
             let mut place = first;
             for slot in row.iter_mut() {
@@ -239,10 +239,10 @@ impl Run<'_> {
             assert!(
                 first.input + last * step.input + window <= input.len()
                     && first.output + last * step.output + pixel(output) <= self.output.1.len()
-                    && self.residual.is_none_or(|(image, values)| {
-                        first.residual + last * step.residual + pixel(image) <= values.len()
+                    && self.residual.is_none_or(|(map, values)| {
+                        first.residual + last * step.residual + pixel(map) <= values.len()
                     }),
-                "windows and pixels lie in their pictures"
+                "windows and pixels lie in their feature maps"
             );
             *next = if x + row.len() == output.width { (y + 1, 0) } else { (y, x + row.len()) };
             rest = later;
@@ -306,8 +306,8 @@ impl Run<'_> {
         let Weights { window: [rows, columns], depth, group, packed, .. } = self.layer.weights;
         assert!(panel.len() == 1 + rows * columns * depth, "a panel has weights for a window");
         assert!(depth.is_multiple_of(R) && group.is_multiple_of(R), "what is read at once lies side by side");
-        let image = self.input.0;
-        let plane = self.output.0.plane();
+        let map = self.input.0;
+        let block_stride = self.output.0.block_stride();
         simd.vectorize(Tiles::<S, N, R, HALF> {
             simd,
             panel,
@@ -316,17 +316,21 @@ impl Run<'_> {
             epilogue: &self.layer.epilogue,
             window: [rows, columns],
             depth,
-            steps: [image.row(), image.block],
-            groups: match image.block / R {
+            strides: [map.row_stride(), map.block],
+            groups: match map.block / R {
                 _ if packed => [R; 2],
-                1 => [image.plane(); 2],
-                _ => [R, image.plane() - R],
+                1 => [map.block_stride(); 2],
+                _ => [R, map.block_stride() - R],
             },
             input: self.input.1.as_ptr(),
-            output: (self.output.1.as_mut_ptr().wrapping_add(vector * plane), plane),
-            residual: self.residual.map(|(image, values)| {
-                let plane = image.plane();
-                (values.as_ptr().wrapping_add(vector * plane), plane, image.planes().saturating_sub(vector))
+            output: (self.output.1.as_mut_ptr().wrapping_add(vector * block_stride), block_stride),
+            residual: self.residual.map(|(map, values)| {
+                let block_stride = map.block_stride();
+                (
+                    values.as_ptr().wrapping_add(vector * block_stride),
+                    block_stride,
+                    map.blocks().saturating_sub(vector),
+                )
             }),
         });
     }
@@ -366,13 +370,13 @@ struct Tiles<'a, S: Simd, const N: usize, const R: usize, const HALF: bool> {
     /// Values that it reads of a pixel, or of a row of pixels.
     depth: usize,
     /// From one row and pixel to the next.
-    steps: [usize; 2],
+    strides: [usize; 2],
     /// From a group of R values to the next, and from that to the one after it.
     groups: [usize; 2],
     input: *const f32,
-    /// The vector's plane, and values to the next one.
+    /// The vector's block, and values to the next one.
     output: (*mut f32, usize),
-    /// The same of what is added, and how many planes that has from there on.
+    /// The same of what is added, and how many blocks that has from there on.
     residual: Option<(*const f32, usize, usize)>,
 }
 
@@ -418,7 +422,7 @@ impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, 
         let Some(places) = places.first_chunk::<M>() else { return };
         let Some((bias, weights)) = self.panel.split_first() else { return };
         let simd = self.simd;
-        let ([rows, columns], [row, pixel]) = (self.window, self.steps);
+        let ([rows, columns], [row, pixel]) = (self.window, self.strides);
         let input: [*const f32; M] = array::from_fn(|m| self.input.wrapping_add(places[m].input));
         let mut soon = weights.as_ptr_range().end.wrapping_byte_add(soon);
         let mut sums = [*bias; M];
@@ -453,17 +457,17 @@ impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, 
         // Another variable, so that the sums above stay in registers.
         let mut results = sums;
         self.epilogue.apply(simd, &mut results, self.vector, |m, n| {
-            let (values, plane, planes) = self.residual?;
-            let at = values.wrapping_add(places[m].residual + n * plane).cast::<S::f32s>();
-            // SAFETY: the pixel lies in the picture, and has that plane.
-            (n < planes).then(|| unsafe { at.read_unaligned() })
+            let (values, block_stride, blocks) = self.residual?;
+            let at = values.wrapping_add(places[m].residual + n * block_stride).cast::<S::f32s>();
+            // SAFETY: the pixel lies in the feature map, and has that block.
+            (n < blocks).then(|| unsafe { at.read_unaligned() })
         });
-        let (output, plane) = self.output;
+        let (output, block_stride) = self.output;
         for m in 0..M {
             let pixel = output.wrapping_add(places[m].output);
             for n in 0..N {
-                // SAFETY: the pixel lies in the output, which has as many planes as there are vectors.
-                unsafe { pixel.add(n * plane).cast::<S::f32s>().write_unaligned(results[m][n]) };
+                // SAFETY: the pixel lies in the output, which has as many blocks as there are vectors.
+                unsafe { pixel.add(n * block_stride).cast::<S::f32s>().write_unaligned(results[m][n]) };
             }
         }
     }

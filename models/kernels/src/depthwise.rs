@@ -9,7 +9,7 @@ use aligned_vec::AVec;
 
 use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 use crate::memory::aligned;
 use crate::plan::Window;
 
@@ -17,7 +17,7 @@ use crate::plan::Window;
 const fn most_pixels(registers: usize) -> usize {
     if registers < 32 { 10 } else { 16 }
 }
-/// Rows that are computed before the next plane.
+/// Rows that are computed before the next block.
 const ROWS: usize = 16;
 
 /// A depthwise convolution with a square window of 1, 3 or 5, one or two pixels from one window to the next. Sums begin
@@ -28,9 +28,9 @@ pub(super) struct Depthwise {
     pub(super) input: usize,
     pub(super) output: usize,
     /// Rows and columns from one window to the next.
-    pub(super) steps: [usize; 2],
-    /// Rows above and columns before the picture at which the first window begins.
-    pub(super) pads: [usize; 2],
+    pub(super) stride: [usize; 2],
+    /// Rows above and columns before the feature map at which the first window begins.
+    pub(super) padding: [usize; 2],
     pub(super) epilogue: Epilogue,
     kernel: usize,
     /// By vector of channels the bias, then the weights column by column.
@@ -45,10 +45,10 @@ impl Depthwise {
         weights: &[f32],
         [rows, columns]: [usize; 2],
         bias: &[f32],
-        [steps, pads]: [[usize; 2]; 2],
+        [stride, padding]: [[usize; 2]; 2],
         epilogue: Epilogue,
     ) -> Option<Self> {
-        if rows != columns || !matches!(rows, 1 | 3 | 5) || !matches!(steps[1], 1 | 2) {
+        if rows != columns || !matches!(rows, 1 | 3 | 5) || !matches!(stride[1], 1 | 2) {
             return None;
         }
         let channels = bias.len();
@@ -64,7 +64,7 @@ impl Depthwise {
                 padded(bias, first).into_iter().chain(taps).collect::<Vec<_>>()
             })
             .collect();
-        Some(Self { input, output, steps, pads, epilogue, kernel: rows, weights: aligned(&weights) })
+        Some(Self { input, output, stride, padding, epilogue, kernel: rows, weights: aligned(&weights) })
     }
 
     /// Values of its weights.
@@ -73,18 +73,18 @@ impl Depthwise {
     }
 
     pub(super) fn window(&self) -> Window {
-        Window { rows: self.kernel, down: self.steps[0], above: self.pads[0], depthwise: true }
+        Window { rows: self.kernel, down: self.stride[0], above: self.padding[0], depthwise: true }
     }
 }
 
 /// One run of a layer.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Depthwise,
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
     /// Rows of the output to compute.
     pub(super) rows: Range<usize>,
-    /// Ends the run before the next plane.
+    /// Ends the run before the next block.
     pub(super) cancel: &'a Cancel,
 }
 
@@ -93,7 +93,7 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match (self.layer.kernel, self.layer.steps[1]) {
+        match (self.layer.kernel, self.layer.stride[1]) {
             (1, 1) => self.windows::<S, 1, 1>(simd),
             (1, _) => self.windows::<S, 1, 2>(simd),
             (3, 1) => self.windows::<S, 3, 1>(simd),
@@ -104,7 +104,7 @@ impl WithSimd for Run<'_> {
     }
 }
 
-/// Where the rows that the windows of a row read begin, and where the row itself does, in the first plane.
+/// Where the rows that the windows of a row read begin, and where the row itself does, in the first block.
 #[derive(Clone, Copy)]
 struct Row<const K: usize> {
     input: [usize; K],
@@ -112,38 +112,38 @@ struct Row<const K: usize> {
 }
 
 impl Run<'_> {
-    /// Windows of K x K, STEP pixels apart. Plane by plane, since windows one above the other read the same rows.
+    /// Windows of K x K, STEP pixels apart. Block by block, since windows one above the other read the same rows.
     #[inline(always)]
-    fn windows<S: Simd, const K: usize, const STEP: usize>(self, simd: S) {
-        let ((image, input), (output_image, output)) = (self.input, self.output);
-        let (down, [above, before]) = (self.layer.steps[0], self.layer.pads);
-        let (left, width) = ((image.border.left - before) * image.block, output_image.width);
+    fn windows<S: Simd, const K: usize, const STRIDE: usize>(self, simd: S) {
+        let ((map, input), (output_map, output)) = (self.input, self.output);
+        let (down, [above, before]) = (self.layer.stride[0], self.layer.padding);
+        let (left, width) = ((map.padding.left - before) * map.block, output_map.width);
         let weights = S::as_simd_f32s(&self.layer.weights).0;
         let mut row_table = [Row { input: [0; K], output: 0 }; ROWS];
         for start in self.rows.clone().step_by(ROWS) {
             let rows = start..self.rows.end.min(start + ROWS);
             for (y, row) in rows.clone().zip(&mut row_table) {
-                let first = image.border.top - above + y * down;
+                let first = map.padding.top - above + y * down;
                 *row = Row {
-                    input: array::from_fn(|row| image.row_at(first + row) + left),
-                    output: output_image.at(y, 0),
+                    input: array::from_fn(|row| map.row_at(first + row) + left),
+                    output: output_map.at(y, 0),
                 };
             }
             for (vector, weights) in weights.chunks_exact(1 + K * K).enumerate() {
                 if self.cancel.is_cancelled() {
                     return;
                 }
-                let mut plane = Plane::<S, K, STEP> {
+                let mut block = Block::<S, K, STRIDE> {
                     simd,
-                    input: &input[vector * image.plane()..][..image.plane()],
-                    output: &mut output[vector * output_image.plane()..][..output_image.plane()],
+                    input: &input[vector * map.block_stride()..][..map.block_stride()],
+                    output: &mut output[vector * output_map.block_stride()..][..output_map.block_stride()],
                     vector,
                     weights,
                     epilogue: &self.layer.epilogue,
                 };
                 for row in &row_table[..rows.len()] {
-                    plane.check(row, width);
-                    plane.row(row, width);
+                    block.check(row, width);
+                    block.row(row, width);
                 }
             }
         }
@@ -151,7 +151,7 @@ impl Run<'_> {
 }
 
 /// The channels of a vector.
-struct Plane<'a, S: Simd, const K: usize, const STEP: usize> {
+struct Block<'a, S: Simd, const K: usize, const STRIDE: usize> {
     simd: S,
     input: &'a [f32],
     output: &'a mut [f32],
@@ -161,20 +161,20 @@ struct Plane<'a, S: Simd, const K: usize, const STEP: usize> {
     epilogue: &'a Epilogue,
 }
 
-impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
+impl<S: Simd, const K: usize, const STRIDE: usize> Block<'_, S, K, STRIDE> {
     /// The most pixels that are summed at once.
     const MOST: usize = most_pixels(S::REGISTER_COUNT);
 
-    /// Checks once that a row's windows and pixels lie in their pictures: a check of each value takes as long as its
+    /// Checks once that a row's windows and pixels lie in their feature maps: a check of each value takes as long as its
     /// multiplication.
     #[inline(always)]
     fn check(&self, row: &Row<K>, width: usize) {
-        let last = ((width - 1) * STEP + K) * S::F32_LANES;
+        let last = ((width - 1) * STRIDE + K) * S::F32_LANES;
         assert!(
             row.input.iter().all(|row| row + last <= self.input.len())
                 && row.output + width * S::F32_LANES <= self.output.len()
                 && self.weights.len() == 1 + K * K,
-            "windows and pixels lie in their pictures"
+            "windows and pixels lie in their feature maps"
         );
     }
 
@@ -210,7 +210,7 @@ impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
     #[inline(always)]
     fn sum<const T: usize>(&mut self, row: &Row<K>, from: usize) {
         let simd = self.simd;
-        let first = self.input.as_ptr().wrapping_add(from * STEP * S::F32_LANES);
+        let first = self.input.as_ptr().wrapping_add(from * STRIDE * S::F32_LANES);
         let mut sums = [[self.weights[0]]; T];
         for column in 0..K {
             for y in 0..K {
@@ -218,7 +218,7 @@ impl<S: Simd, const K: usize, const STEP: usize> Plane<'_, S, K, STEP> {
                 let tap = first.wrapping_add(row.input[y]).cast::<S::f32s>();
                 for t in 0..T {
                     // SAFETY: the row was checked.
-                    let value = unsafe { tap.add(column + t * STEP).read_unaligned() };
+                    let value = unsafe { tap.add(column + t * STRIDE).read_unaligned() };
                     sums[t][0] = if K == 1 {
                         simd.add_f32s(simd.mul_f32s(value, weight), sums[t][0])
                     } else {

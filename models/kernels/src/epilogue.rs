@@ -7,7 +7,7 @@ use pulp::Simd;
 pub(super) struct Epilogue {
     /// The layer's own activation.
     pub(super) activation: Activation,
-    /// A picture that is added, which may have fewer channels.
+    /// A feature map that is added, which may have fewer channels.
     pub(super) residual: Option<usize>,
     /// An activation after that.
     pub(super) then: Activation,
@@ -18,7 +18,7 @@ pub(super) enum Activation {
     None,
     /// The least and the greatest value.
     Clamp(f32, f32),
-    /// A factor for negative values, by channel; as many as the picture has values in a pixel.
+    /// A factor for negative values, by channel; as many as the feature map has values in a pixel.
     Prelu(Vec<f32>),
 }
 

@@ -5,9 +5,9 @@ use std::ops::Range;
 use pulp::Arch;
 
 use crate::cancel::{Cancel, Cancelled};
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 use crate::memory::Values;
-use crate::plan::{LONGEST_STRIP, Output, Plan, Step, Strip};
+use crate::plan::{LONGEST_STRIP, Layer, Output, Plan, Strip};
 use crate::problem::{Problem, Result};
 use crate::processor::check_processor;
 use crate::tflite::{self, Model};
@@ -120,14 +120,14 @@ impl Network {
         self.check(inputs, outputs)?;
         let mut values = Values::take(self.plan.values);
         let values = &mut values.0;
-        for (&image, input) in self.plan.inputs.iter().zip(inputs) {
-            let image = &self.plan.images[image];
-            write(image, input, &mut values[image.place()]);
+        for (&map, input) in self.plan.inputs.iter().zip(inputs) {
+            let map = &self.plan.maps[map];
+            write(map, input, &mut values[map.place()]);
         }
         for strip in &self.plan.strips {
             self.strip(strip, values, cancel)?;
         }
-        // A layer that was cancelled left its picture unfinished.
+        // A layer that was cancelled left its feature map unfinished.
         if cancel.is_cancelled() {
             return Err(Cancelled.into());
         }
@@ -153,20 +153,20 @@ impl Network {
         Ok(())
     }
 
-    /// Runs the steps of a strip, each for as many rows as the next one needs.
+    /// Runs the layers of a strip, each for as many rows as the next one needs.
     fn strip(
         &self,
         strip: &Strip,
         values: &mut [f32],
         cancel: &Cancel,
     ) -> std::result::Result<(), Cancelled> {
-        let steps = &self.plan.steps[strip.steps.clone()];
-        let image = |step: &Step| &self.plan.images[step.output()];
-        for image in steps.iter().map(image) {
-            image.clear_border(&mut values[image.place()]);
+        let layers = &self.plan.layers[strip.layers.clone()];
+        let map = |layer: &Layer| &self.plan.maps[layer.output()];
+        for map in layers.iter().map(map) {
+            map.clear_padding(&mut values[map.place()]);
         }
-        let height = steps.last().map_or(0, |step| image(step).height);
-        // Rows of each step's picture that are there, and that are needed; those below the picture are border.
+        let height = layers.last().map_or(0, |layer| map(layer).height);
+        // Rows of each layer's feature map that are there, and that are needed; those below the feature map are padding.
         let mut done = [0; LONGEST_STRIP];
         let mut needed = [0; LONGEST_STRIP];
         for start in (0..height).step_by(strip.rows) {
@@ -174,24 +174,24 @@ impl Network {
                 return Err(Cancelled);
             }
             let mut rows = (start + strip.rows).min(height);
-            for (step, needed) in steps.iter().zip(&mut needed).rev() {
+            for (layer, needed) in layers.iter().zip(&mut needed).rev() {
                 *needed = rows;
-                if let Some(window) = step.window() {
+                if let Some(window) = layer.window() {
                     rows = ((rows - 1) * window.down + window.rows).saturating_sub(window.above);
                 }
             }
-            for ((step, done), needed) in steps.iter().zip(&mut done).zip(needed) {
-                let image = image(step);
-                if image.kept.is_some() {
-                    let below = needed.min(image.height).max(*done)..needed.max(*done);
-                    image.clear_rows(
-                        &mut values[image.place()],
-                        image.border.top + below.start..image.border.top + below.end,
+            for ((layer, done), needed) in layers.iter().zip(&mut done).zip(needed) {
+                let map = map(layer);
+                if map.kept.is_some() {
+                    let below = needed.min(map.height).max(*done)..needed.max(*done);
+                    map.clear_rows(
+                        &mut values[map.place()],
+                        map.padding.top + below.start..map.padding.top + below.end,
                     );
                 }
-                let rows = *done..needed.min(image.height);
+                let rows = *done..needed.min(map.height);
                 if !rows.is_empty() {
-                    self.step(step, values, rows, cancel);
+                    self.layer(layer, values, rows, cancel);
                 }
                 *done = needed.max(*done);
             }
@@ -199,66 +199,62 @@ impl Network {
         Ok(())
     }
 
-    fn step(&self, step: &Step, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
-        let image = &self.plan.images[step.output()];
-        let (before, rest) = values.split_at_mut(image.first);
-        let (output, after) = rest.split_at_mut(image.len());
-        let end = image.place().end;
-        let output = (image, output);
-        // What a step reads lies before or after what it writes.
-        let picture = |image: usize| {
-            let image = &self.plan.images[image];
-            let place = image.place();
+    fn layer(&self, layer: &Layer, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
+        let map = &self.plan.maps[layer.output()];
+        let (before, rest) = values.split_at_mut(map.first);
+        let (output, after) = rest.split_at_mut(map.len());
+        let end = map.place().end;
+        let output = (map, output);
+        // What a layer reads lies before or after what it writes.
+        let map = |map: usize| {
+            let map = &self.plan.maps[map];
+            let place = map.place();
             let values =
                 if place.start < end { &before[place] } else { &after[place.start - end..place.end - end] };
-            (image, values)
+            (map, values)
         };
-        match step {
-            Step::Dense(layer) => self.arch.dispatch(dense::Run {
+        match layer {
+            Layer::Dense(layer) => self.arch.dispatch(dense::Run {
                 layer,
-                input: picture(layer.input),
-                residual: layer.epilogue.residual.map(picture),
+                input: map(layer.input),
+                residual: layer.epilogue.residual.map(map),
                 output,
                 rows,
                 cancel,
             }),
-            Step::Depthwise(layer) => self.arch.dispatch(depthwise::Run {
+            Layer::Depthwise(layer) => {
+                self.arch.dispatch(depthwise::Run { layer, input: map(layer.input), output, rows, cancel })
+            }
+            Layer::Sum(layer) => self.arch.dispatch(sum::Run {
                 layer,
-                input: picture(layer.input),
-                output,
-                rows,
-                cancel,
-            }),
-            Step::Sum(layer) => self.arch.dispatch(sum::Run {
-                layer,
-                input: picture(layer.input),
-                other: layer.other.map(picture),
+                input: map(layer.input),
+                other: layer.other.map(map),
                 output,
             }),
-            Step::MaxPool(layer) => {
-                self.arch.dispatch(pool::MaxRun { layer, input: picture(layer.input), output });
+            Layer::MaxPool(layer) => {
+                self.arch.dispatch(pool::MaxRun { layer, input: map(layer.input), output });
             }
-            Step::Mean(layer) => {
-                self.arch.dispatch(pool::MeanRun { input: picture(layer.input), output });
+            Layer::Mean(layer) => {
+                self.arch.dispatch(pool::MeanRun { input: map(layer.input), output });
             }
-            Step::Resize(layer) => {
-                self.arch.dispatch(resize::Run { layer, input: picture(layer.input), output });
+            Layer::Resize(layer) => {
+                self.arch.dispatch(resize::Run { layer, input: map(layer.input), output });
             }
-            Step::Crop(layer) => layer.run(picture(layer.input), output),
-            Step::DepthToSpace(layer) => layer.run(picture(layer.input), output),
+            Layer::Crop(layer) => layer.run(map(layer.input), output),
+            Layer::DepthToSpace(layer) => layer.run(map(layer.input), output),
         }
     }
 
     /// Writes an output as the TFLite file has it.
     fn read(&self, output: &Output, all: &[f32], mut values: &mut [f32]) {
-        for &picture in &output.pictures {
-            let image = &self.plan.images[picture];
-            let buffer = &all[image.place()];
-            let (own, rest) = values.split_at_mut(image.height * image.width * image.channels);
-            for plane in 0..image.planes() {
-                let channels = plane * image.block..image.channels.min((plane + 1) * image.block);
-                for (pixel, values) in own.chunks_exact_mut(image.channels).enumerate() {
-                    let from = image.at_in(plane, pixel / image.width, pixel % image.width);
+        for &map in &output.maps {
+            let map = &self.plan.maps[map];
+            let buffer = &all[map.place()];
+            let (own, rest) = values.split_at_mut(map.height * map.width * map.channels);
+            for block in 0..map.blocks() {
+                let channels = block * map.block..map.channels.min((block + 1) * map.block);
+                for (pixel, values) in own.chunks_exact_mut(map.channels).enumerate() {
+                    let from = map.at_in(block, pixel / map.width, pixel % map.width);
                     values[channels.clone()].copy_from_slice(&buffer[from..from + channels.len()]);
                 }
             }
@@ -286,11 +282,11 @@ pub(crate) fn lanes(arch: Arch) -> usize {
     arch.dispatch(Lanes)
 }
 
-/// Writes an input into its picture.
-fn write(image: &Image, values: &[f32], to: &mut [f32]) {
-    image.clear_border(to);
-    let row = image.width * image.channels;
+/// Writes an input into its feature map.
+fn write(map: &FeatureMap, values: &[f32], to: &mut [f32]) {
+    map.clear_padding(to);
+    let row = map.width * map.channels;
     for (y, values) in values.chunks_exact(row).enumerate() {
-        to[image.at(y, 0)..][..row].copy_from_slice(values);
+        to[map.at(y, 0)..][..row].copy_from_slice(values);
     }
 }

@@ -1,24 +1,24 @@
-//! From the operators of a TFLite file to the steps of a run and the pictures between them.
+//! From the operators of a TFLite file to the layers of a run and the feature maps between them.
 
 use std::ops::Range;
 
 use crate::dense::Dense;
 use crate::depthwise::Depthwise;
 use crate::epilogue::{Activation, Epilogue};
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 use crate::pool::{MaxPool, Mean};
 use crate::problem::{Problem, Result};
 use crate::rearrange::{Crop, DepthToSpace};
 use crate::resize::Resize;
 use crate::sum::Sum;
 use crate::tflite::{
-    Constants, FusedActivation, Model, Op, Operator, Padding, SliceMasks, Windows, elements, pads, slice,
-    window,
+    Constants, FusedActivation, Model, Op, Operator, Padding, SliceMasks, Windows, elements,
+    explicit_padding, slice, window,
 };
 
 /// One layer.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Layer {
     Dense(Dense),
     Depthwise(Depthwise),
     Sum(Sum),
@@ -29,8 +29,8 @@ pub(super) enum Step {
     DepthToSpace(DepthToSpace),
 }
 
-impl Step {
-    /// The picture that it makes.
+impl Layer {
+    /// The feature map that it makes.
     pub(super) fn output(&self) -> usize {
         match self {
             Self::Dense(step) => step.output,
@@ -44,7 +44,7 @@ impl Step {
         }
     }
 
-    /// The pictures that it reads.
+    /// The feature maps that it reads.
     pub(super) fn inputs(&self) -> [Option<usize>; 2] {
         match self {
             Self::Dense(step) => [Some(step.input), step.epilogue.residual],
@@ -94,44 +94,44 @@ pub(super) struct Window {
     pub(super) rows: usize,
     /// Rows from one window to the next.
     pub(super) down: usize,
-    /// Rows above the picture at which the first window begins.
+    /// Rows above the feature map at which the first window begins.
     pub(super) above: usize,
     pub(super) depthwise: bool,
 }
 
-/// What an output's values are: pictures one after the other, pixel by pixel.
+/// What an output's values are: feature maps one after the other, pixel by pixel.
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) pictures: Vec<usize>,
+    pub(super) maps: Vec<usize>,
     /// Whether the logistic function is applied to them.
     pub(super) logistic: bool,
 }
 
-/// Values of the pictures within a strip, so that they stay in a core's own cache, with the weights beside them.
+/// Values of the feature maps within a strip, so that they stay in a core's own cache, with the weights beside them.
 const STRIP: usize = 40_000;
 
-/// Most steps of a strip.
+/// Most layers of a strip.
 pub(super) const LONGEST_STRIP: usize = 8;
 
 /// Steps that run together.
 #[derive(Debug)]
 pub(super) struct Strip {
-    pub(super) steps: Range<usize>,
-    /// Rows of the last one's picture that are made at a time.
+    pub(super) layers: Range<usize>,
+    /// Rows of the last one's feature map that are made at a time.
     pub(super) rows: usize,
 }
 
-/// A network as steps.
+/// A network as layers.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) images: Vec<Image>,
-    /// The pictures of the network's inputs.
+    pub(super) maps: Vec<FeatureMap>,
+    /// The feature maps of the network's inputs.
     pub(super) inputs: Vec<usize>,
-    pub(super) steps: Vec<Step>,
-    /// The steps in turn: those of a strip each make what the next one reads, some rows at a time.
+    pub(super) layers: Vec<Layer>,
+    /// The layers in turn: those of a strip each make what the next one reads, some rows at a time.
     pub(super) strips: Vec<Strip>,
     pub(super) outputs: Vec<Output>,
-    /// Values that all pictures take together.
+    /// Values that all feature maps take together.
     pub(super) values: usize,
 }
 
@@ -150,8 +150,8 @@ impl Plan {
             constants: Constants::new(model),
             lanes,
             readers,
-            images: Vec::new(),
-            steps: Vec::new(),
+            maps: Vec::new(),
+            layers: Vec::new(),
             values: model.tensors.iter().map(|_| Value::Nothing).collect(),
         };
         let inputs =
@@ -162,123 +162,123 @@ impl Plan {
                 .map_err(|problem| problem.in_operator(position, &operator.name))?;
         }
         let outputs = outputs.iter().map(|&tensor| planner.network_output(tensor)).collect::<Result<_>>()?;
-        let Planner { images, steps, .. } = planner;
-        let mut plan = Self { images, inputs, steps, strips: Vec::new(), outputs, values: 0 };
+        let Planner { maps, layers, .. } = planner;
+        let mut plan = Self { maps, inputs, layers, strips: Vec::new(), outputs, values: 0 };
         plan.cut_strips();
-        plan.place_images();
+        plan.place_maps();
         elements(&[plan.values])
-            .ok_or_else(|| Problem::Damaged("its pictures are beyond all reason".to_owned()))?;
+            .ok_or_else(|| Problem::Damaged("its feature maps are beyond all reason".to_owned()))?;
         Ok(plan)
     }
 
-    /// Has convolutions that follow each other run together, some rows at a time, where the pictures between them are too
+    /// Has convolutions that follow each other run together, some rows at a time, where the feature maps between them are too
     /// large for a core's own cache.
     fn cut_strips(&mut self) {
-        let mut readers = vec![0; self.images.len()];
-        let outputs = self.outputs.iter().flat_map(|output| output.pictures.iter().copied());
-        for image in self.steps.iter().flat_map(|step| step.inputs().into_iter().flatten()).chain(outputs) {
-            readers[image] += 1;
+        let mut readers = vec![0; self.maps.len()];
+        let outputs = self.outputs.iter().flat_map(|output| output.maps.iter().copied());
+        for map in self.layers.iter().flat_map(|step| step.inputs().into_iter().flatten()).chain(outputs) {
+            readers[map] += 1;
         }
         // What only one step reads is made right before it.
-        for at in (0..self.steps.len()).rev() {
-            let made = |image: usize| self.steps.iter().position(|step| step.output() == image);
-            if let Some(image) = self.steps[at].inputs()[0].filter(|&image| readers[image] == 1)
-                && let Some(from) = made(image)
+        for at in (0..self.layers.len()).rev() {
+            let made = |map: usize| self.layers.iter().position(|step| step.output() == map);
+            if let Some(map) = self.layers[at].inputs()[0].filter(|&map| readers[map] == 1)
+                && let Some(from) = made(map)
             {
-                let step = self.steps.remove(from);
-                self.steps.insert(at - 1, step);
+                let step = self.layers.remove(from);
+                self.layers.insert(at - 1, step);
             }
         }
         let mut start = 0;
-        while start < self.steps.len() {
+        while start < self.layers.len() {
             let mut end = start + 1;
-            while end < self.steps.len().min(start + LONGEST_STRIP)
-                && self.steps[end - 1].window().is_some()
-                && self.steps[end].window().is_some_and(|window| window.rows == 1 || window.depthwise)
-                && self.steps[end].inputs()[0] == Some(self.steps[end - 1].output())
-                && readers[self.steps[end - 1].output()] == 1
-                && self.images[self.steps[end - 1].output()].len() > STRIP
+            while end < self.layers.len().min(start + LONGEST_STRIP)
+                && self.layers[end - 1].window().is_some()
+                && self.layers[end].window().is_some_and(|window| window.rows == 1 || window.depthwise)
+                && self.layers[end].inputs()[0] == Some(self.layers[end - 1].output())
+                && readers[self.layers[end - 1].output()] == 1
+                && self.maps[self.layers[end - 1].output()].len() > STRIP
             {
                 end += 1;
             }
             let rows = self.strip(start..end);
-            let height = |at: usize| self.images[self.steps[at].output()].height;
+            let height = |at: usize| self.maps[self.layers[at].output()].height;
             if rows < height(end - 1) {
-                self.strips.push(Strip { steps: start..end, rows });
+                self.strips.push(Strip { layers: start..end, rows });
             } else {
-                let alone = (start..end).map(|at| Strip { steps: at..at + 1, rows: height(at) });
+                let alone = (start..end).map(|at| Strip { layers: at..at + 1, rows: height(at) });
                 self.strips.extend(alone);
             }
             start = end;
         }
     }
 
-    /// Chooses how many rows at a time a strip's last picture is made, and keeps only as many of the others as that needs.
-    fn strip(&mut self, steps: Range<usize>) -> usize {
-        let height = self.images[self.steps[steps.end - 1].output()].height;
-        // The pictures but the last one, with the rows between the first and the last that are needed at a time.
+    /// Chooses how many rows at a time a strip's last feature map is made, and keeps only as many of the others as that needs.
+    fn strip(&mut self, layers: Range<usize>) -> usize {
+        let height = self.maps[self.layers[layers.end - 1].output()].height;
+        // The feature maps but the last one, with the rows between the first and the last that are needed at a time.
         let kept = |rows: usize| -> Vec<(usize, usize)> {
             let mut needed = rows;
-            let inner = steps.clone().skip(1).rev().filter_map(|at| {
-                let window = self.steps[at].window()?;
+            let inner = layers.clone().skip(1).rev().filter_map(|at| {
+                let window = self.layers[at].window()?;
                 needed = (needed - 1) * window.down + window.rows;
-                Some((self.steps[at - 1].output(), needed))
+                Some((self.layers[at - 1].output(), needed))
             });
             inner.collect()
         };
         let values = |kept: &[(usize, usize)]| -> usize {
             kept.iter()
-                .map(|&(image, rows)| {
-                    let image = &self.images[image];
-                    rows.min(image.rows()) * image.row() * image.planes()
+                .map(|&(map, rows)| {
+                    let map = &self.maps[map];
+                    rows.min(map.rows()) * map.row_stride() * map.blocks()
                 })
                 .sum()
         };
         let rows = (1..=height).rev().find(|&rows| values(&kept(rows)) <= STRIP).unwrap_or(1);
-        // Every strip reads the weights again; without strips, the pictures between are written and read again.
-        let weights: usize = self.steps[steps.clone()].iter().map(Step::weights).sum();
+        // Every strip reads the weights again; without strips, the feature maps between are written and read again.
+        let weights: usize = self.layers[layers.clone()].iter().map(Layer::weights).sum();
         if (height.div_ceil(rows) - 1) * weights > 2 * values(&kept(height)) {
             return height;
         }
-        for (image, rows) in kept(rows) {
-            let image = &mut self.images[image];
-            image.kept = Some(rows).filter(|&rows| rows < image.rows());
+        for (map, rows) in kept(rows) {
+            let map = &mut self.maps[map];
+            map.kept = Some(rows).filter(|&rows| rows < map.rows());
         }
         rows
     }
 
-    /// Gives each picture a place that no other one takes from the step that makes it to the last one that reads it. The
+    /// Gives each feature map a place that no other one takes from the step that makes it to the last one that reads it. The
     /// largest go first, each as far in front as it fits: so layers of a kind use the same values in turn, which the
     /// caches still hold.
-    fn place_images(&mut self) {
-        let mut uses: Vec<Option<Range<usize>>> = vec![None; self.images.len()];
-        let mut use_of = |image: usize, steps: Range<usize>| {
-            let known = uses[image].clone().unwrap_or(steps.clone());
-            uses[image] = Some(known.start.min(steps.start)..known.end.max(steps.end));
+    fn place_maps(&mut self) {
+        let mut uses: Vec<Option<Range<usize>>> = vec![None; self.maps.len()];
+        let mut use_of = |map: usize, layers: Range<usize>| {
+            let known = uses[map].clone().unwrap_or(layers.clone());
+            uses[map] = Some(known.start.min(layers.start)..known.end.max(layers.end));
         };
-        for &image in &self.inputs {
-            use_of(image, 0..1);
+        for &map in &self.inputs {
+            use_of(map, 0..1);
         }
         for strip in &self.strips {
-            // All pictures of a strip are in use until its end.
-            for step in &self.steps[strip.steps.clone()] {
-                for image in step.inputs().into_iter().flatten().chain([step.output()]) {
-                    use_of(image, strip.steps.clone());
+            // All feature maps of a strip are in use until its end.
+            for step in &self.layers[strip.layers.clone()] {
+                for map in step.inputs().into_iter().flatten().chain([step.output()]) {
+                    use_of(map, strip.layers.clone());
                 }
             }
         }
-        for &image in self.outputs.iter().flat_map(|output| &output.pictures) {
-            use_of(image, self.steps.len()..self.steps.len() + 1);
+        for &map in self.outputs.iter().flat_map(|output| &output.maps) {
+            use_of(map, self.layers.len()..self.layers.len() + 1);
         }
-        let mut order: Vec<usize> = (0..self.images.len()).collect();
-        order.sort_by_key(|&image| std::cmp::Reverse(self.images[image].len()));
+        let mut order: Vec<usize> = (0..self.maps.len()).collect();
+        order.sort_by_key(|&map| std::cmp::Reverse(self.maps[map].len()));
         let mut placed: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        for image in order {
-            let Some(steps) = uses[image].clone() else { continue };
-            let length = self.images[image].len();
+        for map in order {
+            let Some(layers) = uses[map].clone() else { continue };
+            let length = self.maps[map].len();
             let mut taken: Vec<Range<usize>> = placed
                 .iter()
-                .filter(|(other, _)| other.start < steps.end && steps.start < other.end)
+                .filter(|(other, _)| other.start < layers.end && layers.start < other.end)
                 .map(|(_, place)| place.clone())
                 .collect();
             taken.sort_by_key(|place| place.start);
@@ -289,9 +289,9 @@ impl Plan {
                 }
                 first = first.max(place.end);
             }
-            self.images[image].first = first;
+            self.maps[map].first = first;
             self.values = self.values.max(first + length);
-            placed.push((steps, first..first + length));
+            placed.push((layers, first..first + length));
         }
     }
 }
@@ -301,10 +301,10 @@ impl Plan {
 enum Value {
     /// Not computed (yet), or a constant.
     Nothing,
-    /// A picture; zeros round it and after its channels that the tensor has and the picture has not.
-    Picture { image: usize, border: Padding, more_channels: usize },
-    /// Pictures one after the other in another shape: good for outputs only.
-    Joined { pictures: Vec<usize>, logistic: bool },
+    /// A feature map; zeros round it and after its channels that the tensor has and the feature map has not.
+    Map { map: usize, padding: Padding, more_channels: usize },
+    /// Feature maps one after the other in another shape: good for outputs only.
+    Joined { maps: Vec<usize>, logistic: bool },
 }
 
 struct Planner<'m, 'a> {
@@ -313,8 +313,8 @@ struct Planner<'m, 'a> {
     lanes: usize,
     /// By tensor, how many operators and outputs read it.
     readers: Vec<usize>,
-    images: Vec<Image>,
-    steps: Vec<Step>,
+    maps: Vec<FeatureMap>,
+    layers: Vec<Layer>,
     /// By tensor.
     values: Vec<Value>,
 }
@@ -322,16 +322,16 @@ struct Planner<'m, 'a> {
 impl Planner<'_, '_> {
     fn network_input(&mut self, tensor: usize) -> Result<usize> {
         let &[1, height, width, channels] = self.model.tensors[tensor].shape.as_slice() else {
-            return Err(Problem::Damaged("its input is not one picture".to_owned()));
+            return Err(Problem::Damaged("its input is not one feature map".to_owned()));
         };
-        let image = self.image([height, width, channels], channels)?;
-        self.values[tensor] = Value::Picture { image, border: Padding::default(), more_channels: 0 };
-        Ok(image)
+        let map = self.new_map([height, width, channels], channels)?;
+        self.values[tensor] = Value::Map { map, padding: Padding::default(), more_channels: 0 };
+        Ok(map)
     }
 
     fn network_output(&self, tensor: usize) -> Result<Output> {
-        let (pictures, logistic) = self.joined(tensor)?;
-        Ok(Output { pictures, logistic })
+        let (maps, logistic) = self.joined(tensor)?;
+        Ok(Output { maps, logistic })
     }
 
     fn operator(&mut self, position: usize, operator: &Operator) -> Result<()> {
@@ -369,22 +369,22 @@ impl Planner<'_, '_> {
         };
         let stride = windows.stride;
         let windows = self.windows(operator, [rows, columns], windows)?;
-        if channels != self.images[windows.input].channels {
+        if channels != self.maps[windows.input].channels {
             return Err(Problem::Damaged(format!("weights of shape {shape:?} do not fit to its input")));
         }
         let bias = self.constants.bias(operator, filters)?.unwrap_or_else(|| vec![0.0; filters]);
-        let image = self.picture([windows.size[0], windows.size[1], filters])?;
-        self.steps.push(Step::Dense(Dense::new(
+        let map = self.feature_map([windows.size[0], windows.size[1], filters])?;
+        self.layers.push(Layer::Dense(Dense::new(
             self.lanes,
-            [windows.input, image],
+            [windows.input, map],
             &weights,
             [rows, columns, channels],
-            self.images[windows.input].block,
+            self.maps[windows.input].block,
             &bias,
-            [stride, windows.pads],
+            [stride, windows.padding],
             Epilogue::new(activation(fused)),
         )));
-        self.store_picture(operator, image)
+        self.store_map(operator, map)
     }
 
     fn depthwise_convolution(
@@ -400,27 +400,27 @@ impl Planner<'_, '_> {
         let stride = windows.stride;
         let windows = self.windows(operator, [rows, columns], windows)?;
         self.whole_vectors(windows.input)?;
-        if channels != self.images[windows.input].channels {
+        if channels != self.maps[windows.input].channels {
             return Err(Problem::Damaged(format!(
                 "weights of shape {shape:?}: only one output channel for each input channel is supported"
             )));
         }
         let bias = self.constants.bias(operator, channels)?.unwrap_or_else(|| vec![0.0; channels]);
-        let image = self.picture([windows.size[0], windows.size[1], channels])?;
+        let map = self.feature_map([windows.size[0], windows.size[1], channels])?;
         let layer = Depthwise::new(
             self.lanes,
-            [windows.input, image],
+            [windows.input, map],
             &weights,
             [rows, columns],
             &bias,
-            [stride, windows.pads],
+            [stride, windows.padding],
             Epilogue::new(activation(fused)),
         );
         let layer = layer.ok_or_else(|| {
             Problem::Damaged(format!("windows of {rows} x {columns} are not supported, only of 1, 3 and 5"))
         })?;
-        self.steps.push(Step::Depthwise(layer));
-        self.store_picture(operator, image)
+        self.layers.push(Layer::Depthwise(layer));
+        self.store_map(operator, map)
     }
 
     /// How the windows of a convolution lie in its input.
@@ -428,33 +428,33 @@ impl Planner<'_, '_> {
         &mut self,
         operator: &Operator,
         kernel: [usize; 2],
-        Windows { padding, stride, dilation }: Windows,
+        Windows { padding: scheme, stride, dilation }: Windows,
     ) -> Result<PlacedWindows> {
         if dilation != [1, 1] {
             return Err(Problem::Damaged("dilation is not supported".to_owned()));
         }
         let tensor = operator.input(0)?;
-        let Value::Picture { image, border, more_channels: 0 } = self.values[tensor] else {
-            return Err(self.no_picture(tensor));
+        let Value::Map { map, padding, more_channels: 0 } = self.values[tensor] else {
+            return Err(self.no_map(tensor));
         };
-        let Image { height, width, .. } = self.images[image];
+        let FeatureMap { height, width, .. } = self.maps[map];
         let (rows, above, below) =
-            window(border.top + height + border.bottom, kernel[0], stride[0], 1, padding)?;
+            window(padding.top + height + padding.bottom, kernel[0], stride[0], 1, scheme)?;
         let (columns, before, after) =
-            window(border.left + width + border.right, kernel[1], stride[1], 1, padding)?;
-        let pads = [border.top + above, border.left + before];
-        let own = &mut self.images[image].border;
-        own.top = own.top.max(pads[0]);
-        own.left = own.left.max(pads[1]);
-        own.bottom = own.bottom.max(border.bottom + below);
-        own.right = own.right.max(border.right + after);
-        Ok(PlacedWindows { input: image, size: [rows, columns], pads })
+            window(padding.left + width + padding.right, kernel[1], stride[1], 1, scheme)?;
+        let before_first = [padding.top + above, padding.left + before];
+        let own = &mut self.maps[map].padding;
+        own.top = own.top.max(before_first[0]);
+        own.left = own.left.max(before_first[1]);
+        own.bottom = own.bottom.max(padding.bottom + below);
+        own.right = own.right.max(padding.right + after);
+        Ok(PlacedWindows { input: map, size: [rows, columns], padding: before_first })
     }
 
     fn fully_connected(&mut self, operator: &Operator, fused: FusedActivation) -> Result<()> {
         let source = self.plain(operator.input(0)?)?;
         let (shape, weights) = self.constants.floats(operator.input(1)?)?;
-        let Image { height: 1, width: 1, channels, block, .. } = self.images[source] else {
+        let FeatureMap { height: 1, width: 1, channels, block, .. } = self.maps[source] else {
             return Err(Problem::Damaged("its input is not one row of values".to_owned()));
         };
         let &[units, depth] = shape else {
@@ -464,10 +464,10 @@ impl Planner<'_, '_> {
             return Err(Problem::Damaged(format!("weights of shape {shape:?} do not fit to its input")));
         }
         let bias = self.constants.bias(operator, units)?.unwrap_or_else(|| vec![0.0; units]);
-        let image = self.picture([1, 1, units])?;
-        self.steps.push(Step::Dense(Dense::new(
+        let map = self.feature_map([1, 1, units])?;
+        self.layers.push(Layer::Dense(Dense::new(
             self.lanes,
-            [source, image],
+            [source, map],
             &weights,
             [1, 1, channels],
             block,
@@ -475,73 +475,68 @@ impl Planner<'_, '_> {
             [[1, 1], [0, 0]],
             Epilogue::new(activation(fused)),
         )));
-        self.store_picture(operator, image)
+        self.store_map(operator, map)
     }
 
     fn add(&mut self, operator: &Operator, fused: FusedActivation) -> Result<()> {
         let then = activation(fused);
         let tensors = [operator.input(0)?, operator.input(1)?];
-        let mut pictures = Vec::new();
+        let mut maps = Vec::new();
         for tensor in tensors {
             match self.values[tensor] {
-                Value::Picture { image, border, more_channels } if border == Padding::default() => {
-                    self.whole_vectors(image)?;
-                    let Image { height, width, channels, .. } = self.images[image];
-                    pictures.push((tensor, image, more_channels, [height, width, channels + more_channels]));
+                Value::Map { map, padding, more_channels } if padding == Padding::default() => {
+                    self.whole_vectors(map)?;
+                    let FeatureMap { height, width, channels, .. } = self.maps[map];
+                    maps.push((tensor, map, more_channels, [height, width, channels + more_channels]));
                 }
-                _ => return Err(self.no_picture(tensor)),
+                _ => return Err(self.no_map(tensor)),
             }
         }
         // The one with all channels first.
-        pictures.sort_by_key(|&(_, _, more_channels, _)| more_channels);
-        let [(first, first_image, 0, size), (second, second_image, more, other_size)] = pictures[..] else {
+        maps.sort_by_key(|&(_, _, more_channels, _)| more_channels);
+        let [(first, first_map, 0, size), (second, second_map, more, other_size)] = maps[..] else {
             return Err(Problem::Damaged("both of its inputs lack channels".to_owned()));
         };
         if size != other_size {
-            return Err(Problem::Damaged("only pictures of the same size are added".to_owned()));
+            return Err(Problem::Damaged("only feature maps of the same size are added".to_owned()));
         }
-        // A convolution whose result goes nowhere else adds the other picture itself. It may have to wait for it.
-        let candidates = [(first, first_image, second_image, 0), (second, second_image, first_image, more)];
-        for (tensor, image, other, lacking) in candidates {
-            let Some(place) = self.only_reader_of(tensor, image).filter(|_| lacking == 0) else { continue };
-            if let Step::Dense(layer) = &mut self.steps[place]
+        // A convolution whose result goes nowhere else adds the other feature map itself. It may have to wait for it.
+        let candidates = [(first, first_map, second_map, 0), (second, second_map, first_map, more)];
+        for (tensor, map, other, lacking) in candidates {
+            let Some(place) = self.only_reader_of(tensor, map).filter(|_| lacking == 0) else { continue };
+            if let Layer::Dense(layer) = &mut self.layers[place]
                 && layer.epilogue.residual.is_none()
             {
                 layer.epilogue.residual = Some(other);
                 layer.epilogue.then = then;
-                let step = self.steps.remove(place);
-                self.steps.push(step);
-                return self.store_picture(operator, image);
+                let step = self.layers.remove(place);
+                self.layers.push(step);
+                return self.store_map(operator, map);
             }
         }
-        let image = self.picture(size)?;
-        self.steps.push(Step::Sum(Sum {
-            input: first_image,
-            other: Some(second_image),
-            output: image,
-            then,
-        }));
-        self.store_picture(operator, image)
+        let map = self.feature_map(size)?;
+        self.layers.push(Layer::Sum(Sum { input: first_map, other: Some(second_map), output: map, then }));
+        self.store_map(operator, map)
     }
 
     fn activation(&mut self, operator: &Operator, then: Activation) -> Result<()> {
         let tensor = operator.input(0)?;
         let source = self.plain(tensor)?;
         if let Some(place) = self.only_reader_of(tensor, source)
-            && let Some(epilogue) = self.steps[place].open_epilogue()
+            && let Some(epilogue) = self.layers[place].open_epilogue()
         {
             epilogue.then = then;
-            return self.store_picture(operator, source);
+            return self.store_map(operator, source);
         }
-        let Image { height, width, channels, .. } = self.images[source];
-        let image = self.picture([height, width, channels])?;
-        self.steps.push(Step::Sum(Sum { input: source, other: None, output: image, then }));
-        self.store_picture(operator, image)
+        let FeatureMap { height, width, channels, .. } = self.maps[source];
+        let map = self.feature_map([height, width, channels])?;
+        self.layers.push(Layer::Sum(Sum { input: source, other: None, output: map, then }));
+        self.store_map(operator, map)
     }
 
     fn prelu(&mut self, operator: &Operator) -> Result<()> {
         let source = self.plain(operator.input(0)?)?;
-        let Image { channels, .. } = self.images[source];
+        let FeatureMap { channels, .. } = self.maps[source];
         let (shape, mut slopes) = self.constants.floats(operator.input(1)?)?;
         if slopes.len() != channels || shape.last() != Some(&channels) {
             return Err(Problem::Damaged(format!(
@@ -552,10 +547,10 @@ impl Planner<'_, '_> {
         self.activation(operator, Activation::Prelu(slopes))
     }
 
-    /// The convolution that makes a picture, if nothing but one operator reads the tensor.
-    fn only_reader_of(&mut self, tensor: usize, image: usize) -> Option<usize> {
-        let place = self.steps.iter().position(|step| step.output() == image)?;
-        let open = self.readers[tensor] == 1 && self.steps[place].open_epilogue().is_some();
+    /// The convolution that makes a feature map, if nothing but one operator reads the tensor.
+    fn only_reader_of(&mut self, tensor: usize, map: usize) -> Option<usize> {
+        let place = self.layers.iter().position(|step| step.output() == map)?;
+        let open = self.readers[tensor] == 1 && self.layers[place].open_epilogue().is_some();
         open.then_some(place)
     }
 
@@ -567,22 +562,17 @@ impl Planner<'_, '_> {
         fused: FusedActivation,
     ) -> Result<()> {
         let source = self.plain(operator.input(0)?)?;
-        let Image { height, width, channels, .. } = self.images[source];
+        let FeatureMap { height, width, channels, .. } = self.maps[source];
         let (rows, above, below) = window(height, kernel[0], stride[0], 1, padding)?;
         let (columns, before, after) = window(width, kernel[1], stride[1], 1, padding)?;
         if above + below + before + after > 0 || fused != FusedActivation::None {
             return Err(Problem::Damaged(
-                "only windows in the picture, as they are, are supported".to_owned(),
+                "only windows in the feature map, as they are, are supported".to_owned(),
             ));
         }
-        let image = self.picture([rows, columns, channels])?;
-        self.steps.push(Step::MaxPool(MaxPool {
-            input: source,
-            output: image,
-            window: kernel,
-            steps: stride,
-        }));
-        self.store_picture(operator, image)
+        let map = self.feature_map([rows, columns, channels])?;
+        self.layers.push(Layer::MaxPool(MaxPool { input: source, output: map, window: kernel, stride }));
+        self.store_map(operator, map)
     }
 
     fn mean(&mut self, operator: &Operator) -> Result<()> {
@@ -593,9 +583,9 @@ impl Planner<'_, '_> {
                 "the mean over axes {axes:?} is not supported, only over rows and columns"
             )));
         }
-        let image = self.picture([1, 1, self.images[source].channels])?;
-        self.steps.push(Step::Mean(Mean { input: source, output: image }));
-        self.store_picture(operator, image)
+        let map = self.feature_map([1, 1, self.maps[source].channels])?;
+        self.layers.push(Layer::Mean(Mean { input: source, output: map }));
+        self.store_map(operator, map)
     }
 
     fn resize_bilinear(&mut self, operator: &Operator) -> Result<()> {
@@ -607,60 +597,60 @@ impl Planner<'_, '_> {
         let (Ok(rows), Ok(columns)) = (usize::try_from(rows), usize::try_from(columns)) else {
             return Err(Problem::Damaged(format!("its size is {size:?}")));
         };
-        let Image { height, width, channels, .. } = self.images[source];
-        let image = self.picture([rows, columns, channels])?;
-        self.steps.push(Step::Resize(Resize::new([source, image], [height, width], [rows, columns])));
-        self.store_picture(operator, image)
+        let FeatureMap { height, width, channels, .. } = self.maps[source];
+        let map = self.feature_map([rows, columns, channels])?;
+        self.layers.push(Layer::Resize(Resize::new([source, map], [height, width], [rows, columns])));
+        self.store_map(operator, map)
     }
 
     fn depth_to_space(&mut self, operator: &Operator, block: usize) -> Result<()> {
         let source = self.plain(operator.input(0)?)?;
-        let Image { height, width, channels, .. } = self.images[source];
+        let FeatureMap { height, width, channels, .. } = self.maps[source];
         if !channels.is_multiple_of(block * block) {
             return Err(Problem::Damaged(format!(
                 "{channels} channels do not make blocks of {block} x {block}"
             )));
         }
-        let image = self.picture([height * block, width * block, channels / (block * block)])?;
-        self.steps.push(Step::DepthToSpace(DepthToSpace { input: source, output: image, block }));
-        self.store_picture(operator, image)
+        let map = self.feature_map([height * block, width * block, channels / (block * block)])?;
+        self.layers.push(Layer::DepthToSpace(DepthToSpace { input: source, output: map, block }));
+        self.store_map(operator, map)
     }
 
     fn strided_slice(&mut self, operator: &Operator, masks: SliceMasks) -> Result<()> {
         let source = self.plain(operator.input(0)?)?;
-        let Image { height, width, channels, .. } = self.images[source];
+        let FeatureMap { height, width, channels, .. } = self.maps[source];
         let list = |index| self.model.tensors[operator.input(index)?].ints();
         let ranges = slice(masks, [1, height, width, channels], &list(1)?, &list(2)?, &list(3)?)?;
         let [batch, rows, columns, channels] = ranges;
-        let image = self.picture([rows.len(), columns.len(), channels.len()])?;
+        let map = self.feature_map([rows.len(), columns.len(), channels.len()])?;
         if batch != (0..1) {
             return Err(Problem::Damaged("it leaves nothing".to_owned()));
         }
-        self.steps.push(Step::Crop(Crop { input: source, output: image, rows, columns, channels }));
-        self.store_picture(operator, image)
+        self.layers.push(Layer::Crop(Crop { input: source, output: map, rows, columns, channels }));
+        self.store_map(operator, map)
     }
 
     fn pad(&mut self, operator: &Operator) -> Result<()> {
         let tensor = operator.input(0)?;
-        let Value::Picture { image, border, more_channels } = self.values[tensor] else {
-            return Err(self.no_picture(tensor));
+        let Value::Map { map, padding, more_channels } = self.values[tensor] else {
+            return Err(self.no_map(tensor));
         };
-        let (more_border, more) = pads(&self.model.tensors[operator.input(1)?].ints()?)?;
-        let border = border + more_border;
+        let (more_padding, more) = explicit_padding(&self.model.tensors[operator.input(1)?].ints()?)?;
+        let padding = padding + more_padding;
         let more_channels = more_channels + more;
-        self.store(operator, Value::Picture { image, border, more_channels })
+        self.store(operator, Value::Map { map, padding, more_channels })
     }
 
     fn logistic(&mut self, operator: &Operator) -> Result<()> {
         match self.joined(operator.input(0)?)? {
-            (pictures, false) => self.store(operator, Value::Joined { pictures, logistic: true }),
+            (maps, false) => self.store(operator, Value::Joined { maps, logistic: true }),
             (_, true) => Err(Problem::Damaged("a logistic function of another is not supported".to_owned())),
         }
     }
 
     fn reshape(&mut self, operator: &Operator) -> Result<()> {
-        let (pictures, logistic) = self.joined(operator.input(0)?)?;
-        self.store(operator, Value::Joined { pictures, logistic })
+        let (maps, logistic) = self.joined(operator.input(0)?)?;
+        self.store(operator, Value::Joined { maps, logistic })
     }
 
     fn concatenation(&mut self, operator: &Operator, axis: i32, fused: FusedActivation) -> Result<()> {
@@ -670,72 +660,70 @@ impl Planner<'_, '_> {
             // Rows of a batch of one: those of one tensor lie after those of the other.
             let rows = matches!(self.model.tensors[tensor].shape.as_slice(), [1, _, _]);
             match self.joined(tensor)? {
-                (pictures, false) if rows && fused == FusedActivation::None && axis == 1 => {
-                    joined.extend(pictures)
-                }
+                (maps, false) if rows && fused == FusedActivation::None && axis == 1 => joined.extend(maps),
                 _ => return Err(Problem::Damaged("only rows one after the other are supported".to_owned())),
             }
         }
-        self.store(operator, Value::Joined { pictures: joined, logistic: false })
+        self.store(operator, Value::Joined { maps: joined, logistic: false })
     }
 
-    /// A picture of the tensor's own size.
+    /// A feature map of the tensor's own size.
     fn plain(&self, tensor: usize) -> Result<usize> {
         match self.values[tensor] {
-            Value::Picture { image, border, more_channels: 0 } if border == Padding::default() => {
-                self.whole_vectors(image)?;
-                Ok(image)
+            Value::Map { map, padding, more_channels: 0 } if padding == Padding::default() => {
+                self.whole_vectors(map)?;
+                Ok(map)
             }
-            _ => Err(self.no_picture(tensor)),
+            _ => Err(self.no_map(tensor)),
         }
     }
 
-    /// Checks that a picture's pixels are made of vectors, as all but dense convolutions need them.
-    fn whole_vectors(&self, image: usize) -> Result<()> {
-        if self.images[image].block == self.lanes {
+    /// Checks that a feature map's pixels are made of vectors, as all but dense convolutions need them.
+    fn whole_vectors(&self, map: usize) -> Result<()> {
+        if self.maps[map].block == self.lanes {
             Ok(())
         } else {
             Err(Problem::Damaged("only a dense convolution can read the network's input".to_owned()))
         }
     }
 
-    /// The pictures that hold a tensor's values, and whether the logistic function is to be applied.
+    /// The feature maps that hold a tensor's values, and whether the logistic function is to be applied.
     fn joined(&self, tensor: usize) -> Result<(Vec<usize>, bool)> {
         match &self.values[tensor] {
-            Value::Joined { pictures, logistic } => Ok((pictures.clone(), *logistic)),
+            Value::Joined { maps, logistic } => Ok((maps.clone(), *logistic)),
             _ => Ok((vec![self.plain(tensor)?], false)),
         }
     }
 
-    fn no_picture(&self, tensor: usize) -> Problem {
+    fn no_map(&self, tensor: usize) -> Problem {
         let tensor = &self.model.tensors[tensor].name;
-        Problem::Damaged(format!("{tensor} is not computed before, or not a picture of its own size"))
+        Problem::Damaged(format!("{tensor} is not computed before, or not a feature map of its own size"))
     }
 
-    /// A new picture with pixels of whole vectors.
-    fn picture(&mut self, size: [usize; 3]) -> Result<usize> {
-        self.image(size, self.lanes)
+    /// A new feature map with pixels of whole vectors.
+    fn feature_map(&mut self, size: [usize; 3]) -> Result<usize> {
+        self.new_map(size, self.lanes)
     }
 
-    fn image(&mut self, [height, width, channels]: [usize; 3], block: usize) -> Result<usize> {
+    fn new_map(&mut self, [height, width, channels]: [usize; 3], block: usize) -> Result<usize> {
         let whole = height > 0 && width > 0 && channels > 0;
         elements(&[height, width, channels.next_multiple_of(block.max(1))])
             .filter(|_| whole)
-            .ok_or_else(|| Problem::Damaged(format!("a picture of {height} x {width} x {channels}")))?;
-        self.images.push(Image {
+            .ok_or_else(|| Problem::Damaged(format!("a feature map of {height} x {width} x {channels}")))?;
+        self.maps.push(FeatureMap {
             height,
             width,
             channels,
             block,
-            border: Padding::default(),
+            padding: Padding::default(),
             kept: None,
             first: 0,
         });
-        Ok(self.images.len() - 1)
+        Ok(self.maps.len() - 1)
     }
 
-    fn store_picture(&mut self, operator: &Operator, image: usize) -> Result<()> {
-        self.store(operator, Value::Picture { image, border: Padding::default(), more_channels: 0 })
+    fn store_map(&mut self, operator: &Operator, map: usize) -> Result<()> {
+        self.store(operator, Value::Map { map, padding: Padding::default(), more_channels: 0 })
     }
 
     /// Records what an operator computes, after checking it against the shape that the file declares.
@@ -746,16 +734,15 @@ impl Planner<'_, '_> {
                 operator.outputs.len()
             )));
         };
-        let values = |image: usize, border: Padding, more: usize| {
-            let Image { height, width, channels, .. } = self.images[image];
-            let (rows, columns) = (border.top + height + border.bottom, border.left + width + border.right);
+        let values = |map: usize, padding: Padding, more: usize| {
+            let FeatureMap { height, width, channels, .. } = self.maps[map];
+            let (rows, columns) =
+                (padding.top + height + padding.bottom, padding.left + width + padding.right);
             rows * columns * (channels + more)
         };
         let computed = match &value {
-            Value::Picture { image, border, more_channels } => values(*image, *border, *more_channels),
-            Value::Joined { pictures, .. } => {
-                pictures.iter().map(|&image| values(image, Padding::default(), 0)).sum()
-            }
+            Value::Map { map, padding, more_channels } => values(*map, *padding, *more_channels),
+            Value::Joined { maps, .. } => maps.iter().map(|&map| values(map, Padding::default(), 0)).sum(),
             Value::Nothing => 0,
         };
         let declared = &self.model.tensors[*output].shape;
@@ -774,8 +761,8 @@ struct PlacedWindows {
     input: usize,
     /// Rows and columns of the result.
     size: [usize; 2],
-    /// Rows above and columns before the picture at which the first window begins.
-    pads: [usize; 2],
+    /// Rows above and columns before the feature map at which the first window begins.
+    padding: [usize; 2],
 }
 
 fn activation(fused: FusedActivation) -> Activation {

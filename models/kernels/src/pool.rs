@@ -1,10 +1,10 @@
-//! The greatest value of each window, and the mean of a whole picture.
+//! The greatest value of each window, and the mean of a whole feature map.
 
 use pulp::{Simd, WithSimd};
 
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 
-/// The greatest value of windows that lie in the picture.
+/// The greatest value of windows that lie in the feature map.
 #[derive(Debug)]
 pub(super) struct MaxPool {
     pub(super) input: usize,
@@ -12,14 +12,14 @@ pub(super) struct MaxPool {
     /// Rows and columns of a window.
     pub(super) window: [usize; 2],
     /// Rows and columns from one window to the next.
-    pub(super) steps: [usize; 2],
+    pub(super) stride: [usize; 2],
 }
 
 /// One run of a layer.
 pub(super) struct MaxRun<'a> {
     pub(super) layer: &'a MaxPool,
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for MaxRun<'_> {
@@ -27,16 +27,16 @@ impl WithSimd for MaxRun<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let ((image, input), (output_image, output)) = (self.input, self.output);
-        let ([rows, columns], [down, right]) = (self.layer.window, self.layer.steps);
-        let length = image.width * image.block;
-        for plane in 0..output_image.planes() {
-            for y in 0..output_image.height {
-                let at = output_image.at_in(plane, y, 0);
-                let to = &mut output[at..at + output_image.width * output_image.block];
+        let ((map, input), (output_map, output)) = (self.input, self.output);
+        let ([rows, columns], [down, right]) = (self.layer.window, self.layer.stride);
+        let length = map.width * map.block;
+        for block in 0..output_map.blocks() {
+            for y in 0..output_map.height {
+                let at = output_map.at_in(block, y, 0);
+                let to = &mut output[at..at + output_map.width * output_map.block];
                 let to = S::as_mut_simd_f32s(to).0;
                 for row in 0..rows {
-                    let at = image.at_in(plane, y * down + row, 0);
+                    let at = map.at_in(block, y * down + row, 0);
                     let from = S::as_simd_f32s(&input[at..at + length]).0;
                     for (x, greatest) in to.iter_mut().enumerate() {
                         let values = &from[x * right..x * right + columns];
@@ -58,8 +58,8 @@ pub(super) struct Mean {
 
 /// One run of a layer.
 pub(super) struct MeanRun<'a> {
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for MeanRun<'_> {
@@ -67,18 +67,18 @@ impl WithSimd for MeanRun<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let ((image, input), (output_image, output)) = (self.input, self.output);
-        let share = simd.splat_f32s(1.0 / (image.height * image.width) as f32);
-        for (index, plane) in input.chunks_exact(image.plane()).enumerate() {
+        let ((map, input), (output_map, output)) = (self.input, self.output);
+        let share = simd.splat_f32s(1.0 / (map.height * map.width) as f32);
+        for (index, block) in input.chunks_exact(map.block_stride()).enumerate() {
             let mut sum = simd.splat_f32s(0.0);
-            for y in 0..image.height {
-                let row = &plane[image.at(y, 0)..][..image.width * image.block];
+            for y in 0..map.height {
+                let row = &block[map.at(y, 0)..][..map.width * map.block];
                 for value in S::as_simd_f32s(row).0 {
                     sum = simd.add_f32s(sum, *value);
                 }
             }
-            let at = output_image.at_in(index, 0, 0);
-            S::as_mut_simd_f32s(&mut output[at..at + output_image.block]).0[0] = simd.mul_f32s(sum, share);
+            let at = output_map.at_in(index, 0, 0);
+            S::as_mut_simd_f32s(&mut output[at..at + output_map.block]).0[0] = simd.mul_f32s(sum, share);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Layers that compute nothing: parts of pictures, and channels that become pixels.
+//! Layers that compute nothing: parts of feature maps, and channels that become pixels.
 
 use std::ops::Range;
 
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 
-/// A part of a picture.
+/// A part of a feature map.
 #[derive(Debug)]
 pub(super) struct Crop {
     pub(super) input: usize,
@@ -15,12 +15,12 @@ pub(super) struct Crop {
 }
 
 impl Crop {
-    pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+    pub(super) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
         output.fill(0.0);
         for (y, row) in self.rows.clone().enumerate() {
             for (x, column) in self.columns.clone().enumerate() {
                 for (channel, from) in self.channels.clone().enumerate() {
-                    output[to.channel_at(y, x, channel)] = input[image.channel_at(row, column, from)];
+                    output[to.channel_at(y, x, channel)] = input[map.channel_at(row, column, from)];
                 }
             }
         }
@@ -37,14 +37,13 @@ pub(super) struct DepthToSpace {
 }
 
 impl DepthToSpace {
-    pub(super) fn run(&self, (image, input): (&Image, &[f32]), (to, output): (&Image, &mut [f32])) {
+    pub(super) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
         output.fill(0.0);
         for y in 0..to.height {
             for x in 0..to.width {
                 let place = y % self.block * self.block + x % self.block;
                 for channel in 0..to.channels {
-                    let from =
-                        image.channel_at(y / self.block, x / self.block, place * to.channels + channel);
+                    let from = map.channel_at(y / self.block, x / self.block, place * to.channels + channel);
                     output[to.channel_at(y, x, channel)] = input[from];
                 }
             }

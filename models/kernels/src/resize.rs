@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 
 #[derive(Debug)]
 pub(super) struct Resize {
@@ -38,8 +38,8 @@ fn between(from: usize, to: usize) -> Vec<Between> {
 /// One run of a layer.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Resize,
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for Run<'_> {
@@ -47,16 +47,16 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let ((image, input), (output_image, output)) = (self.input, self.output);
-        let (from, to) = (image.width * image.block, output_image.width * output_image.block);
-        for plane in 0..output_image.planes() {
-            let input = &input[plane * image.plane()..][..image.plane()];
-            let output = &mut output[plane * output_image.plane()..][..output_image.plane()];
+        let ((map, input), (output_map, output)) = (self.input, self.output);
+        let (from, to) = (map.width * map.block, output_map.width * output_map.block);
+        for block in 0..output_map.blocks() {
+            let input = &input[block * map.block_stride()..][..map.block_stride()];
+            let output = &mut output[block * output_map.block_stride()..][..output_map.block_stride()];
             for (y, &Between(top, bottom, down)) in self.layer.rows.iter().enumerate() {
                 let down = simd.splat_f32s(down);
-                let top = S::as_simd_f32s(&input[image.at(top, 0)..][..from]).0;
-                let bottom = S::as_simd_f32s(&input[image.at(bottom, 0)..][..from]).0;
-                let row = S::as_mut_simd_f32s(&mut output[output_image.at(y, 0)..][..to]).0;
+                let top = S::as_simd_f32s(&input[map.at(top, 0)..][..from]).0;
+                let bottom = S::as_simd_f32s(&input[map.at(bottom, 0)..][..from]).0;
+                let row = S::as_mut_simd_f32s(&mut output[output_map.at(y, 0)..][..to]).0;
                 for (value, &Between(left, right, along)) in row.iter_mut().zip(&self.layer.columns) {
                     let along = simd.splat_f32s(along);
                     let upper = toward(simd, top[left], top[right], along);

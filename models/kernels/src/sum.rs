@@ -3,9 +3,9 @@
 use pulp::{Simd, WithSimd};
 
 use crate::epilogue::Activation;
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 
-/// A picture, maybe another one added to it, and an activation.
+/// A feature map, maybe another one added to it, and an activation.
 #[derive(Debug)]
 pub(super) struct Sum {
     pub(super) input: usize,
@@ -18,9 +18,9 @@ pub(super) struct Sum {
 /// One run of a layer.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Sum,
-    pub(super) input: (&'a Image, &'a [f32]),
-    pub(super) other: Option<(&'a Image, &'a [f32])>,
-    pub(super) output: (&'a Image, &'a mut [f32]),
+    pub(super) input: (&'a FeatureMap, &'a [f32]),
+    pub(super) other: Option<(&'a FeatureMap, &'a [f32])>,
+    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for Run<'_> {
@@ -28,18 +28,18 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let ((image, input), (output_image, output)) = (self.input, self.output);
-        let row = output_image.width * output_image.block;
-        for plane in 0..output_image.planes() {
-            let other = self.other.filter(|(image, _)| plane < image.planes());
-            for y in 0..output_image.height {
-                let from = image.at_in(plane, y, 0);
-                let to = output_image.at_in(plane, y, 0);
+        let ((map, input), (output_map, output)) = (self.input, self.output);
+        let row = output_map.width * output_map.block;
+        for block in 0..output_map.blocks() {
+            let other = self.other.filter(|(map, _)| block < map.blocks());
+            for y in 0..output_map.height {
+                let from = map.at_in(block, y, 0);
+                let to = output_map.at_in(block, y, 0);
                 let values = S::as_simd_f32s(&input[from..from + row]).0;
                 let sums = S::as_mut_simd_f32s(&mut output[to..to + row]).0;
                 match other {
-                    Some((image, other)) => {
-                        let from = image.at_in(plane, y, 0);
+                    Some((map, other)) => {
+                        let from = map.at_in(block, y, 0);
                         let others = S::as_simd_f32s(&other[from..from + row]).0;
                         for ((sum, value), other) in sums.iter_mut().zip(values).zip(others) {
                             *sum = simd.add_f32s(*value, *other);
@@ -49,7 +49,7 @@ impl WithSimd for Run<'_> {
                 }
                 for sum in sums {
                     let mut value = [[*sum]];
-                    self.layer.then.apply(simd, &mut value, plane);
+                    self.layer.then.apply(simd, &mut value, block);
                     [[*sum]] = value;
                 }
             }

@@ -8,7 +8,7 @@ use crate::cancel::{Cancel, Cancelled};
 use crate::dense::{self, Dense};
 use crate::depthwise::{self, Depthwise};
 use crate::epilogue::{Activation, Epilogue};
-use crate::image::Image;
+use crate::feature_map::FeatureMap;
 use crate::memory::VALUES;
 use crate::network::{Network, RunError, lanes};
 use crate::problem::Problem;
@@ -41,7 +41,7 @@ struct Case {
     channels: usize,
     filters: usize,
     kernel: [usize; 2],
-    steps: [usize; 2],
+    stride: [usize; 2],
 }
 
 impl Case {
@@ -49,75 +49,75 @@ impl Case {
         numbers(self.seed).take(self.size[0] * self.size[1] * self.channels).collect()
     }
 
-    /// Rows or columns of the result, and those of the border before and after.
+    /// Rows or columns of the result, and those of the padding before and after.
     fn along(&self, axis: usize) -> (usize, usize, usize) {
-        window(self.size[axis], self.kernel[axis], self.steps[axis], 1, PaddingScheme::Same)
+        window(self.size[axis], self.kernel[axis], self.stride[axis], 1, PaddingScheme::Same)
             .expect("a window fits")
     }
 
-    /// The input's pixel that a tap of a window reads; `None` in the border.
+    /// The input's pixel that a tap of a window reads; `None` in the padding.
     fn tap(&self, at: [usize; 2], tap: [usize; 2]) -> Option<usize> {
         let place = |axis: usize| {
             let (_, before, _) = self.along(axis);
-            (at[axis] * self.steps[axis] + tap[axis])
+            (at[axis] * self.stride[axis] + tap[axis])
                 .checked_sub(before)
                 .filter(|place| *place < self.size[axis])
         };
         Some(place(0)? * self.size[1] + place(1)?)
     }
 
-    /// The input as a picture with the border that the windows read, and the empty result.
-    fn pictures(&self, lanes: usize) -> ((Image, Vec<f32>), (Image, Vec<f32>)) {
+    /// The input as a feature map with the padding that the windows read, and the empty result.
+    fn maps(&self, lanes: usize) -> ((FeatureMap, Vec<f32>), (FeatureMap, Vec<f32>)) {
         let ([(rows, top, bottom), (columns, left, right)], [height, width]) =
             ([self.along(0), self.along(1)], self.size);
-        let image = |[height, width]: [usize; 2], channels: usize, border| Image {
+        let map = |[height, width]: [usize; 2], channels: usize, padding| FeatureMap {
             height,
             width,
             channels,
             block: lanes,
-            border,
+            padding,
             kept: None,
             first: 0,
         };
-        let input = image([height, width], self.channels, Padding { top, left, bottom, right });
+        let input = map([height, width], self.channels, Padding { top, left, bottom, right });
         let mut values = vec![0.0; input.len()];
         for (pixel, channels) in self.input().chunks_exact(self.channels).enumerate() {
             for (channel, value) in channels.iter().enumerate() {
                 values[input.channel_at(pixel / width, pixel % width, channel)] = *value;
             }
         }
-        let output = image([rows, columns], self.filters, Padding::default());
+        let output = map([rows, columns], self.filters, Padding::default());
         let empty = vec![f32::NAN; output.len()];
         ((input, values), (output, empty))
     }
 
-    fn pads(&self) -> [usize; 2] {
+    fn padding(&self) -> [usize; 2] {
         [self.along(0).1, self.along(1).1]
     }
 }
 
 /// The result's channels without those that fill the last vector, which must be zero.
-fn channels(image: &Image, values: &[f32]) -> Vec<f32> {
-    let places = || (0..image.height).flat_map(|y| (0..image.width).map(move |x| (y, x)));
+fn channels(map: &FeatureMap, values: &[f32]) -> Vec<f32> {
+    let places = || (0..map.height).flat_map(|y| (0..map.width).map(move |x| (y, x)));
     let of =
-        |y, x, channels: Range<usize>| channels.map(move |channel| values[image.channel_at(y, x, channel)]);
-    let spare = image.channels..image.planes() * image.block;
+        |y, x, channels: Range<usize>| channels.map(move |channel| values[map.channel_at(y, x, channel)]);
+    let spare = map.channels..map.blocks() * map.block;
     assert!(places().flat_map(|(y, x)| of(y, x, spare.clone())).all(|spare| spare == 0.0));
-    places().flat_map(|(y, x)| of(y, x, 0..image.channels)).collect()
+    places().flat_map(|(y, x)| of(y, x, 0..map.channels)).collect()
 }
 
 fn case(kernels: &'static [usize]) -> impl Strategy<Value = Case> {
     let kernel = || proptest::sample::select(kernels);
-    let steps = || 1..3_usize;
+    let stride = || 1..3_usize;
     let shape = ([1..12_usize, 1..20], 1..40_usize, 1..70_usize);
-    (any::<u32>(), shape, (kernel(), kernel()), [steps(), steps()]).prop_map(
-        |(seed, (size, channels, filters), (rows, columns), steps)| Case {
+    (any::<u32>(), shape, (kernel(), kernel()), [stride(), stride()]).prop_map(
+        |(seed, (size, channels, filters), (rows, columns), stride)| Case {
             seed,
             size,
             channels,
             filters,
             kernel: [rows, columns],
-            steps,
+            stride,
         },
     )
 }
@@ -134,21 +134,21 @@ proptest! {
         let bias: Vec<f32> = numbers(case.seed ^ 2).take(filters).collect();
         let input = case.input();
         for arch in archs() {
-            let ((image, values), (result, mut sums)) = case.pictures(lanes(arch));
+            let ((map, values), (result, mut sums)) = case.maps(lanes(arch));
             let layer = Dense::new(
                 lanes(arch),
                 [0, 1],
                 &weights,
                 [rows, columns, case.channels],
-                image.block,
+                map.block,
                 &bias,
-                [case.steps, case.pads()],
+                [case.stride, case.padding()],
                 Epilogue::new(Activation::Clamp(-1.0, 2.0)),
             );
             let height = result.height;
             arch.dispatch(dense::Run {
                 layer: &layer,
-                input: (&image, &values),
+                input: (&map, &values),
                 residual: None,
                 output: (&result, &mut sums),
                 rows: 0..height,
@@ -182,23 +182,23 @@ proptest! {
         let bias: Vec<f32> = numbers(case.seed ^ 2).take(channels_of).collect();
         let input = case.input();
         for arch in archs() {
-            let ((image, values), (result, mut sums)) = case.pictures(lanes(arch));
+            let ((map, values), (result, mut sums)) = case.maps(lanes(arch));
             let mut padded = slopes.clone();
-            padded.resize(image.planes() * image.block, 0.0);
+            padded.resize(map.blocks() * map.block, 0.0);
             let layer = Depthwise::new(
                 lanes(arch),
                 [0, 1],
                 &weights,
                 [kernel; 2],
                 &bias,
-                [case.steps, case.pads()],
+                [case.stride, case.padding()],
                 Epilogue::new(Activation::Prelu(padded)),
             );
             let layer = layer.expect("there is a kernel");
             let height = result.height;
             arch.dispatch(depthwise::Run {
                 layer: &layer,
-                input: (&image, &values),
+                input: (&map, &values),
                 output: (&result, &mut sums),
                 rows: 0..height,
                 cancel: &Cancel::new(),
@@ -246,7 +246,7 @@ fn tflite(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(format!("{name}.tflite"))).expect("no models: run make test")
 }
 
-/// All outputs of a network for a picture of noise.
+/// All outputs of a network for a feature map of noise.
 fn run(network: &Network, cancel: &Cancel) -> Result<Vec<Vec<f32>>, RunError> {
     let inputs: Vec<Vec<f32>> =
         network.inputs().iter().map(|tensor| numbers(7).take(tensor.values()).collect()).collect();
@@ -284,7 +284,7 @@ fn a_cancelled_run_leaves_nothing_behind() {
     assert_eq!(run(&network, &cancel), Ok(first));
 }
 
-/// A layer that is cancelled leaves its picture as it is: nobody may take that for a result.
+/// A layer that is cancelled leaves its feature map as it is: nobody may take that for a result.
 #[test]
 fn a_run_is_cancelled_or_complete_whenever_the_cancelling_comes() {
     // Its last layer takes a tenth of the time.

@@ -52,7 +52,7 @@ pub(crate) fn window(
 }
 
 /// What PAD adds, from its list of zeros before and after along each axis: round the feature map, and after its channels.
-pub(crate) fn pads(pads: &[i32]) -> Result<(Padding, usize)> {
+pub(crate) fn explicit_padding(pads: &[i32]) -> Result<(Padding, usize)> {
     let pads = pads
         .iter()
         .map(|&pad| usize::try_from(pad).ok().filter(|&pad| pad < 1 << 16))

@@ -9,8 +9,8 @@ mod op;
 mod sparsity;
 
 pub(crate) use constants::Constants;
-pub(crate) use geometry::{Padding, pads, slice, window};
+pub(crate) use geometry::{Padding, explicit_padding, slice, window};
 pub(crate) use model::{Model, Operator, Tensor, elements};
-pub(crate) use op::{FusedActivation, Op, SliceMasks, Windows};
 #[cfg(test)]
 pub(crate) use op::PaddingScheme;
+pub(crate) use op::{FusedActivation, Op, SliceMasks, Windows};
