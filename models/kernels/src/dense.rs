@@ -10,9 +10,9 @@ use aligned_vec::AVec;
 use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
-use crate::half;
+use crate::half_vector;
 use crate::memory::{CACHE_LINE, aligned};
-use crate::plan::Window;
+use crate::window::Window;
 
 /// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
@@ -36,14 +36,14 @@ const BLOCK: usize = 192;
 /// A dense convolution. Sums begin with the bias and go through rows, columns and channels, one fused multiplication
 /// after the other, as XNNPACK's do.
 #[derive(Debug)]
-pub(super) struct Dense {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct Dense {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
     /// Rows and columns from one window to the next.
-    pub(super) stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Rows above and columns before the feature map at which the first window begins.
-    pub(super) padding: [usize; 2],
-    pub(super) epilogue: Epilogue,
+    pub(crate) padding: [usize; 2],
+    pub(crate) epilogue: Epilogue,
     weights: Weights,
 }
 
@@ -75,7 +75,7 @@ const COLOURS_5: usize = 15;
 impl Dense {
     /// `weights` are output channels x rows x columns x input channels; `block` is the input feature map's.
     #[expect(clippy::too_many_arguments, reason = "what a convolution is")]
-    pub(super) fn new(
+    pub(crate) fn new(
         lanes: usize,
         [input, output]: [usize; 2],
         weights: &[f32],
@@ -123,33 +123,33 @@ impl Dense {
             .concat();
         let odd = if odd > 0 { panel(vectors - odd..vectors) } else { Vec::new() };
         let (window, depth) = if packed { ([rows, 1], columns * depth) } else { ([rows, columns], depth) };
-        let half = half::is_enough(lanes, bias.len());
+        let half = half_vector::is_enough(lanes, bias.len());
         let (wide, odd) = (aligned(&wide), aligned(&odd));
         let weights = Weights { window, depth, group, packed, half, wide, odd };
         Self { input, output, stride, padding, epilogue, weights }
     }
 
     /// Values of its weights.
-    pub(super) fn weights(&self) -> usize {
+    pub(crate) fn weights(&self) -> usize {
         self.weights.wide.len() + self.weights.odd.len()
     }
 
-    pub(super) fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Window {
         let (rows, down, above) = (self.weights.window[0], self.stride[0], self.padding[0]);
         Window { rows, down, above, depthwise: false }
     }
 }
 
 /// One run of a layer.
-pub(super) struct Run<'a> {
-    pub(super) layer: &'a Dense,
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) residual: Option<(&'a FeatureMap, &'a [f32])>,
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct Run<'a> {
+    pub(crate) layer: &'a Dense,
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) residual: Option<(&'a FeatureMap, &'a [f32])>,
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
     /// Rows of the output to compute.
-    pub(super) rows: Range<usize>,
+    pub(crate) rows: Range<usize>,
     /// Ends the run before the next panel.
-    pub(super) cancel: &'a Cancel,
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// Where a window begins, and where its pixel lies in the output and in what is added.
@@ -264,7 +264,7 @@ impl Run<'_> {
             return;
         }
         // Where vectors are short, there is nothing to compile for their halves.
-        if const { S::F32_LANES == half::LANES } && half {
+        if const { S::F32_LANES == half_vector::LANES } && half {
             self.tiles::<S, N, true>(simd, panel, vector, places);
         } else {
             self.tiles::<S, N, false>(simd, panel, vector, places);
@@ -443,7 +443,7 @@ impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, 
                             let value = simd.splat_f32s(unsafe { input[m].add(from + at).read() });
                             for n in 0..N {
                                 sums[m][n] = if HALF && n == N - 1 {
-                                    half::mul_add(simd, value, weights[at][n], sums[m][n])
+                                    half_vector::mul_add(simd, value, weights[at][n], sums[m][n])
                                 } else {
                                     simd.mul_add_f32s(value, weights[at][n], sums[m][n])
                                 };

@@ -11,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
 use crate::memory::aligned;
-use crate::plan::Window;
+use crate::window::Window;
 
 /// Pixels of a row that are summed at once, at most, where there are so many registers.
 const fn most_pixels(registers: usize) -> usize {
@@ -24,14 +24,14 @@ const ROWS: usize = 16;
 /// with the bias and go through columns and rows, one fused multiplication after the other, as XNNPACK's do; with a window
 /// of 1, its multiplication is not fused.
 #[derive(Debug)]
-pub(super) struct Depthwise {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct Depthwise {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
     /// Rows and columns from one window to the next.
-    pub(super) stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Rows above and columns before the feature map at which the first window begins.
-    pub(super) padding: [usize; 2],
-    pub(super) epilogue: Epilogue,
+    pub(crate) padding: [usize; 2],
+    pub(crate) epilogue: Epilogue,
     kernel: usize,
     /// By vector of channels the bias, then the weights column by column.
     weights: AVec<f32>,
@@ -39,7 +39,7 @@ pub(super) struct Depthwise {
 
 impl Depthwise {
     /// `weights` are rows x columns x channels; `None` for a window that there is no kernel for.
-    pub(super) fn new(
+    pub(crate) fn new(
         lanes: usize,
         [input, output]: [usize; 2],
         weights: &[f32],
@@ -68,24 +68,24 @@ impl Depthwise {
     }
 
     /// Values of its weights.
-    pub(super) fn weights(&self) -> usize {
+    pub(crate) fn weights(&self) -> usize {
         self.weights.len()
     }
 
-    pub(super) fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Window {
         Window { rows: self.kernel, down: self.stride[0], above: self.padding[0], depthwise: true }
     }
 }
 
 /// One run of a layer.
-pub(super) struct Run<'a> {
-    pub(super) layer: &'a Depthwise,
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct Run<'a> {
+    pub(crate) layer: &'a Depthwise,
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
     /// Rows of the output to compute.
-    pub(super) rows: Range<usize>,
+    pub(crate) rows: Range<usize>,
     /// Ends the run before the next block.
-    pub(super) cancel: &'a Cancel,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl WithSimd for Run<'_> {

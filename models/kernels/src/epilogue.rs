@@ -4,17 +4,17 @@ use pulp::Simd;
 
 /// What happens to each sum, in this order.
 #[derive(Clone, Debug)]
-pub(super) struct Epilogue {
+pub(crate) struct Epilogue {
     /// The layer's own activation.
-    pub(super) activation: Activation,
+    pub(crate) activation: Activation,
     /// A feature map that is added, which may have fewer channels.
-    pub(super) residual: Option<usize>,
+    pub(crate) residual: Option<usize>,
     /// An activation after that.
-    pub(super) then: Activation,
+    pub(crate) then: Activation,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Activation {
+pub(crate) enum Activation {
     None,
     /// The least and the greatest value.
     Clamp(f32, f32),
@@ -23,13 +23,13 @@ pub(super) enum Activation {
 }
 
 impl Epilogue {
-    pub(super) fn new(activation: Activation) -> Self {
+    pub(crate) fn new(activation: Activation) -> Self {
         Self { activation, residual: None, then: Activation::None }
     }
 
     /// Applies it to N vectors of channels of M pixels; `residual` gives what is added to a pixel's vector, if anything.
     #[inline(always)]
-    pub(super) fn apply<S: Simd, const M: usize, const N: usize>(
+    pub(crate) fn apply<S: Simd, const M: usize, const N: usize>(
         &self,
         simd: S,
         sums: &mut [[S::f32s; N]; M],
@@ -53,7 +53,7 @@ impl Epilogue {
 impl Activation {
     /// Applies it to the N vectors from that index on of M pixels.
     #[inline(always)]
-    pub(super) fn apply<S: Simd, const M: usize, const N: usize>(
+    pub(crate) fn apply<S: Simd, const M: usize, const N: usize>(
         &self,
         simd: S,
         sums: &mut [[S::f32s; N]; M],

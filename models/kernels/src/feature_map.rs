@@ -8,75 +8,75 @@ use crate::tflite::Padding;
 /// A feature map as blocks, each of some channels: rows of pixels, pixels of the block's channels. So a window and what is
 /// next to it lie close together, however many channels there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FeatureMap {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
+pub(crate) struct FeatureMap {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
     /// Channels of a block: as many as a vector has, with zeros that fill the last one up; all those of a network's
     /// input.
-    pub(super) block: usize,
+    pub(crate) block: usize,
     /// Zeros round the feature map that convolutions read.
-    pub(super) padding: Padding,
+    pub(crate) padding: Padding,
     /// Rows, padding included, for which there is room; later ones take the place of earlier ones. `None` = all.
-    pub(super) kept: Option<usize>,
+    pub(crate) kept: Option<usize>,
     /// Where it begins among the values of a run.
-    pub(super) first: usize,
+    pub(crate) first: usize,
 }
 
 impl FeatureMap {
-    pub(super) fn blocks(&self) -> usize {
+    pub(crate) fn blocks(&self) -> usize {
         self.channels.div_ceil(self.block)
     }
 
     /// Values from one row of a block to the next.
-    pub(super) fn row_stride(&self) -> usize {
+    pub(crate) fn row_stride(&self) -> usize {
         (self.padding.left + self.width + self.padding.right) * self.block
     }
 
     /// Rows, padding included.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.padding.top + self.height + self.padding.bottom
     }
 
     /// Values from one block to the next: an odd number of the caches' lines, since a cache has few places for what lies
     /// a power of two apart.
-    pub(super) fn block_stride(&self) -> usize {
+    pub(crate) fn block_stride(&self) -> usize {
         let values = self.kept.unwrap_or(self.rows()) * self.row_stride();
         (values.div_ceil(CACHE_LINE_VALUES) | 1) * CACHE_LINE_VALUES
     }
 
     /// Values in all, padding included.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.blocks() * self.block_stride()
     }
 
     /// Where it lies among the values of a run.
-    pub(super) fn place(&self) -> Range<usize> {
+    pub(crate) fn place(&self) -> Range<usize> {
         self.first..self.first + self.len()
     }
 
     /// Where a row of the first block begins, counted from the first one of the padding.
-    pub(super) fn row_at(&self, row: usize) -> usize {
+    pub(crate) fn row_at(&self, row: usize) -> usize {
         self.kept.map_or(row, |kept| row % kept) * self.row_stride()
     }
 
     /// Where a pixel's first channel lies.
-    pub(super) fn at(&self, y: usize, x: usize) -> usize {
+    pub(crate) fn at(&self, y: usize, x: usize) -> usize {
         self.row_at(self.padding.top + y) + (self.padding.left + x) * self.block
     }
 
     /// Where a pixel's first channel of a block lies.
-    pub(super) fn at_in(&self, block: usize, y: usize, x: usize) -> usize {
+    pub(crate) fn at_in(&self, block: usize, y: usize, x: usize) -> usize {
         block * self.block_stride() + self.at(y, x)
     }
 
     /// Where a pixel's channel lies.
-    pub(super) fn channel_at(&self, y: usize, x: usize, channel: usize) -> usize {
+    pub(crate) fn channel_at(&self, y: usize, x: usize, channel: usize) -> usize {
         self.at_in(channel / self.block, y, x) + channel % self.block
     }
 
     /// Makes the padding zero, apart from rows below a feature map whose rows are not all kept: other feature maps lay there before.
-    pub(super) fn clear_padding(&self, values: &mut [f32]) {
+    pub(crate) fn clear_padding(&self, values: &mut [f32]) {
         if self.padding == Padding::default() {
             return;
         }
@@ -96,7 +96,7 @@ impl FeatureMap {
     }
 
     /// Makes rows of the padding below the feature map zero, counted from the first one of the padding.
-    pub(super) fn clear_rows(&self, values: &mut [f32], rows: Range<usize>) {
+    pub(crate) fn clear_rows(&self, values: &mut [f32], rows: Range<usize>) {
         for block in values[..self.len()].chunks_exact_mut(self.block_stride()) {
             for row in rows.clone() {
                 block[self.row_at(row)..][..self.row_stride()].fill(0.0);

@@ -43,10 +43,12 @@ mod dense;
 mod depthwise;
 mod epilogue;
 mod feature_map;
-mod half;
+mod half_vector;
+mod layer;
 mod memory;
 mod network;
 mod plan;
+mod planner;
 mod pool;
 mod problem;
 mod processor;
@@ -56,6 +58,7 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod tflite;
+mod window;
 
 pub use cancel::{Cancel, Cancelled, OnCancel};
 pub use network::{Network, RunError, Tensor};

@@ -6,8 +6,10 @@ use pulp::Arch;
 
 use crate::cancel::{Cancel, Cancelled};
 use crate::feature_map::FeatureMap;
+use crate::layer::Layer;
 use crate::memory::Values;
-use crate::plan::{LONGEST_STRIP, Layer, Output, Plan, Strip};
+use crate::plan::{LONGEST_STRIP, Plan, Strip};
+use crate::planner::Output;
 use crate::problem::{Problem, Result};
 use crate::processor::check_processor;
 use crate::tflite::{self, Model};

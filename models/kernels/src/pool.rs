@@ -6,20 +6,20 @@ use crate::feature_map::FeatureMap;
 
 /// The greatest value of windows that lie in the feature map.
 #[derive(Debug)]
-pub(super) struct MaxPool {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct MaxPool {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
     /// Rows and columns of a window.
-    pub(super) window: [usize; 2],
+    pub(crate) window: [usize; 2],
     /// Rows and columns from one window to the next.
-    pub(super) stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
 }
 
 /// One run of a layer.
-pub(super) struct MaxRun<'a> {
-    pub(super) layer: &'a MaxPool,
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct MaxRun<'a> {
+    pub(crate) layer: &'a MaxPool,
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for MaxRun<'_> {
@@ -51,15 +51,15 @@ impl WithSimd for MaxRun<'_> {
 
 /// The mean of each channel.
 #[derive(Debug)]
-pub(super) struct Mean {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct Mean {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
 }
 
 /// One run of a layer.
-pub(super) struct MeanRun<'a> {
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct MeanRun<'a> {
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for MeanRun<'_> {

@@ -6,16 +6,16 @@ use crate::feature_map::FeatureMap;
 
 /// A part of a feature map.
 #[derive(Debug)]
-pub(super) struct Crop {
-    pub(super) input: usize,
-    pub(super) output: usize,
-    pub(super) rows: Range<usize>,
-    pub(super) columns: Range<usize>,
-    pub(super) channels: Range<usize>,
+pub(crate) struct Crop {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    pub(crate) rows: Range<usize>,
+    pub(crate) columns: Range<usize>,
+    pub(crate) channels: Range<usize>,
 }
 
 impl Crop {
-    pub(super) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
+    pub(crate) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
         output.fill(0.0);
         for (y, row) in self.rows.clone().enumerate() {
             for (x, column) in self.columns.clone().enumerate() {
@@ -29,15 +29,15 @@ impl Crop {
 
 /// Blocks of pixels of what lies in one pixel: row by row, the channels of each place one after the other.
 #[derive(Debug)]
-pub(super) struct DepthToSpace {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct DepthToSpace {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
     /// Rows and columns of a block.
-    pub(super) block: usize,
+    pub(crate) block: usize,
 }
 
 impl DepthToSpace {
-    pub(super) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
+    pub(crate) fn run(&self, (map, input): (&FeatureMap, &[f32]), (to, output): (&FeatureMap, &mut [f32])) {
         output.fill(0.0);
         for y in 0..to.height {
             for x in 0..to.width {

@@ -5,9 +5,9 @@ use pulp::{Simd, WithSimd};
 use crate::feature_map::FeatureMap;
 
 #[derive(Debug)]
-pub(super) struct Resize {
-    pub(super) input: usize,
-    pub(super) output: usize,
+pub(crate) struct Resize {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
     rows: Vec<Between>,
     columns: Vec<Between>,
 }
@@ -18,7 +18,7 @@ struct Between(usize, usize, f32);
 
 impl Resize {
     /// Sizes are rows and columns.
-    pub(super) fn new([input, output]: [usize; 2], from: [usize; 2], to: [usize; 2]) -> Self {
+    pub(crate) fn new([input, output]: [usize; 2], from: [usize; 2], to: [usize; 2]) -> Self {
         let [rows, columns] = [0, 1].map(|axis| between(from[axis], to[axis]));
         Self { input, output, rows, columns }
     }
@@ -36,10 +36,10 @@ fn between(from: usize, to: usize) -> Vec<Between> {
 }
 
 /// One run of a layer.
-pub(super) struct Run<'a> {
-    pub(super) layer: &'a Resize,
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct Run<'a> {
+    pub(crate) layer: &'a Resize,
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for Run<'_> {

@@ -7,20 +7,20 @@ use crate::feature_map::FeatureMap;
 
 /// A feature map, maybe another one added to it, and an activation.
 #[derive(Debug)]
-pub(super) struct Sum {
-    pub(super) input: usize,
+pub(crate) struct Sum {
+    pub(crate) input: usize,
     /// May have fewer channels.
-    pub(super) other: Option<usize>,
-    pub(super) output: usize,
-    pub(super) then: Activation,
+    pub(crate) other: Option<usize>,
+    pub(crate) output: usize,
+    pub(crate) then: Activation,
 }
 
 /// One run of a layer.
-pub(super) struct Run<'a> {
-    pub(super) layer: &'a Sum,
-    pub(super) input: (&'a FeatureMap, &'a [f32]),
-    pub(super) other: Option<(&'a FeatureMap, &'a [f32])>,
-    pub(super) output: (&'a FeatureMap, &'a mut [f32]),
+pub(crate) struct Run<'a> {
+    pub(crate) layer: &'a Sum,
+    pub(crate) input: (&'a FeatureMap, &'a [f32]),
+    pub(crate) other: Option<(&'a FeatureMap, &'a [f32])>,
+    pub(crate) output: (&'a FeatureMap, &'a mut [f32]),
 }
 
 impl WithSimd for Run<'_> {

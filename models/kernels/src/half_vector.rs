@@ -3,17 +3,17 @@
 use pulp::Simd;
 
 /// Numbers in a vector of which a half is used alone.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Whether so many channels leave the upper half of their last vector empty.
-pub(super) fn is_enough(lanes: usize, channels: usize) -> bool {
+pub(crate) fn is_enough(lanes: usize, channels: usize) -> bool {
     lanes == LANES && (1..=LANES / 2).contains(&(channels % LANES))
 }
 
 /// `a * b + c` in the lower half of the vectors, rounded once, and zeros in the upper half. Where vectors are short, all of
 /// them is computed.
 #[inline(always)]
-pub(super) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     #[cfg(target_arch = "x86_64")]
     if S::F32_LANES == LANES {
         use std::arch::x86_64::{__m512, _mm256_fmadd_ps, _mm512_castps512_ps256, _mm512_zextps256_ps512};
