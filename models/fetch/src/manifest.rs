@@ -71,4 +71,14 @@ mod tests {
         let expected: Vec<String> = archives.iter().map(Archive::requirement).collect();
         assert_eq!(requirements, expected);
     }
+
+    #[test]
+    fn every_network_of_the_tracker_is_fetched() {
+        let archives = Manifest::builtin().unwrap().archives;
+        let members: Vec<&str> =
+            archives.iter().flat_map(|archive| &archive.members).map(|member| member.file.as_str()).collect();
+        for file in dactyl_holistic::Networks::files() {
+            assert!(members.contains(&file.as_str()), "{file} is not among {members:?}");
+        }
+    }
 }

@@ -90,7 +90,7 @@ fn last_of(pictures: &[gst::Buffer]) -> Vec<u8> {
 }
 
 /// Takes every slot of the process, so that a frame has to wait.
-fn all_slots() -> Vec<Slot<'static>> {
+pub fn all_slots() -> Vec<Slot<'static>> {
     std::iter::from_fn(|| Slots::shared().try_acquire()).collect()
 }
 

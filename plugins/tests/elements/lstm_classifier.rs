@@ -1,7 +1,12 @@
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
 use gst::prelude::*;
 use gstdactyl::caps::{ClassProbabilitiesInfo, KeypointsInfo};
 use gstdactyl::frame::{self, CANCEL_STAGE, FrameRecord, Progress};
 
+use crate::holistic_keypoints::all_slots;
 use crate::model;
 use crate::stream::{Stream, buffer, bus_of, gap, init, target};
 
@@ -16,9 +21,14 @@ struct Classifier {
 }
 
 fn open(properties: &str) -> Classifier {
+    open_model(model::write, properties)
+}
+
+/// As [`open`], with the model that `write` makes.
+fn open_model(write: impl FnOnce(&Path), properties: &str) -> Classifier {
     init();
     let file = tempfile::NamedTempFile::new().unwrap();
-    model::write(file.path());
+    write(file.path());
     let launch =
         format!("lstm-classifier model={} window={} {properties}", file.path().display(), model::WINDOW);
     let stream = Stream::begun(&launch, &keypoints_caps(640, 480));
@@ -57,6 +67,24 @@ fn nothing_comes_out_until_the_window_is_full_and_then_one_answer_a_frame() {
     let mut classifier = open("");
     classifier.push_frames(5, Some(0.5), 0);
     assert_eq!(classifier.stream.output.lines(), ["gap 0", "gap 40", "gap 80", "buffer 120", "buffer 160"]);
+}
+
+#[test]
+fn a_costly_classifier_waits_for_a_slot_and_a_quick_one_does_not() {
+    let mut quick = open("");
+    let mut costly = open_model(model::write_costly, "");
+    let output = costly.stream.output.clone();
+    let held = all_slots();
+    quick.push_frames(4, Some(1.0), 0);
+    assert_eq!(quick.answers().len(), 1);
+    thread::scope(|scope| {
+        let pushing = scope.spawn(|| costly.push_frames(4, Some(1.0), 0));
+        thread::sleep(Duration::from_millis(300));
+        assert!(output.buffers().is_empty(), "it has not waited");
+        drop(held);
+        pushing.join().unwrap();
+    });
+    assert_eq!(output.buffers().len(), 1);
 }
 
 #[test]

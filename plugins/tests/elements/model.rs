@@ -44,6 +44,45 @@ pub fn write_with_labels(path: &Path, labels: [&str; 2]) {
     std::fs::write(path, model.encode_to_vec()).unwrap();
 }
 
+/// Writes a classifier of `A` and `B` over a window of 4 frames that has so many layers that a run takes far longer than a
+/// millisecond; all have the same weights, so that the file is small.
+pub fn write_costly(path: &Path) {
+    const LAYERS: usize = 400;
+    const WIDTH: i64 = 512;
+    let window = i64::from(WINDOW);
+    let row = i64::try_from(ROW).unwrap();
+    let widths = [window * row, WIDTH, WIDTH, 2];
+    let weights = |name: &str, at: usize| {
+        let shape = &widths[at..at + 2];
+        let values = vec![0.01; usize::try_from(shape[0] * shape[1]).unwrap()];
+        TensorProto::floats(name, shape, &values)
+    };
+    let mut nodes = vec![
+        NodeProto::new("Flatten", &["frames"], "values"),
+        NodeProto::new("MatMul", &["values", "first"], "layer0"),
+    ];
+    for layer in 0..LAYERS {
+        let product = format!("product{layer}");
+        nodes.push(NodeProto::new("MatMul", &[&format!("layer{layer}"), "same"], &product));
+        nodes.push(NodeProto::new("Tanh", &[&product], &format!("layer{}", layer + 1)));
+    }
+    nodes.push(NodeProto::new("MatMul", &[&format!("layer{LAYERS}"), "last"], "logits"));
+    let graph = GraphProto {
+        name: "costly".to_owned(),
+        node: nodes,
+        initializer: vec![weights("first", 0), weights("same", 1), weights("last", 2)],
+        input: vec![ValueInfoProto::floats("frames", &[1, window, row])],
+        output: vec![ValueInfoProto::floats("logits", &[1, 2])],
+    };
+    let metadata = [
+        (key::LABELS, format!("{:?}", ["A", "B"])),
+        (key::WINDOW, WINDOW.to_string()),
+        (key::FEATURES, "holistic-1662".to_owned()),
+        (key::OUTPUT, "logits".to_owned()),
+    ];
+    std::fs::write(path, ModelProto::new(graph, 13, metadata).encode_to_vec()).unwrap();
+}
+
 /// Bytes of a frame in which the right hand lies at this x; nobody is there without one.
 pub fn frame(x: Option<f32>) -> Vec<u8> {
     let mut frame = Keypoints::absent();
