@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::FetchError;
+use crate::error::FetchError;
 
 const MANIFEST: &str = include_str!("../../weights/manifest.toml");
 

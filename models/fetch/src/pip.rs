@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::manifest::Archive;
-use super::{FetchError, io_error};
+use crate::error::{FetchError, io_error};
+use crate::manifest::Archive;
 
 /// Wheels for this platform and Python are asked for, whatever the machine has: nothing of them is installed or run.
 const PLATFORM: &str = "manylinux_2_28_x86_64";

@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 };
 
 use super::sampler::{FRACTION_BITS, ONE, Sampler, positions};
-use super::{Border, MAX_SIDE};
+use super::values::{Border, MAX_SIDE};
 use crate::frame::RgbFrame;
 
 /// Pixels whose weights are computed together.

@@ -7,46 +7,14 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod sampler;
+mod values;
 
 use sampler::Sampler;
+use values::MAX_SIDE;
+pub(crate) use values::{Border, Range};
 
 use crate::frame::RgbFrame;
 use crate::region::{Picture, Region};
-
-/// What lies outside the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Border {
-    /// The nearest pixel of the picture.
-    Replicate,
-    /// Black; the rim of the picture blends into it.
-    Zero,
-}
-
-/// Range of the values that a network takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Range {
-    /// 0 to 1.
-    Unit,
-    /// -1 to 1.
-    Symmetric,
-}
-
-impl Range {
-    /// Value of level 0, and the step from one 8-bit level to the next.
-    fn low_and_step(self) -> (f32, f32) {
-        match self {
-            Self::Unit => (0.0, 1.0 / 255.0),
-            Self::Symmetric => (-1.0, 2.0 / 255.0),
-        }
-    }
-
-    /// The value of each 8-bit level: `low + level * step`, rounded once.
-    fn levels(self) -> [f32; 256] {
-        let (low, step) = self.low_and_step();
-        // Product and sum are exact in float64, so this is the fused multiply-add of the original.
-        std::array::from_fn(|level| (f64::from(low) + f64::from(step) * level as f64) as f32)
-    }
-}
 
 /// A region in pixels as it is cut out: made square if asked for, round the same centre.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -215,9 +183,6 @@ fn invert(m: [f64; 9]) -> [f64; 9] {
         (m[0] * m[4] - m[1] * m[3]) * d,
     ]
 }
-
-/// Largest side of a tensor.
-const MAX_SIDE: usize = 256;
 
 /// Fills `tensor` (`side` x `side` x RGB, row-major) with the window's pixels.
 ///

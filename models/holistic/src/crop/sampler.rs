@@ -1,6 +1,6 @@
 //! Reads interpolated pixels at a crop's positions.
 
-use super::{Border, MAX_SIDE, Range};
+use super::values::{Border, MAX_SIDE, Range};
 use crate::frame::RgbFrame;
 
 /// Positions are in 1/32 pixel.
