@@ -20,6 +20,7 @@ command -v pip3 >/dev/null || command -v pip >/dev/null || wanted+=(python3-pip)
 if [[ ${1:-} == test ]]; then
     command -v chromium >/dev/null || wanted+=(chromium)
     command -v chromedriver >/dev/null || wanted+=(chromium-driver)
+    command -v strace >/dev/null || wanted+=(strace)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -27,7 +28,7 @@ if ! command -v dpkg-query >/dev/null; then
         exit 0
     fi
     echo "This is not a Debian system. Install GStreamer 1.22 or newer with its development files, the base, good," >&2
-    echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium and its chromedriver)," >&2
+    echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium, its chromedriver and strace)," >&2
     echo "and try again." >&2
     exit 1
 fi

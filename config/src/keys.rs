@@ -191,6 +191,9 @@ sections! {
         /// A new letter is then answered at once under load too. With 0 they do not give way.
         niceness: u32 = 5, 0..=19;
         /// Shared library of ONNX Runtime; empty means the one that set-up unpacked into `models.directory`.
+        ///
+        /// One of version 1.29 or later is taken only where ORT_DISABLE_TELEMETRY=1 is in the environment: it tells its
+        /// maker about its use.
         runtime: String = "", "a file";
     }
 

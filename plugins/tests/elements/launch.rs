@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use dactyl_tests::watch::Watch;
 use gst::prelude::*;
 
 use crate::pictures::{AVATAR, shared};
@@ -137,6 +138,22 @@ fn holistic_keypoints_needs_no_onnx_runtime_and_lstm_classifier_does() {
     let errors = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success(), "{errors}");
     assert!(errors.contains("/no/such/folder/libonnxruntime.so"), "{errors}");
+}
+
+#[test]
+fn the_elements_ask_nobody_and_leave_nothing_in_the_home_folder() {
+    let watch = Watch::new();
+    let pipeline = "videotestsrc num-buffers=40 ! video/x-raw,width=64,height=48 ! videoconvert ! holistic-keypoints \
+        ! lstm-classifier ! temporal-smoother ! feedback-throttle ! fakesink";
+    let output = watch
+        .command()
+        .env("GST_PLUGIN_PATH", plugin_folder())
+        .args(["gst-launch-1.0", "-q"])
+        .args(pipeline.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    watch.assert_kept_to_itself();
 }
 
 fn assert_feedback(output: &Output) {

@@ -1,5 +1,6 @@
 //! Loads ONNX Runtime's shared library and holds the process's one environment.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,14 @@ pub struct LibraryError {
 /// Bytes by which the pool of buffers grows: several runs of an LSTM of the usual size take less.
 const STEP: usize = 1 << 20;
 
+/// From 1.29 on, ONNX Runtime as its maker builds it for Linux tells that maker about its use: when the environment is
+/// made it writes into the home folder, and seconds later it looks a host up and sends, whatever the environment was told
+/// about telemetry.
+const FIRST_THAT_REPORTS: u32 = 29;
+/// With the value 1 it keeps such a library quiet. It is only asked for here, never set: this may be somebody else's process,
+/// whose other threads read the environment while `setenv` frees what they read.
+const REPORTS_ARE_OFF: &str = "ORT_DISABLE_TELEMETRY";
+
 // Kept for the life of the process: unloading ONNX Runtime while its threads end is not safe.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
@@ -38,7 +47,8 @@ impl OnnxRuntime {
     /// already.
     ///
     /// # Errors
-    /// [`LibraryError`] if the file is no usable ONNX Runtime; a later call may name another file.
+    /// [`LibraryError`] if the file is no usable ONNX Runtime, or one that would report its use; a later call may name
+    /// another file.
     pub fn load(library: &Path) -> Result<Self, LibraryError> {
         let mut environment = lock();
         if let Some(environment) = &*environment {
@@ -65,6 +75,13 @@ fn lock() -> MutexGuard<'static, Option<Environment>> {
 
 fn load(library: &Path) -> Result<Environment, LibraryError> {
     let failed = |cause: String| LibraryError { path: library.to_owned(), cause };
+    if let Some(minor) = ort::util::probe(library).filter(|minor| *minor >= FIRST_THAT_REPORTS)
+        && env::var_os(REPORTS_ARE_OFF).is_none_or(|value| value != "1")
+    {
+        return Err(failed(format!(
+            "version 1.{minor} tells its maker about its use unless the environment has {REPORTS_ARE_OFF}=1"
+        )));
+    }
     let built = ort::init_from(library)
         .map_err(|error| failed(error.to_string()))?
         .with_name("dactyl")
@@ -111,5 +128,33 @@ fn log(level: LogLevel, category: &str, _id: &str, location: &str, message: &str
         LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, location, "{message}"),
         LogLevel::Info => tracing::info!(target: "onnxruntime", category, location, "{message}"),
         LogLevel::Verbose => tracing::debug!(target: "onnxruntime", category, location, "{message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// As much of a library as is asked before it is used.
+    const LIBRARY: &str = r#"
+        typedef struct { void *get_api; const char *(*get_version)(void); } Base;
+        static const char *version(void) { return "1.31.0"; }
+        static const Base base = { 0, version };
+        const Base *OrtGetApiBase(void) { return &base; }
+    "#;
+
+    #[test]
+    fn a_library_that_reports_its_use_is_refused_with_the_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let [source, library] = ["reports.c", "libreports.so"].map(|name| folder.path().join(name));
+        std::fs::write(&source, LIBRARY).unwrap();
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap();
+        assert!(built.success());
+        let error = load(&library).unwrap_err().to_string();
+        assert!(error.contains("version 1.31") && error.contains("ORT_DISABLE_TELEMETRY=1"), "{error}");
+        assert!(error.contains("inference.runtime"), "{error}");
     }
 }

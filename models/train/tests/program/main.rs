@@ -5,6 +5,7 @@
 
 mod extract;
 mod page;
+mod privacy;
 
 use std::path::{Path, PathBuf};
 
