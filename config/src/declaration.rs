@@ -4,6 +4,9 @@ use std::{fmt, ops::RangeInclusive};
 
 use crate::{Config, KEYS};
 
+/// Prefix of the environment variables that set a key.
+pub(crate) const PREFIX: &str = "DACTYL_";
+
 /// A key, by its type.
 #[derive(Debug, Clone)]
 pub struct Declaration<T: Setting> {
@@ -230,6 +233,11 @@ impl Key {
             .map(|key| (strsim::normalized_damerau_levenshtein(path, key.path), key.path))
             .fold((-1.0, ""), |best, next| if next.0 > best.0 { next } else { best })
             .1
+    }
+
+    /// The environment variable that sets it: `DACTYL_SECTION__KEY`.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.path.to_ascii_uppercase().replace('.', "__"))
     }
 
     /// Its section and its name there.

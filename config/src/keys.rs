@@ -95,6 +95,8 @@ sections! {
     /// Sockets and their limits.
     server: Server {
         /// Address of the WebSocket and of the HTTP pages; port 0 takes a free one.
+        ///
+        /// A name, such as `localhost`, stands for all of its addresses.
         listen: String = "127.0.0.1:8080", "host:port";
         /// Sessions at the same time; more get HTTP 503 before the upgrade.
         max_sessions: u32 = 64, 1..=10_000;
@@ -123,9 +125,9 @@ sections! {
         names: Vec<String> = &[], "host names";
         /// Web origins besides the server's own that may open a WebSocket, such as `"https://learn.example.org"`.
         ///
-        /// `"null"` is that of sandboxed pages and local files. There are no wildcards. Native clients send no origin
-        /// and are always let in.
-        allowed_origins: Vec<String> = &[], "scheme://host, scheme://host:port, or null";
+        /// `"file://"` is that of packaged apps, `"null"` that of sandboxed pages and local files. There are no wildcards.
+        /// Native clients send no origin and are always let in.
+        allowed_origins: Vec<String> = &[], "scheme://host, scheme://host:port, file:// or null";
         /// Largest message that is read as one, in bytes; a larger one is answered with an error.
         max_message_bytes: u32 = 2_097_152, 1024..=16_777_216;
         /// Largest message that is taken at all, in bytes; a larger one closes the socket with 1009.

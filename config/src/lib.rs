@@ -15,9 +15,9 @@ pub use keys::{
     Config, Features, Feedback, Holistic, Inference, KEYS, Letters, Log, LogFormat, Models, Output, Part,
     PayloadFormat, Pipeline, Profile, Server, Smoothing, ThrottleClock, Tls, TrackerClock,
 };
-pub use loader::{ConfigError, Loaded, Loader, Origin};
+pub use loader::{ConfigError, Loaded, Loader, Misspelt, Origin};
 pub use lookup::{Kind, NotFound, find, find_or_place};
 pub use network::network;
-pub use process::{install, install_loaded, process, try_process};
+pub use process::{file_of_environment, install, install_loaded, process, take_misspelt, try_process};
 pub use web_origin::WebOrigin;
 pub use written::{default_toml, with_key_tables};

@@ -11,10 +11,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
+use crate::declaration::PREFIX;
 use crate::{Config, KEYS, Key, WebOrigin, network};
-
-/// Prefix of the environment variables that set a key: `DACTYL_SECTION__KEY`.
-const PREFIX: &str = "DACTYL_";
 
 /// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +96,21 @@ pub enum ConfigError {
     },
 }
 
+/// An environment variable that sets nothing, although it looks as if it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misspelt {
+    /// Its name.
+    pub variable: String,
+    /// The name of the variable that is meant.
+    pub meant: String,
+}
+
+impl fmt::Display for Misspelt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the environment variable {} sets nothing; write {}", self.variable, self.meant)
+    }
+}
+
 /// A configuration and where each of its values was set.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -107,6 +120,8 @@ pub struct Loaded {
     pub origins: BTreeMap<&'static str, Origin>,
     /// The files read, in the order they were laid.
     pub files: Vec<PathBuf>,
+    /// Environment variables that were passed over and should be told of.
+    pub misspelt: Vec<Misspelt>,
     values: BTreeMap<&'static str, toml::Value>,
 }
 
@@ -131,6 +146,7 @@ enum Layer {
 #[derive(Default)]
 pub struct Loader {
     layers: Vec<Layer>,
+    misspelt: Vec<Misspelt>,
 }
 
 impl Loader {
@@ -147,18 +163,22 @@ impl Loader {
     }
 
     /// Lays environment variables of the form `DACTYL_SECTION__KEY` over what there is. Others are passed over, so
-    /// the whole environment may be given, as [`std::env::vars_os`] does.
+    /// the whole environment may be given, as [`std::env::vars_os`] does; those that differ from a key's variable in
+    /// case or in the number of underscores alone are told of in [`Loaded::misspelt`].
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, text) in variables {
             // One that is not UTF-8 can't set a parameter.
             let (Ok(name), Ok(text)) = (name.into_string(), text.into_string()) else { continue };
-            let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__"))
-            else {
-                continue;
-            };
-            let path = format!("{}.{}", section.to_ascii_lowercase(), key.to_ascii_lowercase());
-            self.layers.push(Layer::Assignment { path, text, origin: Origin::Environment(name) });
+            match name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__")) {
+                Some((section, key)) => {
+                    let path = format!("{}.{}", section.to_ascii_lowercase(), key.to_ascii_lowercase());
+                    if Key::find(&path).is_some() || !is_service_link(&name) {
+                        self.layers.push(Layer::Assignment { path, text, origin: Origin::Environment(name) });
+                    }
+                }
+                None => self.misspelt.extend(meant_by(&name)),
+            }
         }
         self
     }
@@ -200,7 +220,7 @@ impl Loader {
                 }
             }
         }
-        values.finish(files)
+        values.finish(files, self.misspelt)
     }
 }
 
@@ -255,7 +275,7 @@ impl Values {
         Ok(())
     }
 
-    fn finish(self, files: Vec<PathBuf>) -> Result<Loaded, ConfigError> {
+    fn finish(self, files: Vec<PathBuf>, misspelt: Vec<Misspelt>) -> Result<Loaded, ConfigError> {
         let mut tree = toml::Table::new();
         for (path, value) in &self.values {
             if let Some((section, name)) = path.split_once('.') {
@@ -269,7 +289,7 @@ impl Values {
             origin: Origin::BuiltIn,
             cause: error.message().to_owned(),
         })?;
-        let loaded = Loaded { config, origins: self.origins, files, values: self.values };
+        let loaded = Loaded { config, origins: self.origins, files, misspelt, values: self.values };
         agree(&loaded)?;
         Ok(loaded)
     }
@@ -285,6 +305,23 @@ fn unknown(path: &str, origin: Origin) -> ConfigError {
         key: path.trim_end_matches('.').to_owned(),
         nearest: Key::nearest(path),
     }
+}
+
+/// The variable that was meant by one that sets nothing.
+fn meant_by(variable: &str) -> Option<Misspelt> {
+    let flat = |name: &str| name.to_ascii_uppercase().replace("__", "_");
+    let meant = KEYS.iter().map(Key::variable).find(|known| flat(known) == flat(variable))?;
+    Some(Misspelt { variable: variable.to_owned(), meant })
+}
+
+/// Whether Kubernetes sets a variable of that name for a service whose name begins with `dactyl-`. A second hyphen becomes
+/// the two underscores that separate a section from its key.
+fn is_service_link(variable: &str) -> bool {
+    let is_port = |(_, port): (&str, &str)| port.starts_with(|digit: char| digit.is_ascii_digit());
+    variable.ends_with("_SERVICE_HOST")
+        || variable.contains("_SERVICE_PORT")
+        || variable.ends_with("_PORT")
+        || variable.rsplit_once("_PORT_").is_some_and(is_port)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -310,7 +347,7 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
         return refuse(
             "server.allowed_origins",
             format!(
-                "{listed:?} is the origin of no page; write scheme://host or scheme://host:port, or null"
+                "{listed:?} is the origin of no page; write scheme://host, scheme://host:port, file:// or null"
             ),
         );
     }

@@ -5,21 +5,32 @@
 #[derive(Debug, Clone, Copy)]
 pub struct WebOrigin<'a> {
     scheme: &'a str,
+    /// Empty where pages of the scheme have none.
     host: &'a str,
     /// `None` where neither the text nor the scheme says one.
     port: Option<u16>,
 }
 
 impl<'a> WebOrigin<'a> {
-    /// `scheme://host` or `scheme://host:port`; `None` of any other text, `null` too.
+    /// `scheme://host` or `scheme://host:port`, and `file://` of packaged apps, which have no host; `None` of any other
+    /// text, `null` too.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
-        Self::of_authority(scheme, authority)
+        Self::of_parts(scheme, authority)
     }
 
     /// As [`Self::parse`], of an entry of `server.allowed_origins`, which may end in a slash as addresses do.
     pub fn parse_listed(text: &'a str) -> Option<Self> {
-        Self::parse(text.trim_end_matches('/'))
+        let (scheme, authority) = text.split_once("://")?;
+        Self::of_parts(scheme, authority.trim_end_matches('/'))
+    }
+
+    fn of_parts(scheme: &'a str, authority: &'a str) -> Option<Self> {
+        let hostless = Self { scheme, host: "", port: None };
+        if authority.is_empty() && is_scheme(scheme) && !hostless.is_web() {
+            return Some(hostless);
+        }
+        Self::of_authority(scheme, authority)
     }
 
     /// The origin of the pages at `authority`, a host with or without a port.

@@ -150,9 +150,13 @@ fn values_that_contradict_each_other_are_refused() {
 #[test]
 fn allowed_origins_that_can_match_no_page_are_refused() {
     let load = |text: &str| Loader::new().flag("--set", "server.allowed_origins", text).load();
-    for allowed in
-        ["https://learn.example.org", "https://Learn.example.org:444/", "capacitor://localhost", "null"]
-    {
+    for allowed in [
+        "https://learn.example.org",
+        "https://Learn.example.org:444/",
+        "capacitor://localhost",
+        "file://",
+        "null",
+    ] {
         load(allowed).unwrap();
     }
     for never in [
@@ -162,13 +166,16 @@ fn allowed_origins_that_can_match_no_page_are_refused() {
         "https://learn.example.org/practice",
         "https://learn.example.org:",
         "https://",
+        "http:///",
+        "file:",
+        "file:///index.html",
         "NULL",
     ] {
         assert_eq!(
             load(&format!("https://a.example, {never}")).unwrap_err().to_string(),
             format!(
                 "flag --set: server.allowed_origins is refused: {never:?} is the origin of no page; write \
-                 scheme://host or scheme://host:port, or null"
+                 scheme://host, scheme://host:port, file:// or null"
             )
         );
     }
@@ -206,6 +213,53 @@ fn environment_variables_are_read_by_the_kind_of_their_key() {
         "environment variable DACTYL_SERVER__MAX_SESSIONS: server.max_sessions = \"many\" is refused: it must be a \
          whole number from 1 to 10000"
     );
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_told_of_and_never_refused() {
+    for (name, meant) in [
+        ("DACTYL_SERVER_LISTEN", "DACTYL_SERVER__LISTEN"),
+        ("DACTYL_SERVER_MAX_SESSIONS", "DACTYL_SERVER__MAX_SESSIONS"),
+        ("DACTYL_TLS_KEY", "DACTYL_TLS__KEY"),
+        ("dactyl_smoothing__history", "DACTYL_SMOOTHING__HISTORY"),
+    ] {
+        let loaded = Loader::new().environment(variable(name, "7")).load().unwrap();
+        assert_eq!(loaded.config, Config::builtin(), "{name}");
+        let told: Vec<String> = loaded.misspelt.iter().map(ToString::to_string).collect();
+        assert_eq!(told, [format!("the environment variable {name} sets nothing; write {meant}")]);
+    }
+    for name in ["DACTYL_CONFIG", "DACTYL_HOME", "DACTYL_LISTEN", "DACTYL_SERVER", "SERVER_LISTEN", "DACTYL_"]
+    {
+        let loaded = Loader::new().environment(variable(name, "7")).load().unwrap();
+        assert_eq!((loaded.config, loaded.misspelt), (Config::builtin(), Vec::new()), "{name}");
+    }
+    for key in KEYS.iter() {
+        let loaded = Loader::new().environment(variable(&key.variable().replacen("__", "_", 1), "7")).load();
+        assert_eq!(loaded.unwrap().misspelt[0].meant, key.variable());
+    }
+}
+
+/// What a cluster puts into every container for a service of these names.
+#[test]
+fn the_variables_of_kubernetes_services_are_passed_over() {
+    for service in
+        ["DACTYL", "DACTYL_SERVER", "DACTYL_TLS", "DACTYL__SERVER", "DACTYL_SERVER__EU", "DACTYL_LOG__LEVEL"]
+    {
+        for (suffix, value) in [
+            ("SERVICE_HOST", "10.0.0.11"),
+            ("SERVICE_PORT", "8080"),
+            ("SERVICE_PORT_HTTP", "8080"),
+            ("PORT", "tcp://10.0.0.11:8080"),
+            ("PORT_8080_TCP", "tcp://10.0.0.11:8080"),
+            ("PORT_8080_TCP_PROTO", "tcp"),
+            ("PORT_8080_TCP_PORT", "8080"),
+            ("PORT_8080_TCP_ADDR", "10.0.0.11"),
+        ] {
+            let name = format!("{service}_{suffix}");
+            let loaded = Loader::new().environment(variable(&name, value)).load().unwrap();
+            assert_eq!((loaded.config, loaded.misspelt), (Config::builtin(), Vec::new()), "{name}");
+        }
+    }
 }
 
 proptest! {

@@ -16,9 +16,11 @@ gst::plugin_define!(
     dactyl,
     env!("CARGO_PKG_DESCRIPTION"),
     plugin_init,
-    env!("CARGO_PKG_VERSION"),
+    // Whoever asks for an element, as `gst-inspect-1.0 --exists` does, takes this for a version of GStreamer and wants its
+    // own at least.
+    env!("GSTREAMER_VERSION"),
     "MIT/X11",
     env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_NAME"),
+    concat!("Dactyl ", env!("CARGO_PKG_VERSION")),
     "Dactyl"
 );

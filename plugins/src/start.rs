@@ -2,11 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-/// Refuses to start on a configuration that cannot be used: property defaults cannot report it.
-pub(crate) fn check_configuration() -> Result<(), gst::ErrorMessage> {
-    dactyl_config::try_process().map(drop).map_err(|error| {
+use gst::prelude::*;
+
+/// Refuses to start on a configuration that cannot be used: property defaults cannot report it. What sets nothing in it
+/// becomes a warning on the bus, once in a process.
+pub(crate) fn check_configuration(element: &impl IsA<gst::Element>) -> Result<(), gst::ErrorMessage> {
+    dactyl_config::try_process().map_err(|error| {
         gst::error_msg!(gst::ResourceError::Settings, ("The configuration cannot be used: {error}"))
-    })
+    })?;
+    for misspelt in dactyl_config::take_misspelt() {
+        gst::element_warning!(element, gst::ResourceError::Settings, ("{misspelt}"));
+    }
+    Ok(())
 }
 
 /// Finds what a property names: from the working directory, as everywhere in GStreamer, else where the configuration

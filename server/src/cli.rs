@@ -147,15 +147,8 @@ pub(crate) struct ModelsFolder {
 /// Configuration files and single parameters.
 #[derive(Debug, Args)]
 pub(crate) struct Layers {
-    /// Configuration file; may be given several times, later wins
-    #[arg(
-        long = "config",
-        value_name = "FILE",
-        env = "DACTYL_CONFIG",
-        hide_env_values = true,
-        value_hint = ValueHint::FilePath,
-        help_heading = "Configuration"
-    )]
+    /// Configuration file; may be given several times, later wins [env: DACTYL_CONFIG]
+    #[arg(long = "config", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
     files: Vec<PathBuf>,
     /// Set any parameter, for example --set smoothing.history=1; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment, help_heading = "Configuration")]
@@ -165,7 +158,10 @@ pub(crate) struct Layers {
 impl Layers {
     /// Lays files, the environment, then the flags over the built-in values.
     pub(crate) fn load<F: FlagSet>(&self, overrides: &Overrides<F>) -> Result<Loaded, ConfigError> {
-        let mut loader = self.files.iter().fold(Loader::new(), Loader::file).environment(std::env::vars_os());
+        // Not by clap, which takes an empty variable for a file without a name.
+        let default = if self.files.is_empty() { dactyl_config::file_of_environment() } else { None };
+        let files = self.files.iter().cloned().chain(default);
+        let mut loader = files.fold(Loader::new(), Loader::file).environment(std::env::vars_os());
         for (key, text) in &self.assignments {
             loader = loader.flag("--set", key, text);
         }
@@ -197,12 +193,7 @@ impl Flag {
             }
             _ => String::new(),
         };
-        format!("{sentence}{words} [default: {default}] [env: {}]", self.variable())
-    }
-
-    /// The environment variable of the same parameter.
-    fn variable(&self) -> String {
-        format!("DACTYL_{}", self.key.to_ascii_uppercase().replace('.', "__"))
+        format!("{sentence}{words} [default: {default}] [env: {}]", key.variable())
     }
 
     /// A path on the command line starts from where the command is given; in a file it is looked up.

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use crate::admission::Denials;
 use crate::client_address::Proxies;
 use crate::denial::Denial;
+use crate::listen::Listeners;
 use crate::metrics::Metrics;
 use crate::places::{NoPlace, Place, Places};
 
@@ -71,14 +72,14 @@ impl Connections {
     /// WebSocket.
     pub(crate) async fn accept(
         self,
-        listener: TcpListener,
+        mut listeners: Listeners,
         alive: mpsc::WeakSender<()>,
         mut stopping: watch::Receiver<bool>,
     ) {
         let connections = Arc::new(self);
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = listeners.accept() => accepted,
                 () = stopped(&mut stopping) => return,
             };
             let (stream, address) = match accepted {

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, middleware};
@@ -18,6 +17,7 @@ use tracing::Instrument;
 use crate::app::App;
 use crate::connections::Peer;
 use crate::denial::Denial;
+use crate::handshake::{Handshake, NoHandshake};
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
 use crate::{origin, page, session};
 
@@ -31,8 +31,19 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(ready))
         .route("/info", get(info))
         .route("/metrics", get(metrics))
+        .layer(middleware::from_fn(with_one_host))
         .layer(middleware::from_fn(page::with_headers))
         .with_state(app)
+}
+
+/// Refuses requests that RFC 9112, section 3.2, has refused: of several `Host` headers a proxy may take another one than
+/// the server does.
+async fn with_one_host(request: Request, next: Next) -> Response {
+    match request.headers().get_all(header::HOST).iter().count() {
+        1 => next.run(request).await,
+        0 if request.version() < Version::HTTP_11 => next.run(request).await,
+        _ => text(StatusCode::BAD_REQUEST, "a request of HTTP/1.1 has one Host header"),
+    }
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
@@ -78,13 +89,13 @@ async fn open(
     Query(query): Query<Vec<(String, String)>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, NoHandshake>,
 ) -> Response {
     let client = app.proxies.client(peer.address, &headers);
     // A plain request only asks why.
-    let asks_for_socket = upgrade.is_ok();
+    let asks_for_socket = handshake.is_ok();
     let outcome = if may_open(&app, &headers) {
-        open_allowed(&app, query, &peer, client, upgrade)
+        open_allowed(&app, query, &peer, client, handshake)
     } else {
         Err(Denied::new(Denial::Origin, StatusCode::FORBIDDEN))
     };
@@ -142,7 +153,7 @@ fn open_allowed(
     query: Vec<(String, String)>,
     peer: &Peer,
     client: IpAddr,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, NoHandshake>,
 ) -> Result<Response, Denied> {
     let mut extras = Extras::default();
     let mut pipeline = app.config.pipeline.name.clone();
@@ -175,8 +186,9 @@ fn open_allowed(
     } else {
         Some(app.clients.take(client).map_err(|_| unavailable(Denial::SessionsOfClient))?)
     };
-    let Ok(upgrade) = upgrade else {
-        return Ok(text(StatusCode::UPGRADE_REQUIRED, "connect with a WebSocket"));
+    let Handshake(upgrade) = match handshake {
+        Ok(handshake) => handshake,
+        Err(problem) => return Ok(problem.into_response()),
     };
     let id = app.next_session.fetch_add(1, Ordering::Relaxed);
     let start = session::Start {

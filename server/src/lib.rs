@@ -7,8 +7,10 @@ mod connections;
 mod denial;
 pub mod descriptors;
 mod drain;
+mod handshake;
 mod http;
 mod ledger;
+mod listen;
 mod load;
 mod memory;
 mod metrics;
@@ -25,4 +27,5 @@ mod session;
 pub mod tls;
 
 pub use drain::Ending;
+pub use listen::Listeners;
 pub use serve::{Server, register_elements, serve};

@@ -45,6 +45,9 @@ pub(crate) fn start(loaded: &Loaded) -> Result<()> {
     if !gst_debug {
         set_gstreamer_thresholds();
     }
+    for misspelt in &loaded.misspelt {
+        tracing::warn!("{misspelt}");
+    }
     Ok(())
 }
 

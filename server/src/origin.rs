@@ -8,7 +8,8 @@ use dactyl_config::WebOrigin;
 /// `origin` and `host` are the request's headers of those names; `allowed` are further origins, such as
 /// `https://learn.example.org`. A request without `Origin` comes from a native client and is let in, and so is a page
 /// of this very server: its origin names the `Host` that was asked for. Schemes and hosts are compared in any case, and
-/// a missing port is the scheme's own. `null`, the origin of sandboxed pages and local files, must be listed.
+/// a missing port is the scheme's own. `null` and `file://`, the origins of sandboxed pages, local files and packaged apps,
+/// must be listed.
 pub fn is_allowed(origin: Option<&str>, host: Option<&str>, allowed: &[String]) -> bool {
     let Some(origin) = origin else {
         return true;
@@ -98,6 +99,12 @@ mod tests {
         assert!(listed("https://learn.example.org:444", "https://learn.example.org:444"));
         assert!(listed("capacitor://localhost", "capacitor://localhost"));
         assert!(listed("null", "null"));
+        for entry in ["file://", "file:///", "FILE://"] {
+            assert!(listed("file://", entry), "{entry}");
+        }
+        assert!(!listed("file://", "null"));
+        assert!(!listed("null", "file://"));
+        assert!(!listed("http://", "file://"));
         assert!(!listed("http://learn.example.org", "https://learn.example.org"));
         assert!(!listed("https://learn.example.org.evil.example", "https://learn.example.org"));
         assert!(!listed("https://evil.learn.example.org", "https://learn.example.org"));

@@ -50,12 +50,12 @@ pub(crate) async fn with_headers(request: Request, next: Next) -> Response {
 
 fn answer(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Files::get(path) else {
-        return (StatusCode::NOT_FOUND, "no such file; the practice page is at /\n").into_response();
+        return (StatusCode::NOT_FOUND, "no such file of the practice page\n").into_response();
     };
     let tag = entity_tag(&file);
     // Asked for again each time, sent again when it has changed: a new server may bring another protocol.
     let kept = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    if is_known(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, kept).into_response();
     }
     let mut kind = file.metadata.mimetype().to_owned();
@@ -63,6 +63,15 @@ fn answer(path: &str, headers: &HeaderMap) -> Response {
         kind.push_str("; charset=utf-8");
     }
     (kept, [(header::CONTENT_TYPE, kind)], Body::from(file.data.into_owned())).into_response()
+}
+
+/// Whether the client has the file of that tag: one of a list, or marked as weak by a proxy that has compressed it.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .flat_map(|line| line.to_str().unwrap_or_default().split(','));
+    known.map(|known| known.trim()).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn entity_tag(file: &EmbeddedFile) -> String {
@@ -93,6 +102,15 @@ mod tests {
         let known = HeaderMap::from_iter([(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone())]);
         assert_eq!(answer("client.js", &known).status(), StatusCode::NOT_MODIFIED);
         assert_eq!(answer("style.css", &known).status(), StatusCode::OK);
+        let tag = first.headers()[header::ETAG].to_str().unwrap();
+        for (list, status) in [
+            (format!("W/{tag}"), StatusCode::NOT_MODIFIED),
+            (format!("\"other\", W/\"x\",{tag}"), StatusCode::NOT_MODIFIED),
+            ("W/\"other\"".to_owned(), StatusCode::OK),
+        ] {
+            let known = HeaderMap::from_iter([(header::IF_NONE_MATCH, list.parse().unwrap())]);
+            assert_eq!(answer("client.js", &known).status(), status, "{list}");
+        }
     }
 
     #[test]

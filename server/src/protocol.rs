@@ -6,6 +6,7 @@
 //! server may say more; the server refuses keys it does not know, because they are typing errors.
 
 mod answers;
+mod base64;
 mod close;
 mod extras;
 mod refusal;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use dactyl_config::Config;
 use gstdactyl::slots::Slots;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -22,6 +21,7 @@ use crate::connections::Connections;
 use crate::descriptors;
 use crate::drain::{Drain, Ending};
 use crate::http;
+use crate::listen::Listeners;
 use crate::memory::release_freed;
 use crate::metrics::Metrics;
 use crate::models::Models;
@@ -86,10 +86,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address of `listener` cannot be told.
+    /// When the addresses of `listeners` cannot be told.
     pub async fn run(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         shutdown: impl Future<Output = Ending> + Send + 'static,
     ) -> Result<()> {
         let (stop, stopped) = watch::channel(false);
@@ -100,7 +100,9 @@ impl Server {
         let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
         let (most, patience) =
             (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
-        let loopback_only = listener.local_addr().context("the socket has no address")?.ip().is_loopback();
+        let listeners = listeners.into();
+        let addresses = listeners.addresses().context("the socket has no address")?;
+        let loopback_only = addresses.iter().all(|address| address.ip().is_loopback());
         let certificate = self.tls.as_ref().map(|tls| tls.certificate.clone());
         let names = OwnNames::new(&limits.names, loopback_only, certificate);
         let registry = Arc::new(Registry::default());
@@ -134,7 +136,7 @@ impl Server {
             metrics: Arc::clone(&metrics),
             one_ended: Arc::clone(&one_ended),
         };
-        let accepting = connections.accept(listener, alive.downgrade(), stopped);
+        let accepting = connections.accept(listeners, alive.downgrade(), stopped);
         let mut serving = pin!(async { tokio::join!(accepting, keep_up(&metrics, &one_ended)) });
         let ending = tokio::select! {
             _ = &mut serving => Ending::Now,
@@ -195,11 +197,11 @@ async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
 /// As [`Server::prepare`] and [`Server::run`].
 pub async fn serve(
     config: Arc<Config>,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = Ending> + Send + 'static,
 ) -> Result<()> {
     let server = spawn_blocking(move || Server::prepare(config)).await??;
-    server.run(listener, shutdown).await
+    server.run(listeners, shutdown).await
 }
 
 /// Starts GStreamer and makes the project's elements known to it, once in a process.

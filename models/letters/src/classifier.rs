@@ -91,7 +91,7 @@ impl Classifier {
         Self::from_bytes(runtime, EMBEDDED_NAME, EMBEDDED, overrides)
     }
 
-    /// Any ONNX classifier `[1, window, features] -> [1, classes]`.
+    /// Any ONNX classifier `[1, window, features] -> [1, classes]`, or of windows whose rows lie one behind the other.
     ///
     /// # Errors
     /// [`ClassifierError`] says what is wrong with the file or with its description.
@@ -120,10 +120,9 @@ impl Classifier {
     fn new(name: &str, mut network: Network, overrides: &Overrides) -> Result<Self, ClassifierError> {
         let contract = Contract::read(network.metadata(), overrides)
             .map_err(|source| ClassifierError::Metadata { name: name.to_owned(), source })?;
-        shape::check(network.inputs(), network.outputs(), &contract)
+        let input = shape::check(network.inputs(), network.outputs(), &contract)
             .map_err(|problem| ClassifierError::Shape { name: name.to_owned(), problem })?;
-        let [window, width, classes] = [contract.window, contract.features.width(), contract.labels.len()];
-        network.close_dimensions(&[&[1, window, width]], &[&[1, classes]]);
+        network.close_dimensions(&[&input], &[&[1, contract.labels.len()]]);
         let mut classifier = Self { network, contract, is_costly: false };
         // The first run is slow, and any of them may be interrupted.
         classifier.try_out(name)?;

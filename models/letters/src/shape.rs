@@ -4,7 +4,8 @@ use crate::features::Layout;
 use crate::metadata::Contract;
 use crate::onnx_runtime::TensorInfo;
 
-/// Compares inputs and outputs with what is described. Dimensions that a network leaves open (-1) fit any length.
+/// Compares inputs and outputs with what is described, and gives the lengths of the input's dimensions. Dimensions that a
+/// network leaves open (-1) fit any length.
 ///
 /// # Errors
 /// What is wrong and how to mend it.
@@ -12,9 +13,10 @@ pub(super) fn check(
     inputs: &[TensorInfo],
     outputs: &[TensorInfo],
     contract: &Contract,
-) -> Result<(), String> {
-    check_input(one("input", inputs)?, contract)?;
-    check_output(one("output", outputs)?, contract)
+) -> Result<Vec<usize>, String> {
+    let lengths = check_input(one("input", inputs)?, contract)?;
+    check_output(one("output", outputs)?, contract)?;
+    Ok(lengths)
 }
 
 fn one<'a>(kind: &str, tensors: &'a [TensorInfo]) -> Result<&'a TensorInfo, String> {
@@ -29,9 +31,8 @@ fn one<'a>(kind: &str, tensors: &'a [TensorInfo]) -> Result<&'a TensorInfo, Stri
     Ok(tensor)
 }
 
-fn check_input(input: &TensorInfo, contract: &Contract) -> Result<(), String> {
-    let wanted = [1, contract.window, contract.features.width()];
-    let [batch, window, width] = wanted;
+fn check_input(input: &TensorInfo, contract: &Contract) -> Result<Vec<usize>, String> {
+    let [batch, window, width] = [1, contract.window, contract.features.width()];
     let cure = match input.shape[..] {
         [has_batch, has_window, has_width] => {
             if !fits(has_batch, batch) {
@@ -41,8 +42,18 @@ fn check_input(input: &TensorInfo, contract: &Contract) -> Result<(), String> {
             } else if !fits(has_window, window) {
                 format!("say `window` = {has_window} in its metadata and set letters.window = {has_window}")
             } else {
-                return Ok(());
+                return Ok(vec![batch, window, width]);
             }
+        }
+        // What knows no windows, such as scikit-learn, takes their rows one behind the other: the same values.
+        [has_batch, values] if fits(has_batch, batch) => {
+            if fits(values, window * width) {
+                return Ok(vec![batch, window * width]);
+            }
+            format!(
+                "train it on windows of {window} frames, {} values, or say another `window`",
+                window * width
+            )
         }
         _ => "export it so that it takes one window of frames, each a row of features".to_owned(),
     };

@@ -12,7 +12,7 @@ use dactyl_letters::{
     Cancel, Classifier, ClassifierError, Contract, LIBRARY_NAME, Layout, Meaning, MetadataError, OnnxRuntime,
     Overrides, Picture, Recognizer, RunError,
 };
-use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use dactyl_onnx::{GraphProto, INT64, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use proptest::prelude::*;
 
 const PICTURE: Picture = Picture { width: 640, height: 480 };
@@ -203,7 +203,13 @@ fn a_model_without_metadata_is_described_by_the_configuration() {
 fn tensors_that_do_not_fit_the_description_are_named() {
     let good = contract(4, Layout::Hand1, Meaning::Probabilities);
     let [_, window, width] = shape(&good);
-    for input in [vec![1, window + 1, width], vec![1, window, width - 1], vec![1, window * width]] {
+    for input in [
+        vec![1, window + 1, width],
+        vec![1, window, width - 1],
+        vec![1, window * width + 1],
+        vec![2, window * width],
+        vec![1, width],
+    ] {
         let file = constant(&input, &[0.5, 0.25, 0.25], &good.properties());
         let error = load(&file, &Overrides::default()).unwrap_err();
         assert!(matches!(error, ClassifierError::Shape { .. }), "{error}");
@@ -222,6 +228,37 @@ fn tensors_that_do_not_fit_the_description_are_named() {
     let file = constant(&shape(&good), &[0.5, 0.25, 0.25], &properties);
     let error = load(&file, &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("hand-1 or holistic-1662"), "{error}");
+}
+
+/// As skl2onnx writes scikit-learn's classifiers: windows whose rows lie one behind the other, and the label of the
+/// likeliest class beside the probabilities.
+fn of_scikit_learn(contract: &Contract, has_probabilities: bool) -> Vec<u8> {
+    let values = contract.window as i64 * contract.features.width() as i64;
+    let file = constant(&[1, values], &[0.5, 0.25, 0.125], &contract.properties());
+    let mut model = ModelProto::decode(&file[..]).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    graph.node.push(NodeProto::new("ArgMax", &["scores"], "label"));
+    let mut label = ValueInfoProto::floats("label", &[1, 3]);
+    label.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = INT64;
+    graph.output.insert(0, label);
+    graph.output.truncate(if has_probabilities { 2 } else { 1 });
+    model.encode_to_vec()
+}
+
+#[test]
+fn the_float_output_of_a_scikit_learn_classifier_is_taken() {
+    let contract = contract(5, Layout::Hand1, Meaning::Probabilities);
+    let file = of_scikit_learn(&contract, true);
+    let classifier = Arc::new(load(&file, &Overrides::default()).expect("a good model"));
+    let mut recognizer = Recognizer::new(classifier, 0.5);
+    let mut last = None;
+    for _ in 0..5 {
+        last = recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &Cancel::new()).unwrap();
+    }
+    assert_eq!(last.expect("the window is full"), [0.5, 0.25, 0.125]);
+
+    let error = load(&of_scikit_learn(&contract, false), &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("`label` is a tensor of") && error.contains("zipmap"), "{error}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl HolisticKeypoints {
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        start::check_configuration()?;
+        start::check_configuration(&*self.obj())?;
         let settings = lock(&self.settings).clone();
         if !settings.parts.contains(&Part::Pose) {
             return Err(gst::error_msg!(

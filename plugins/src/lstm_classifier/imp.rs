@@ -109,7 +109,7 @@ impl LstmClassifier {
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        start::check_configuration()?;
+        start::check_configuration(&*self.obj())?;
         let mut config = lock(&self.settings).clone();
         if config.model != dactyl_config::Config::builtin().letters.model {
             config.model = start::find(&config.model, dactyl_config::Kind::File)?.display().to_string();

@@ -241,6 +241,35 @@ fn every_element_is_inspected_with_its_properties() {
     }
 }
 
+#[test]
+fn gst_inspect_says_that_the_elements_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, _) in ELEMENTS {
+        run(&format!("gst-inspect-1.0 --exists {name}"), folder.path());
+    }
+}
+
+#[test]
+fn an_element_starts_with_an_empty_dactyl_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline =
+        "gst-launch-1.0 -q fakesrc num-buffers=0 ! application/x-keypoints ! lstm-classifier ! fakesink";
+    run(&format!("DACTYL_CONFIG= {pipeline}"), folder.path());
+}
+
+#[test]
+fn an_element_warns_of_a_variable_with_one_underscore() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline =
+        "gst-launch-1.0 -q fakesrc num-buffers=0 ! application/x-keypoints ! lstm-classifier ! fakesink";
+    let output = run(&format!("DACTYL_SMOOTHING_HISTORY=9 {pipeline} 2>&1"), folder.path());
+    let said = lines(&output).join("\n");
+    assert!(
+        said.contains("DACTYL_SMOOTHING_HISTORY sets nothing; write DACTYL_SMOOTHING__HISTORY"),
+        "{said}"
+    );
+}
+
 /// The properties of the element itself.
 fn own_properties(element: &gst::Element) -> Vec<gst::glib::ParamSpec> {
     let mut properties = element.list_properties().to_vec();

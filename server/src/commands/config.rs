@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &ShowConfig) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A configuration file of the values in force, each with its origin as a comment.
+/// A configuration file of the values in force, each with its origin as a comment; last what sets nothing.
 fn describe(loaded: &Loaded) -> String {
     let mut text = String::new();
     let mut current = "";
@@ -31,6 +31,9 @@ fn describe(loaded: &Loaded) -> String {
             current = section;
         }
         text.push_str(&format!("{name} = {value}  # {}\n", loaded.origin(key.path)));
+    }
+    for misspelt in &loaded.misspelt {
+        text.push_str(&format!("\n# WARNING: {misspelt}\n"));
     }
     text
 }

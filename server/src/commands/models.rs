@@ -23,6 +23,10 @@ pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
 /// The models folder of the configuration, there or not.
 fn place(folder: &ModelsFolder) -> Result<PathBuf> {
     let loaded = folder.layers.load(&folder.overrides)?;
+    for misspelt in &loaded.misspelt {
+        // A closed standard error is no reason to stop.
+        let _ = writeln!(io::stderr(), "dactyl: {misspelt}");
+    }
     dactyl_config::install_loaded(&loaded);
     Ok(dactyl_config::find_or_place(&loaded.config.models.directory))
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dactyl::{Ending, Server};
-use tokio::net::TcpListener;
+use dactyl::{Ending, Listeners, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cli, logging};
@@ -35,12 +34,12 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
 async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
     // Before the address is taken, so that no signal is missed once others know of it.
     let shutdown = asked_to_end()?;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
+    let listeners = Listeners::bind(listen).await.with_context(|| {
         format!("{listen} can't be taken; is another server there? Name another address with --listen")
     })?;
     // What starts the server may have stopped reading; the server is there all the same.
-    let _ = writeln!(io::stdout(), "{}", welcome(listener.local_addr()?, is_secure));
-    server.run(listener, shutdown).await
+    let _ = writeln!(io::stdout(), "{}", welcome(&listeners.addresses()?, is_secure));
+    server.run(listeners, shutdown).await
 }
 
 /// Ends with the first ctrl-C, or drains with the first SIGTERM. A second one ends the process at once.
@@ -65,16 +64,20 @@ fn asked_to_end() -> Result<impl Future<Output = Ending>> {
 }
 
 /// The addresses of the page and of the protocol. Port and host are those in use, whatever was configured.
-fn welcome(address: SocketAddr, is_secure: bool) -> String {
+fn welcome(addresses: &[SocketAddr], is_secure: bool) -> String {
     let (http, ws) = if is_secure { ("https", "wss") } else { ("http", "ws") };
-    if address.ip().is_unspecified() {
-        let host = format!("127.0.0.1:{}", address.port());
-        format!(
-            "listening on {http}://{host}/, protocol at {ws}://{host}/ws, on every other address of this machine too"
-        )
-    } else {
-        format!("listening on {http}://{address}/, protocol at {ws}://{address}/ws")
-    }
+    let show = |address: &SocketAddr| format!("{http}://{address}/, protocol at {ws}://{address}/ws");
+    let shown: Vec<String> = match addresses {
+        [address] if address.ip().is_unspecified() => {
+            let loopback = SocketAddr::from(([127, 0, 0, 1], address.port()));
+            vec![show(&loopback), "on every other address of this machine too".to_owned()]
+        }
+        [first, others @ ..] => {
+            [show(first)].into_iter().chain(others.iter().map(|other| format!("on {other} too"))).collect()
+        }
+        [] => Vec::new(),
+    };
+    format!("listening on {}", shown.join(", "))
 }
 
 #[cfg(test)]
@@ -83,11 +86,13 @@ mod tests {
 
     #[test]
     fn the_addresses_are_ones_that_a_client_can_open() {
-        let text = welcome("0.0.0.0:81".parse().unwrap(), false);
+        let [any, v4, v6] = ["0.0.0.0:81", "127.0.0.1:81", "[::1]:81"].map(|text| text.parse().unwrap());
+        let text = welcome(&[any], false);
         assert!(text.contains(" ws://127.0.0.1:81/ws") && text.contains("every other address"), "{text}");
+        assert_eq!(welcome(&[v6], true), "listening on https://[::1]:81/, protocol at wss://[::1]:81/ws");
         assert_eq!(
-            welcome("[::1]:81".parse().unwrap(), true),
-            "listening on https://[::1]:81/, protocol at wss://[::1]:81/ws"
+            welcome(&[v4, v6], false),
+            "listening on http://127.0.0.1:81/, protocol at ws://127.0.0.1:81/ws, on [::1]:81 too"
         );
     }
 }

@@ -9,6 +9,8 @@ pub enum Close {
     ShuttingDown,
     /// Not the WebSocket protocol.
     ProtocolError,
+    /// Text that is not UTF-8.
+    NotUtf8,
     /// Too many bad messages in a row.
     TooManyBadMessages,
     /// Neither a message nor an answer to pings.
@@ -23,10 +25,11 @@ pub enum Close {
 
 impl Close {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Idle,
         Self::ShuttingDown,
         Self::ProtocolError,
+        Self::NotUtf8,
         Self::TooManyBadMessages,
         Self::Silent,
         Self::TransportLimit,
@@ -40,6 +43,7 @@ impl Close {
             Self::Idle => 1000,
             Self::ShuttingDown => 1001,
             Self::ProtocolError => 1002,
+            Self::NotUtf8 => 1007,
             Self::TooManyBadMessages | Self::Silent => 1008,
             Self::TransportLimit => 1009,
             Self::Failed => 1011,
@@ -53,6 +57,7 @@ impl Close {
             Self::Idle => "no frame and no letter for too long; connect again to go on",
             Self::ShuttingDown => "the server is shutting down",
             Self::ProtocolError => "not the WebSocket protocol",
+            Self::NotUtf8 => "text that is not UTF-8; send bytes as binary message",
             Self::TooManyBadMessages => "too many bad messages in a row; the errors before this say why",
             Self::Silent => "no message and no answer to pings for too long",
             Self::TransportLimit => "message beyond the transport's limit",

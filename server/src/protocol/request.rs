@@ -1,12 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
-use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use gstdactyl::jpeg;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::base64;
 use super::refusal::{ErrorCode, Refusal};
 use super::words::{JPEG_BLOB, NEW_LETTER, brief};
 
@@ -22,13 +21,15 @@ pub struct Request {
 /// Reads a text message: `{"jpeg_blob": "<base64 JPEG>" | null, "new_letter": "<letter>" | null}`. A missing key means
 /// null.
 ///
-/// The base64 may be standard or URL-safe, with padding or without, and may stand in a `data:image/jpeg;base64,` URL.
+/// The base64 may be standard or URL-safe, with padding or without, broken into lines, and may stand in a `data:` URL.
 ///
 /// # Errors
 ///
 /// When it is not that JSON, or says nothing.
 pub fn read_text(text: &str) -> Result<Request, Refusal> {
     let mut problem = None;
+    // Some encoders of UTF-8 begin with a byte order mark, which JSON has none of.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let fields = Fields { code: ErrorCode::BadJson, problem: &mut problem }
         .deserialize(&mut deserializer)
@@ -47,13 +48,18 @@ pub fn read_text(text: &str) -> Result<Request, Refusal> {
     }
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// JavaScript's `undefined` as msgpack5 and msgpackr write it, which MessagePack has no type for.
+const UNDEFINED: (i8, &[u8]) = (0, &[0]);
+
 /// Whether a binary message is a JPEG and nothing else.
 pub fn is_bare_jpeg(message: &[u8]) -> bool {
     message.starts_with(&[0xFF, 0xD8])
 }
 
 /// Reads a binary message: a bare JPEG, or the map of [`read_text`] in MessagePack with `jpeg_blob` as bytes, which then
-/// share the message's memory.
+/// share the message's memory; or that text itself, of clients that send nothing but bytes. Encoders that know no type for bytes write them as an extension type or as an array of
+/// numbers, and JavaScript's `undefined` is null.
 ///
 /// # Errors
 ///
@@ -62,6 +68,12 @@ pub fn read_binary(message: &Bytes) -> Result<Request, Refusal> {
     // A PNG starts with a byte that also starts a map.
     if is_bare_jpeg(message) || jpeg::other_format(message).is_some() {
         return Ok(Request { jpeg: Some(Ok(message.clone())), new_letter: None });
+    }
+    // Neither starts a map in MessagePack.
+    if let Ok(text) = str::from_utf8(message)
+        && text.starts_with(['{', BYTE_ORDER_MARK])
+    {
+        return read_text(text);
     }
     let refused = |cause: &str| {
         let cure = format!("send {{\"{JPEG_BLOB}\": <bytes>, \"{NEW_LETTER}\": nil}}, or the JPEG alone");
@@ -106,7 +118,7 @@ impl<'de> RawRequest<'de> {
     ) -> Result<Request, Refusal> {
         let jpeg = match self.jpeg {
             Value::Null => None,
-            Value::Text(text) => Some(decode_base64(&text)),
+            Value::Text(text) => Some(base64::decode(&text)),
             Value::Bytes(Cow::Borrowed(bytes)) => Some(Ok(share(bytes))),
             Value::Bytes(Cow::Owned(bytes)) => Some(Ok(bytes.into())),
         };
@@ -137,8 +149,17 @@ impl Fields<'_> {
         self.refuse(refusal)
     }
 
-    fn field(&mut self, key: &'static str, expected: &'static str) -> Field<'_> {
-        Field { code: self.code, key, expected, problem: &mut *self.problem }
+    fn frame(&mut self) -> Field<'_> {
+        let takes_bytes = self.code == ErrorCode::BadMsgpack;
+        self.field(JPEG_BLOB, "base64 text, in MessagePack bytes, or null", takes_bytes)
+    }
+
+    fn letter(&mut self) -> Field<'_> {
+        self.field(NEW_LETTER, "text or null", false)
+    }
+
+    fn field(&mut self, key: &'static str, expected: &'static str, takes_bytes: bool) -> Field<'_> {
+        Field { code: self.code, key, expected, takes_bytes, problem: &mut *self.problem }
     }
 }
 
@@ -163,16 +184,12 @@ impl<'de> Visitor<'de> for Fields<'_> {
             match key.as_ref() {
                 JPEG_BLOB if jpeg.is_some() => return Err(self.refuse_twice(JPEG_BLOB)),
                 NEW_LETTER if new_letter.is_some() => return Err(self.refuse_twice(NEW_LETTER)),
-                JPEG_BLOB => {
-                    let field = self.field(JPEG_BLOB, "base64 text, in MessagePack bytes, or null");
-                    jpeg = Some(map.next_value_seed(field)?);
-                }
+                JPEG_BLOB => jpeg = Some(map.next_value_seed(self.frame())?),
                 NEW_LETTER => {
-                    let field = self.field(NEW_LETTER, "text or null");
-                    new_letter = Some(match map.next_value_seed(field)? {
+                    new_letter = Some(match map.next_value_seed(self.letter())? {
                         Value::Null => None,
                         Value::Text(text) => Some(text),
-                        Value::Bytes(_) => return self.field(NEW_LETTER, "text or null").wrong("bytes"),
+                        Value::Bytes(_) => return self.letter().wrong("bytes"),
                     });
                 }
                 other => return Err(self.refuse(Refusal::unknown_key(other))),
@@ -187,6 +204,8 @@ struct Field<'a> {
     code: ErrorCode,
     key: &'static str,
     expected: &'static str,
+    /// Whether an extension type or an array may stand for bytes there.
+    takes_bytes: bool,
     problem: &'a mut Option<Refusal>,
 }
 
@@ -249,52 +268,36 @@ impl<'de> Visitor<'de> for Field<'_> {
         self.wrong("a number")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        self.wrong("an array")
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        if !self.takes_bytes {
+            return self.wrong("an array");
+        }
+        // The length that the array claims is not reserved: it need not be there.
+        let mut bytes = Vec::new();
+        while let Some(item) = items.next_element::<i16>()? {
+            match (u8::try_from(item), i8::try_from(item)) {
+                (Ok(byte), _) => bytes.push(byte),
+                // Where bytes have a sign, FF is -1.
+                (_, Ok(signed)) => bytes.push(signed.cast_unsigned()),
+                _ => return self.wrong("an array of larger numbers"),
+            }
+        }
+        Ok(Value::Bytes(Cow::Owned(bytes)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
         self.wrong("an object")
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Self::Value, D::Error> {
-        self.wrong("an extension type")
-    }
-}
-
-fn decode_base64(text: &str) -> Result<Bytes, Refusal> {
-    let payload = match text.split_once(',') {
-        Some((head, payload)) if is_data_url(head) => {
-            let kind = &head["data:".len()..];
-            if !["image/jpeg;base64", "image/jpg;base64"].iter().any(|known| kind.eq_ignore_ascii_case(known))
-            {
-                let cure = "encode the picture as JPEG, in a browser with canvas.toDataURL(\"image/jpeg\")";
-                let message = format!("{JPEG_BLOB:?} is a data URL of {:?}: {cure}", brief(kind, 40));
-                return Err(Refusal::new(ErrorCode::BadJpeg, message));
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, extension: D) -> Result<Self::Value, D::Error> {
+        match <(i8, &[u8])>::deserialize(extension)? {
+            UNDEFINED => Ok(Value::Null),
+            // msgpackr writes the kind of a typed array before its bytes.
+            (_, [_, bytes @ ..]) if self.takes_bytes && is_bare_jpeg(bytes) => {
+                Ok(Value::Bytes(Cow::Borrowed(bytes)))
             }
-            payload
+            (_, bytes) if self.takes_bytes => Ok(Value::Bytes(Cow::Borrowed(bytes))),
+            _ => self.wrong("an extension type"),
         }
-        _ => text,
-    };
-    let engine =
-        if payload.contains(['-', '_']) { URL_SAFE_PAD_INDIFFERENT } else { STANDARD_PAD_INDIFFERENT };
-    engine.decode(payload).map(Bytes::from).map_err(|error| {
-        let cause = match error {
-            DecodeError::InvalidByte(at, byte) if byte.is_ascii() => {
-                format!("character {:?} at position {at}", char::from(byte))
-            }
-            DecodeError::InvalidByte(at, _) => format!("a character beyond ASCII at position {at}"),
-            DecodeError::InvalidLength(length) => {
-                format!("{length} characters are not a whole number of bytes")
-            }
-            DecodeError::InvalidLastSymbol { .. } => "its end is cut".to_owned(),
-            DecodeError::InvalidPadding => "its padding is wrong".to_owned(),
-        };
-        let cure = "send standard or URL-safe base64 without line breaks, or the JPEG as binary message";
-        Refusal::new(ErrorCode::BadBase64, format!("{JPEG_BLOB:?} is not base64 ({cause}): {cure}"))
-    })
-}
-
-fn is_data_url(head: &str) -> bool {
-    head.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+    }
 }

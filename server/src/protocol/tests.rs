@@ -47,8 +47,18 @@ fn base64_of_every_dialect_is_read() {
         "data:image/jpeg;base64,/9j7774=",
         "data:image/jpg;base64,_9j7774",
         "DATA:image/JPEG;BASE64,/9j7774=",
+        "data:;base64,/9j7774=",
+        "data:application/octet-stream;base64,/9j7774=",
+        "data:image/jpeg;charset=utf-8;base64,/9j7774=",
+        "data:image/jpeg;name=a.jpg;base64,/9j7774=",
+        "data:image/jpeg; base64 , /9j7774=",
+        "data:image/jpeg;base64,%2F9j7774%3D",
+        " data:image/jpeg;base64,\r\n/9j7\r\n774=\r\n",
+        "/9j7\r\n774=\r\n",
+        "\t/9 j7 77 4 = ",
+        "_9j7\n774",
     ] {
-        let request = read_text(&format!(r#"{{"jpeg_blob": "{text}", "new_letter": null}}"#)).unwrap();
+        let request = read_text(&json!({"jpeg_blob": text, "new_letter": null}).to_string()).unwrap();
         assert_eq!(blob(&request), JPEG, "{text}");
         assert_eq!(request.new_letter, None);
     }
@@ -105,13 +115,14 @@ fn bad_text_is_refused_with_its_cause() {
         (r#"{"new_letter": "A""#, "bad_json", "not JSON (EOF"),
         (r#"{"letter": "A"}"#, "unknown_key", r#"unknown key "letter": did you mean "new_letter"?"#),
         (r#"{"jpeg_blob": "/9j/!"}"#, "bad_base64", "character '!' at position 4"),
-        (r#"{"jpeg_blob": "/9j/\n/9j/"}"#, "bad_base64", r"character '\n' at position 4"),
+        (r#"{"jpeg_blob": "/9j/\n!9j/"}"#, "bad_base64", "character '!' at position 4"),
         (r#"{"jpeg_blob": "/9j/é"}"#, "bad_base64", "a character beyond ASCII at position 4"),
         (r#"{"jpeg_blob": "/9j/-"}"#, "bad_base64", "character '/' at position 0"),
         (r#"{"jpeg_blob": "/9j/A"}"#, "bad_base64", "5 characters are not a whole number of bytes"),
         (r#"{"jpeg_blob": "/9j/AB"}"#, "bad_base64", "its end is cut"),
-        (r#"{"jpeg_blob": "data:image/png;base64,AAAA"}"#, "bad_jpeg", r#"a data URL of "image/png;base64""#),
-        (r#"{"jpeg_blob": "data:,"}"#, "bad_jpeg", r#"a data URL of """#),
+        (r#"{"jpeg_blob": "data:,"}"#, "bad_base64", r#"a data URL without ";base64,": """#),
+        (r#"{"jpeg_blob": "data:image/jpeg"}"#, "bad_base64", "a data URL without"),
+        (r#"{"jpeg_blob": "data:image/jpeg,%FF%D8"}"#, "bad_base64", "a data URL without"),
     ] {
         let refusal = refusal(read_text(text));
         assert_eq!(refusal.code.as_str(), code, "{text}");
@@ -167,9 +178,15 @@ fn bad_binary_is_refused_with_its_cause() {
         (b"\x81\xa1x\xdd\xff\xff\xff\xff", "unknown_key", "unknown key \"x\""),
         (b"\x81\x01\xc0", "bad_msgpack", "not a whole map"),
         (b"\x81\xaanew_letter\xc4\x01A", "bad_msgpack", "must be text or null, not bytes"),
-        (b"\x81\xa9jpeg_blob\x92\xcc\xff", "bad_msgpack", "not an array"),
+        (b"\x81\xaanew_letter\x91\x41", "bad_msgpack", "must be text or null, not an array"),
+        (b"\x81\xaanew_letter\xd4\x01A", "bad_msgpack", "must be text or null, not an extension type"),
+        (b"\x81\xa9jpeg_blob\x92\xcc\xff", "bad_msgpack", "not a whole map"),
+        (b"\x81\xa9jpeg_blob\x92\xcc\xff\xcd\x01\x00", "bad_msgpack", "not an array of larger numbers"),
+        (b"\x81\xa9jpeg_blob\x91\xd1\xff\x7f", "bad_msgpack", "not an array of larger numbers"),
+        (b"\x81\xa9jpeg_blob\x91\xa1A", "bad_msgpack", "not a whole map"),
+        (b"\x81\xa9jpeg_blob\xdd\xff\xff\xff\xff", "bad_msgpack", "not a whole map"),
         (b"\x81\xa9jpeg_blob\x81\x01\x02", "bad_msgpack", "not an object"),
-        (b"\x81\xa9jpeg_blob\xd4\x01\x02", "bad_msgpack", "not an extension type"),
+        (b"\x81\xa9jpeg_blob\xc9\xff\xff\xff\xff\x01", "bad_msgpack", "not a whole map"),
         (b"\x81\xa9jpeg_blob\xc6\xff\xff\xff\xff", "bad_msgpack", "not a whole map"),
         (b"\xdf\xff\xff\xff\xff", "bad_msgpack", "not a whole map"),
         (b"\x82\xa9jpeg_blob\xc0\xa9jpeg_blob\xc0", "bad_msgpack", "stands there twice"),
@@ -189,6 +206,56 @@ fn a_picture_of_another_format_is_a_frame_that_is_refused_by_name() {
     let refusal = Refusal::from(jpeg::check(blob(&request), limits).unwrap_err());
     assert_eq!(refusal.code, ErrorCode::BadJpeg);
     assert!(refusal.message.contains("not a JPEG but a PNG"), "{}", refusal.message);
+}
+
+#[test]
+fn bytes_of_encoders_that_have_no_type_for_them_are_a_frame() {
+    let nothing = [&b"\x82\xaanew_letter\xa1C\xa9jpeg_blob"[..], b"\xd4\x00\x00"].concat();
+    let request = read_binary(&nothing.into()).unwrap();
+    assert_eq!((request.jpeg, request.new_letter.as_deref()), (None, Some("C")));
+
+    for (name, value) in [
+        ("an extension type", &b"\xc7\x05\x12\xff\xd8\xfb\xef\xbe"[..]),
+        ("a typed array of msgpackr", b"\xc7\x06\x74\x01\xff\xd8\xfb\xef\xbe"),
+        ("numbers", b"\x95\xcc\xff\xcc\xd8\xcc\xfb\xcc\xef\xcc\xbe"),
+        ("wide numbers", b"\xdc\x00\x05\xcd\x00\xff\xce\x00\x00\x00\xd8\xcc\xfb\xcc\xef\xcc\xbe"),
+        ("numbers with a sign", b"\x95\xff\xd0\xd8\xfb\xef\xd0\xbe"),
+        ("text of an encoder older than the type", b"\xa5\xff\xd8\xfb\xef\xbe"),
+    ] {
+        for letter in [&b"\xc0"[..], b"\xd4\x00\x00"] {
+            let map = [&b"\x82\xa9jpeg_blob"[..], value, b"\xaanew_letter", letter].concat();
+            let request = read_binary(&map.into()).unwrap();
+            assert_eq!((blob(&request), request.new_letter.as_deref()), (JPEG, None), "{name}");
+        }
+    }
+}
+
+#[test]
+fn json_is_read_from_bytes_too_and_behind_a_byte_order_mark() {
+    let json = r#"{"jpeg_blob": "/9j7774=", "new_letter": "C"}"#;
+    let marked = format!("\u{feff}{json}");
+    for request in [
+        read_text(&marked),
+        read_binary(&Bytes::from_static(json.as_bytes())),
+        read_binary(&Bytes::from(marked.clone())),
+    ] {
+        let request = request.unwrap();
+        assert_eq!((blob(&request), request.new_letter.as_deref()), (JPEG, Some("C")));
+    }
+    assert_eq!(code(read_binary(&Bytes::from_static(b"{\"jpeg_blob\": 7}"))), "bad_json");
+    assert_eq!(code(read_binary(&Bytes::from_static(b"{\xff"))), "bad_msgpack");
+}
+
+#[test]
+fn a_data_url_is_judged_by_its_bytes_and_not_by_its_media_type() {
+    let limits = Limits { max_pixels: 2_073_600, max_scans: 64 };
+    for media_type in ["image/png", "image/jpeg", ""] {
+        let url = format!("data:{media_type};base64,{}", base64::STANDARD.encode(b"\x89PNG\r\n\x1a\n"));
+        let request = read_text(&json!({"jpeg_blob": url}).to_string()).unwrap();
+        let refusal = Refusal::from(jpeg::check(blob(&request), limits).unwrap_err());
+        assert_eq!(refusal.code, ErrorCode::BadJpeg);
+        assert!(refusal.message.contains("not a JPEG but a PNG"), "{}", refusal.message);
+    }
 }
 
 #[test]
@@ -479,6 +546,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         letter in any::<String>(),
         dialect in 0..4,
+        line in 1..80usize,
         is_data_url in any::<bool>(),
     ) {
         let encoded = match dialect {
@@ -487,6 +555,8 @@ proptest! {
             2 => base64::URL_SAFE.encode(&bytes),
             _ => base64::URL_SAFE_NO_PAD.encode(&bytes),
         };
+        let lines: Vec<&[u8]> = encoded.as_bytes().chunks(line).collect();
+        let encoded = String::from_utf8(lines.join(&b"\r\n"[..])).unwrap();
         let encoded = if is_data_url { format!("data:image/jpeg;base64,{encoded}") } else { encoded };
         let read = read_text(&json!({"jpeg_blob": encoded, "new_letter": letter}).to_string()).unwrap();
         prop_assert_eq!(blob(&read), &bytes[..]);

@@ -226,9 +226,8 @@ fn end_of(error: axum::Error) -> End {
         Some(tungstenite::Error::Protocol(
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         )) => End::Gone,
-        Some(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => {
-            End::Close(Close::ProtocolError)
-        }
+        Some(tungstenite::Error::Protocol(_)) => End::Close(Close::ProtocolError),
+        Some(tungstenite::Error::Utf8(_)) => End::Close(Close::NotUtf8),
         _ => End::Gone,
     }
 }

@@ -1,8 +1,8 @@
 //! `serve` and `check` with a small classifier and the real networks.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -86,6 +86,51 @@ impl Drop for Server {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// With what a cluster sets for a service of the same name, a variable with one underscore and an empty `DACTYL_CONFIG`.
+#[test]
+fn a_server_starts_among_the_variables_of_a_cluster_and_warns_of_its_own_that_sets_nothing() {
+    let dir = Dir::new();
+    let mut server = Server::spawn(
+        command("serve", &dir)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("DACTYL_CONFIG", "")
+            .env("DACTYL_SERVICE_HOST", "10.0.0.11")
+            .env("DACTYL_PORT", "tcp://10.0.0.11:8080")
+            .env("DACTYL_PORT_8080_TCP", "tcp://10.0.0.11:8080")
+            .env("DACTYL_SERVER_LISTEN", "0.0.0.0:80")
+            .stderr(Stdio::piped()),
+    );
+    let log = server.end();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("DACTYL_")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("WARN"), "{log}");
+    assert!(warnings[0].contains("DACTYL_SERVER_LISTEN sets nothing; write DACTYL_SERVER__LISTEN"), "{log}");
+}
+
+#[test]
+fn a_name_is_listened_to_on_all_of_its_addresses() {
+    let dir = Dir::new();
+    let mut process = command("serve", &dir)
+        .args(["--listen", "localhost:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _server = Server { process, url: String::new() };
+    let port = line.split(['/', ',']).find_map(|word| word.rsplit_once(':')?.1.parse::<u16>().ok()).unwrap();
+    for address in ("localhost", port).to_socket_addrs().unwrap() {
+        match TcpStream::connect(address) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+                println!("skipped: this machine has no {address}");
+            }
+            Err(error) => panic!("{address}: {error}; {line}"),
+        }
     }
 }
 

@@ -117,6 +117,24 @@ fn the_variable_for_elements_names_the_file_of_the_commands_too() {
 }
 
 #[test]
+fn an_empty_dactyl_config_names_no_file() {
+    let (code, output, error) = run(dactyl(["config"]).env("DACTYL_CONFIG", ""));
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(output.lines().any(|line| line == "history = 5  # built-in"), "{output}");
+    let (code, _, error) = run(&mut dactyl(["config", "--config", ""]));
+    assert_eq!(code, 2, "a flag without a file is a mistake: {error}");
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_warned_of() {
+    let (code, output, error) = run(dactyl(["config"]).env("DACTYL_SERVER_LISTEN", "0.0.0.0:80"));
+    assert_eq!((code, error.as_str()), (0, ""));
+    let warning =
+        "# WARNING: the environment variable DACTYL_SERVER_LISTEN sets nothing; write DACTYL_SERVER__LISTEN";
+    assert_eq!(output.lines().last(), Some(warning));
+}
+
+#[test]
 fn the_defaults_are_printed_as_they_are_shipped() {
     let (code, output, _) = run(&mut dactyl(["config", "--defaults"]));
     let shipped =

@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod fleet;
 mod garbage;
+mod handshake;
 mod ledger;
 mod limits;
 mod own_model;

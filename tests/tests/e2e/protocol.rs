@@ -43,6 +43,52 @@ async fn a_frame_is_analysed_in_every_encoding() {
     server.stop().await;
 }
 
+/// Data URLs without a media type, with parameters or of any bytes; base64 in lines; MessagePack of encoders that have
+/// no type for bytes, or for `undefined`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_as_real_clients_write_it_is_analysed() {
+    let server = Server::start().await;
+    let mut client = Client::connect(&server).await;
+    let jpeg = gradient(64, 48, 1);
+    let encoded = base64(&jpeg);
+    let lines: Vec<&[u8]> = encoded.as_bytes().chunks(76).collect();
+    let lines = String::from_utf8(lines.join(&b"\r\n"[..])).expect("ASCII");
+    let percent = encoded.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let mut sent = 0.0;
+    for text in [
+        format!("data:;base64,{encoded}"),
+        format!("data:image/jpeg;charset=utf-8;base64,{encoded}"),
+        format!("data:application/octet-stream;base64,{encoded}"),
+        format!("data:image/jpeg;base64,{percent}"),
+        lines.clone(),
+        lines.replace("\r\n", " "),
+        format!("data:image/jpeg;base64,\n{lines}\n"),
+    ] {
+        client.send_json(&json!({"jpeg_blob": text, "new_letter": null})).await;
+        sent += 1.0;
+        server.wait_for_metric(ANALYSED, |analysed| analysed == sent).await;
+    }
+
+    let length = u16::try_from(jpeg.len()).expect("a small picture");
+    let extension = |before: &[u8]| {
+        let length = length + u16::try_from(before.len() - 1).expect("few");
+        [&[0xc8][..], &length.to_be_bytes(), before, &jpeg].concat()
+    };
+    let undefined = vec![0xd4, 0, 0];
+    for (value, letter) in [
+        (extension(&[0x12]), vec![0xc0]),
+        (extension(&[0x74, 1]), undefined),
+        (rmp_serde::to_vec(&jpeg).expect("an array of numbers"), vec![0xc0]),
+    ] {
+        let map = [&b"\x82\xa9jpeg_blob"[..], &value, b"\xaanew_letter", &letter].concat();
+        client.send(map).await;
+        sent += 1.0;
+        server.wait_for_metric(ANALYSED, |analysed| analysed == sent).await;
+    }
+    assert_eq!(server.metric("dactyl_bad_messages_total").await, 0.0);
+    server.stop().await;
+}
+
 #[derive(serde::Serialize)]
 struct BytesMap<'a> {
     #[serde(with = "serde_bytes")]

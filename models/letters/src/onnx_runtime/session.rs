@@ -32,9 +32,10 @@ pub enum LoadError {
         /// What ONNX Runtime said.
         cause: String,
     },
-    /// An input or output is no float32 tensor.
+    /// An input is no float32 tensor, or no output is one.
     #[error(
-        "{name}: `{tensor}` is {found}, not a float32 tensor; export the network with float32 inputs and outputs"
+        "{name}: `{tensor}` is {found}, not a float32 tensor; export the network with float32 inputs and outputs, by \
+         skl2onnx with options={{\"zipmap\": False}}"
     )]
     Type {
         /// The network's name.
@@ -147,8 +148,9 @@ impl Network {
         let refused = |cause: String| LoadError::Network { name: name.to_owned(), cause };
         let session =
             builder(runtime.environment()).and_then(commit).map_err(|error| refused(error.to_string()))?;
-        let inputs = tensors(name, session.inputs())?;
-        let outputs = tensors(name, session.outputs())?;
+        let inputs =
+            session.inputs().iter().map(|input| tensor(name, input)).collect::<Result<Vec<_>, _>>()?;
+        let outputs = float_outputs(name, session.outputs())?;
         let metadata = read_metadata(&session).map_err(|error| refused(error.to_string()))?;
         Ok(Self {
             name: name.to_owned(),
@@ -178,7 +180,7 @@ impl Network {
         &self.inputs
     }
 
-    /// Outputs in the order that [`Network::run`] writes them.
+    /// Outputs in the order that [`Network::run`] writes them: those that are float32 tensors.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
     }
@@ -280,8 +282,24 @@ fn builder(environment: &ort::environment::Environment) -> ort::Result<SessionBu
         .with_device_allocated_initializers()?)
 }
 
-fn tensors(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadError> {
-    let tensor = |outlet: &Outlet| match outlet.dtype() {
+/// The outputs that are float32 tensors. Others, such as the label that scikit-learn's classifiers give beside the
+/// probabilities, are not asked for.
+fn float_outputs(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadError> {
+    let (mut floats, mut problem) = (Vec::new(), None);
+    for outlet in outlets {
+        match tensor(network, outlet) {
+            Ok(float) => floats.push(float),
+            Err(other) => problem = Some(other),
+        }
+    }
+    match problem {
+        Some(problem) if floats.is_empty() => Err(problem),
+        _ => Ok(floats),
+    }
+}
+
+fn tensor(network: &str, outlet: &Outlet) -> Result<TensorInfo, LoadError> {
+    match outlet.dtype() {
         ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
             Ok(TensorInfo { name: outlet.name().to_owned(), shape: shape.to_vec() })
         }
@@ -293,8 +311,7 @@ fn tensors(network: &str, outlets: &[Outlet]) -> Result<Vec<TensorInfo>, LoadErr
                 _ => "no tensor".to_owned(),
             },
         }),
-    };
-    outlets.iter().map(tensor).collect()
+    }
 }
 
 fn c_names(tensors: &[TensorInfo]) -> Result<Vec<CString>, NulError> {

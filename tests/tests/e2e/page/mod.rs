@@ -13,4 +13,5 @@ mod model;
 mod modules;
 mod reading;
 mod sending;
+mod sub_path;
 mod visits;
