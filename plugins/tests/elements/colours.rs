@@ -8,13 +8,16 @@ use gstdactyl::{caps, picture};
 
 use crate::stream::init;
 
+/// The last element in front of the tracker.
+const UPRIGHT: &str = "videoflip video-direction=auto";
+
 /// The elements from JPEG to `holistic-keypoints` of each pipeline that ships.
 fn decoders() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("pipelines");
     let decoder = |launch: &str| {
         let (_, decoder) = launch.split_once("jpegdec").unwrap();
-        let (decoder, _) = decoder.split_once("videoconvert").unwrap();
-        format!("jpegdec{decoder}videoconvert")
+        let (decoder, _) = decoder.split_once(UPRIGHT).unwrap();
+        format!("jpegdec{decoder}{UPRIGHT}")
     };
     std::fs::read_dir(folder)
         .unwrap()

@@ -156,6 +156,49 @@ fn the_elements_ask_nobody_and_leave_nothing_in_the_home_folder() {
     watch.assert_kept_to_itself();
 }
 
+/// Keypoints of a video as the READMEs' pipeline gives them.
+fn keypoints_of(video: &str, folder: &Path) -> Vec<f32> {
+    let readme = ELEMENTS[0].1;
+    run(&commands(readme)[1].replace("signing.avi", video), folder);
+    let keypoints = fs::read(folder.join("keypoints.f32")).unwrap();
+    keypoints.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+/// Phones film sideways and say so in the file.
+#[test]
+fn a_video_that_lies_on_its_side_is_turned_upright() {
+    let Some(pictures) = shared(AVATAR) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let film = |turn: &str, name: &str| {
+        let command = format!(
+            "gst-launch-1.0 -q multifilesrc location={}/%03d.png stop-index=9 caps=image/png,framerate=15/1 ! pngdec \
+             ! {turn} videoconvert ! jpegenc quality=100 ! qtmux ! filesink location={name}",
+            pictures.display()
+        );
+        run(&command, folder.path());
+    };
+    film("", "upright.mov");
+    film("videoflip video-direction=90l !", "lying.mov");
+    let path = folder.path().join("lying.mov");
+    let mut lying = fs::read(&path).unwrap();
+    let header = lying.windows(4).position(|name| name == b"tkhd").unwrap();
+    // The matrix: a quarter turn to the right (ISO/IEC 14496-12, 8.3.2).
+    let matrix = &mut lying[header + 44..header + 64];
+    assert_eq!(matrix[..4], [0, 1, 0, 0]);
+    matrix.copy_from_slice(&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0]);
+    fs::write(&path, lying).unwrap();
+    let [upright, lying] = ["upright.mov", "lying.mov"].map(|video| keypoints_of(video, folder.path()));
+    assert_eq!(lying.len(), upright.len());
+    // x and y of the body.
+    let frames = lying.chunks(KEYPOINTS / 4).zip(upright.chunks(KEYPOINTS / 4));
+    for (lying, upright) in frames.map(|(lying, upright)| (&lying[..33 * 4], &upright[..33 * 4])) {
+        for (lying, upright) in lying.chunks(4).zip(upright.chunks(4)) {
+            let off = (lying[0] - upright[0]).abs().max((lying[1] - upright[1]).abs());
+            assert!(off < 0.02, "{lying:?} {upright:?}");
+        }
+    }
+}
+
 fn assert_feedback(output: &Output) {
     let lines = lines(output);
     assert!(!lines.is_empty());

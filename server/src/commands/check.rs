@@ -27,6 +27,7 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("jpegdec", "gstreamer1.0-plugins-good"),
     ("multifilesink", "gstreamer1.0-plugins-good"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("videoflip", "gstreamer1.0-plugins-good"),
     ("textoverlay", "gstreamer1.0-x"),
 ];
 
@@ -190,9 +191,14 @@ fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
     }
     for name in names {
         match PipelineFile::find(&name, pipeline)
-            .and_then(|file| file.build(&BTreeMap::new()).map(|_| file.path))
+            .and_then(|file| file.build(&BTreeMap::new()).map(|built| (file.path, built.turns_pictures())))
         {
-            Ok(path) => report.found(path.display())?,
+            Ok((path, true)) => report.found(path.display())?,
+            Ok((path, false)) => report.found(format_args!(
+                "{}, which analyses every picture as it lies: `videoflip video-direction=auto` behind the decoder turns \
+                 those upright whose Exif metadata say how",
+                path.display()
+            ))?,
             Err(error) if error.cause.starts_with("no element") => report.problem(format_args!(
                 "{error}. Mend the name (`gst-inspect-1.0` lists those that there are) or install the plugin that has it"
             ))?,

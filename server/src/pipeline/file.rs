@@ -21,6 +21,7 @@ use std::{fmt, fs};
 
 use dactyl_config::Kind;
 use gst::prelude::*;
+use gst_video::VideoOrientationMethod;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
@@ -126,6 +127,17 @@ pub struct Built {
     pub feedback: gst_app::AppSink,
     /// Every `feedback-throttle`.
     pub throttles: Vec<gst::Element>,
+}
+
+impl Built {
+    /// Whether an element turns pictures upright that say how they lie.
+    pub fn turns_pictures(&self) -> bool {
+        self.pipeline.iterate_recurse().into_iter().flatten().any(|element| {
+            element.find_property("video-direction").is_some()
+                && element.property::<VideoOrientationMethod>("video-direction")
+                    == VideoOrientationMethod::Auto
+        })
+    }
 }
 
 impl PipelineFile {

@@ -6,4 +6,4 @@ mod wiring;
 
 pub use self::file::{Built, FEEDBACK, FRAMES, Parameter, ParameterKind, PipelineError, PipelineFile};
 pub(crate) use self::prepare::{Prepared, prepare, probe};
-pub(crate) use self::wiring::{Cause, Listener, Wiring};
+pub(crate) use self::wiring::{Cause, Frame, Listener, Wiring};

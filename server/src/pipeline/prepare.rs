@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use gst_video::VideoOrientationMethod;
 use gstdactyl::frame::{self, FrameRecord, Progress};
 
 use super::file::{PipelineError, PipelineFile};
-use super::wiring::{Cause, Listener, Wiring};
+use super::wiring::{Cause, Frame, Listener, Wiring};
 
 /// A picture of 128 x 96 pixels without a person.
 const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");
@@ -37,10 +38,10 @@ pub(crate) struct Prepared {
 ///
 /// What is wrong with the pipeline, with the line where that can be told.
 pub(crate) fn prepare(file: PipelineFile) -> Result<Prepared, PipelineError> {
-    let (wiring, news) = start(&file)?;
+    let (mut wiring, news) = start(&file)?;
     let mut labels = None;
     for id in 1..=MOST_FRAMES {
-        run_frame(&file, &wiring, &news, id)?;
+        run_frame(&file, &mut wiring, &news, id)?;
         labels = wiring.labels();
         if labels.is_some() {
             break;
@@ -60,8 +61,8 @@ pub(crate) fn prepare(file: PipelineFile) -> Result<Prepared, PipelineError> {
 /// As [`prepare`].
 pub(crate) fn probe(file: &PipelineFile) -> Result<Duration, PipelineError> {
     let begin = Instant::now();
-    let (wiring, news) = start(file)?;
-    run_frame(file, &wiring, &news, 1)?;
+    let (mut wiring, news) = start(file)?;
+    run_frame(file, &mut wiring, &news, 1)?;
     Ok(begin.elapsed())
 }
 
@@ -97,7 +98,7 @@ fn start(file: &PipelineFile) -> Result<(Wiring, Channel), PipelineError> {
     Ok((wiring, Channel { sender, receiver }))
 }
 
-fn run_frame(file: &PipelineFile, wiring: &Wiring, news: &Channel, id: u64) -> Result<(), PipelineError> {
+fn run_frame(file: &PipelineFile, wiring: &mut Wiring, news: &Channel, id: u64) -> Result<(), PipelineError> {
     let sender = news.sender.clone();
     let record = FrameRecord::new(id, 0, move |record| {
         let _ = sender.send(News::Ended(record.progress()));
@@ -105,7 +106,7 @@ fn run_frame(file: &PipelineFile, wiring: &Wiring, news: &Channel, id: u64) -> R
     let mut buffer = gst::Buffer::from_slice(WARM_UP);
     frame::attach(buffer.make_mut(), &record);
     drop(record);
-    wiring.push(buffer);
+    wiring.push(Frame { buffer, orientation: VideoOrientationMethod::Identity });
     match news.receiver.recv_timeout(FRAME_TIME) {
         Ok(News::Failed(error)) => Err(error),
         Ok(News::Ended(Progress::Analysed)) => Ok(()),

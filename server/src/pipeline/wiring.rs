@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gst::prelude::*;
+use gst_video::VideoOrientationMethod;
 use gstdactyl::frame::{self, FrameRecord, Progress};
 use gstdactyl::letter_target::LetterTarget;
 
@@ -34,9 +35,19 @@ pub(crate) enum Cause {
     Unknown,
 }
 
+/// A JPEG on its way into a pipeline.
+pub(crate) struct Frame {
+    /// The picture, which carries its record.
+    pub(crate) buffer: gst::Buffer,
+    /// What makes it upright.
+    pub(crate) orientation: VideoOrientationMethod,
+}
+
 /// A pipeline that plays until it is dropped.
 pub(crate) struct Wiring {
     built: Built,
+    /// What its elements were told last of how pictures lie; `None` if that may have been lost.
+    orientation: Option<VideoOrientationMethod>,
 }
 
 impl Wiring {
@@ -51,7 +62,7 @@ impl Wiring {
         post_messages: bool,
         listener: &Arc<dyn Listener>,
     ) -> Result<Self, PipelineError> {
-        let wiring = Self { built: file.build(given)? };
+        let wiring = Self { built: file.build(given)?, orientation: Some(VideoOrientationMethod::Identity) };
         wiring.set_up_elements(post_messages);
         wiring.watch_payloads(listener);
         wiring.watch_throttle(listener);
@@ -67,14 +78,20 @@ impl Wiring {
     }
 
     /// Puts a frame in; it may be dropped for a newer one.
-    pub(crate) fn push(&self, frame: gst::Buffer) {
+    pub(crate) fn push(&mut self, frame: Frame) {
+        if self.orientation != Some(frame.orientation) {
+            self.built.frames.send_event(orientation_event(frame.orientation));
+            self.orientation = Some(frame.orientation);
+        }
         // Refused only after an error, which has been posted; the frame ends here then.
-        let _ = self.built.frames.push_buffer(frame);
+        let _ = self.built.frames.push_buffer(frame.buffer);
     }
 
     /// Empties every queue and every window, ends the inference that is running, and sets the target. Blocks until
     /// busy elements have returned.
-    pub(crate) fn reset(&self, letter: Option<String>, epoch: u64) {
+    pub(crate) fn reset(&mut self, letter: Option<String>, epoch: u64) {
+        // What waits in a queue is lost, and with it the news of how the next frame lies.
+        self.orientation = self.orientation.filter(|last| *last == VideoOrientationMethod::Identity);
         let frames = &self.built.frames;
         frames.send_event(gst::event::FlushStart::new());
         frames.send_event(gst::event::FlushStop::new(false));
@@ -220,6 +237,25 @@ impl Drop for Wiring {
     }
 }
 
+/// Tells elements how the frames after it lie, as cameras do: a tag, which `videoflip video-direction=auto` acts upon. It
+/// goes its way between the frames, and outlives those that are dropped.
+fn orientation_event(orientation: VideoOrientationMethod) -> gst::Event {
+    // The words that `gst_video_orientation_from_tag` reads.
+    let word = match orientation {
+        VideoOrientationMethod::_90r => "rotate-90",
+        VideoOrientationMethod::_180 => "rotate-180",
+        VideoOrientationMethod::_90l => "rotate-270",
+        VideoOrientationMethod::Horiz => "flip-rotate-0",
+        VideoOrientationMethod::UlLr => "flip-rotate-90",
+        VideoOrientationMethod::Vert => "flip-rotate-180",
+        VideoOrientationMethod::UrLl => "flip-rotate-270",
+        _ => "rotate-0",
+    };
+    let mut tags = gst::TagList::new();
+    tags.make_mut().add::<gst::tags::ImageOrientation>(&word, gst::TagMergeMode::Replace);
+    gst::event::Tag::new(tags)
+}
+
 /// Notes on each frame that goes through an image decoder how far it has come and how long it took.
 fn watch_decoder(element: &gst::Element) {
     let is_decoder = element.factory().is_some_and(|factory| {
@@ -249,5 +285,21 @@ fn watch_decoder(element: &gst::Element) {
             }
             gst::PadProbeReturn::Ok
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_read_the_orientation_that_they_are_told() {
+        use VideoOrientationMethod::*;
+        gst::init().unwrap();
+        for orientation in [Identity, _90r, _180, _90l, Horiz, Vert, UlLr, UrLl] {
+            let event = orientation_event(orientation);
+            let gst::EventView::Tag(tag) = event.view() else { panic!("{event:?}") };
+            assert_eq!(VideoOrientationMethod::from_tag(tag.tag()), Some(orientation));
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::refusals::Refusals;
 use super::registry::Registered;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::pipeline::Prepared;
+use crate::pipeline::{Frame, Prepared};
 use crate::protocol::{ErrorCode, Outcome, Refusal, Request};
 
 /// Pictures of `server.max_pixels` and one scan whose decoding one client is worth in a second: as many as a camera takes. A
@@ -145,7 +145,7 @@ impl Intake {
             None => gst::Buffer::from_slice(jpeg.slice(..header.length)),
         };
         frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
-        self.commands.frame(buffer);
+        self.commands.frame(Frame { buffer, orientation: header.orientation });
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::pipeline::{Listener, PipelineError, PipelineFile, Wiring};
+use crate::pipeline::{Frame, Listener, PipelineError, PipelineFile, Wiring};
 
 /// Failures of a pipeline within [`FAILURE_WINDOW`] after which a session is given up.
 const MOST_FAILURES: usize = 5;
@@ -14,14 +14,14 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// What the thread is told to do.
 enum Command {
     Reset { target: Option<String>, epoch: u64 },
-    Frame(gst::Buffer),
+    Frame(Frame),
     Rebuild,
     Stop,
 }
 
 #[derive(Default)]
 struct Waiting {
-    frame: Option<gst::Buffer>,
+    frame: Option<Frame>,
     reset: Option<(Option<String>, u64)>,
     failed: bool,
     stop: bool,
@@ -47,7 +47,7 @@ impl Commands {
     }
 
     /// A frame; replaces one that still waits.
-    pub(super) fn frame(&self, frame: gst::Buffer) {
+    pub(super) fn frame(&self, frame: Frame) {
         drop(self.change(|waiting| waiting.frame.replace(frame)));
     }
 
@@ -158,11 +158,11 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
 mod tests {
     use super::*;
 
-    fn marked(mark: u64) -> gst::Buffer {
+    fn marked(mark: u64) -> Frame {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         buffer.make_mut().set_offset(mark);
-        buffer
+        Frame { buffer, orientation: gst_video::VideoOrientationMethod::Identity }
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         let commands = Commands::default();
         commands.frame(marked(1));
         commands.frame(marked(2));
-        assert!(matches!(commands.next(), Command::Frame(frame) if frame.offset() == 2));
+        assert!(matches!(commands.next(), Command::Frame(frame) if frame.buffer.offset() == 2));
         assert!(commands.lock().frame.is_none());
     }
 
@@ -182,7 +182,7 @@ mod tests {
         commands.reset(None, 2);
         commands.frame(marked(2));
         assert!(matches!(commands.next(), Command::Reset { target: None, epoch: 2 }));
-        assert!(matches!(commands.next(), Command::Frame(frame) if frame.offset() == 2));
+        assert!(matches!(commands.next(), Command::Frame(frame) if frame.buffer.offset() == 2));
     }
 
     #[test]

@@ -173,6 +173,40 @@ fn a_server_answers_its_client_and_ends_when_asked_to() {
 }
 
 #[test]
+fn jpegs_that_are_not_decoded_are_told_by_name_and_those_after_them_are_analysed() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let cases = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from).join("cases/jpeg");
+    if !cases.is_dir() {
+        assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "no {}", cases.display());
+        println!("skipped: no ../shared");
+        return;
+    }
+    let dir = Dir::new();
+    let server = Server::start(&dir);
+    let (code, output, error) =
+        run(dactyl(["send", "--url", &server.url, "--letter", "A", "--fps", "5"]).arg(&cases));
+    assert_eq!(code, 0, "{output}{error}");
+    let refused: Vec<&str> = error.lines().collect();
+    assert_eq!(refused.len(), 8, "{error}");
+    for (line, sampling) in refused.iter().zip([
+        "4x1,1x1,1x1",
+        "4x1,2x1,2x1",
+        "2x2,2x1,2x1",
+        "1x2,1x2,1x2",
+        "2x1,2x1,2x1",
+        "2x2,1x1,1x1",
+        "4x1,1x1,1x1",
+        "2x1,2x1,2x1",
+    ]) {
+        assert!(line.contains("unsupported_jpeg: ") && line.contains(sampling), "{line}");
+    }
+    // Six pictures fill a window of four frames and more.
+    assert!(output.contains("frames sent: 14 in "), "{output}");
+    let answers = output.lines().filter(|line| line.contains(" A ") || line.contains(" ZEBRA ")).count();
+    assert!(answers > 0, "{output}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_named_with_the_cure() {
     let dir = Dir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,6 +10,7 @@ mod garbage;
 mod handshake;
 mod ledger;
 mod limits;
+mod orientation;
 mod own_model;
 mod page;
 mod pictures;

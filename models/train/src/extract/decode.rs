@@ -1,12 +1,15 @@
 //! Files to pictures, by GStreamer: JPEGs exactly as the server decodes them, videos by whatever decoder is installed.
 
+use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
 use dactyl_holistic::RgbFrame;
 use gst::prelude::*;
-use gstdactyl::{caps, picture};
+use gst_video::VideoOrientationMethod;
+use gstdactyl::{caps, jpeg, picture};
 
 /// How a file is decoded, by the end of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +43,9 @@ impl Format {
 
     fn elements(self) -> &'static str {
         match self {
-            Self::Jpeg => "jpegdec idct-method=islow",
-            Self::Png => "pngdec",
-            // A phone that was held upright says so in a tag.
-            Self::Video => {
-                "decodebin name=decoder ! videoconvert name=picture ! videoflip video-direction=auto"
-            }
+            Self::Jpeg => "appsrc name=jpeg format=time caps=image/jpeg ! jpegdec idct-method=islow",
+            Self::Png => "filesrc name=file ! pngdec",
+            Self::Video => "filesrc name=file ! decodebin name=decoder",
         }
     }
 }
@@ -71,6 +71,8 @@ pub struct Picture {
 const INTERVAL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// How often it may answer that there is nothing yet.
 const PATIENCE: usize = 600;
+/// What helps against a file that is no picture.
+const CURE: &str = "record or convert it anew, or remove it";
 
 impl Pictures {
     /// Begins to decode a file.
@@ -81,8 +83,11 @@ impl Pictures {
         static STARTED: OnceLock<Result<(), gst::glib::Error>> = OnceLock::new();
         STARTED.get_or_init(gst::init).clone().context("GStreamer can't be started")?;
 
+        let jpeg = if format == Format::Jpeg { Some(read_jpeg(path)?) } else { None };
+        // A video of a phone says in a tag how it lies.
         let launch = format!(
-            "filesrc name=file ! {} ! videoconvert ! appsink name=pictures sync=false max-buffers=4",
+            "{} ! videoconvert name=picture ! videoflip name=upright video-direction=auto ! videoconvert \
+             ! appsink name=pictures sync=false max-buffers=4",
             format.elements()
         );
         let built = gst::parse::launch(&launch).with_context(|| {
@@ -93,8 +98,9 @@ impl Pictures {
             )
         })?;
         let pipeline = built.downcast::<gst::Pipeline>().map_err(|_| anyhow!("no pipeline was built"))?;
-        let file = pipeline.by_name("file").context("the pipeline has no source")?;
-        file.set_property("location", path);
+        if let Some(file) = pipeline.by_name("file") {
+            file.set_property("location", path);
+        }
         let sink = pipeline.by_name("pictures").and_then(|sink| sink.downcast::<gst_app::AppSink>().ok());
         let sink = sink.context("the pipeline has no sink")?;
         sink.set_caps(Some(&caps::video()));
@@ -110,7 +116,22 @@ impl Pictures {
         if pictures.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(pictures.failure().unwrap_or_else(|| anyhow!("{} can't be opened", path.display())));
         }
+        if let Some((buffer, orientation)) = jpeg {
+            pictures.push(buffer, orientation).map_err(|error| undecodable(path, error))?;
+        }
         Ok(pictures)
+    }
+
+    /// Puts in the only picture that there is.
+    fn push(&self, buffer: gst::Buffer, orientation: VideoOrientationMethod) -> Result<()> {
+        let source =
+            self.pipeline.by_name("jpeg").and_then(|source| source.downcast::<gst_app::AppSrc>().ok());
+        let (source, upright) =
+            source.zip(self.pipeline.by_name("upright")).context("the pipeline is incomplete")?;
+        upright.set_property("video-direction", orientation);
+        source.push_buffer(buffer)?;
+        source.end_of_stream()?;
+        Ok(())
     }
 
     /// The next picture; `None` after the last.
@@ -161,10 +182,27 @@ impl Pictures {
         {
             "install gstreamer1.0-libav or the GStreamer plugin that has the decoder, or convert it to H.264 in mp4"
         } else {
-            "record or convert it anew, or remove it"
+            CURE
         };
         Some(anyhow!("{} can't be decoded: {cause}; {cure}", self.path.display()))
     }
+}
+
+fn undecodable(path: &Path, cause: impl Display) -> anyhow::Error {
+    anyhow!("{} can't be decoded: {cause}; {CURE}", path.display())
+}
+
+/// A JPEG, checked as the server does, and what makes it upright.
+fn read_jpeg(path: &Path) -> Result<(gst::Buffer, VideoOrientationMethod)> {
+    // What a file of one's own may cost is one's own affair.
+    let limits = jpeg::Limits { max_pixels: u32::MAX, max_scans: u32::MAX };
+    let mut bytes = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let header = jpeg::check(&bytes, limits).map_err(|error| undecodable(path, error))?;
+    let picture = header.rewritten(&bytes).unwrap_or_else(|| {
+        bytes.truncate(header.length);
+        bytes
+    });
+    Ok((gst::Buffer::from_mut_slice(picture), header.orientation))
 }
 
 impl Drop for Pictures {

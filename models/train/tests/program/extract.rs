@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use ndarray::{Array, Dimension, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 
@@ -249,6 +249,78 @@ fn a_video_and_pictures_of_the_same_frames_agree_with_mediapipe() {
             assert!(distance < limit, "{name} wrist of row {row}: {distance} pixels");
         }
     }
+}
+
+/// Sideways as a phone films: what plays it is told to turn it by 90 degrees.
+fn lying_film(path: &Path) {
+    let mut film = fs::read(path).unwrap();
+    let header = film.windows(4).position(|name| name == b"tkhd").unwrap();
+    // The matrix (ISO/IEC 14496-12, 8.3.2).
+    let matrix = &mut film[header + 44..header + 64];
+    assert_eq!(matrix[..4], [0, 1, 0, 0]);
+    matrix.copy_from_slice(&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0]);
+    fs::write(path, film).unwrap();
+}
+
+/// The same in a JPEG.
+fn lying_picture(path: &Path) {
+    let mut picture = fs::read(path).unwrap();
+    let metadata = *b"\xFF\xE1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    picture.splice(2..2, metadata);
+    fs::write(path, picture).unwrap();
+}
+
+#[test]
+fn recordings_that_lie_on_their_side_are_tracked_upright() {
+    let Some(avatar) = shared("golden/avatar") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("recordings");
+    fs::create_dir_all(recordings.join("pictures/1")).unwrap();
+    fs::create_dir_all(recordings.join("video")).unwrap();
+    const FRAMES: usize = 8;
+    for written in ["multifilesink location=pictures/1/%03d.jpg", "qtmux ! filesink location=video/1.mov"] {
+        let recorded = Command::new("gst-launch-1.0")
+            .args(["-q", "multifilesrc", &format!("location={}/%03d.png", avatar.display())])
+            .args([&format!("stop-index={}", FRAMES - 1), "caps=image/png,framerate=30/1"])
+            .args(
+                "! pngdec ! videoflip video-direction=90l ! videoconvert ! jpegenc quality=100 !".split(' '),
+            )
+            .args(written.split(' '))
+            .current_dir(&recordings)
+            .status()
+            .unwrap();
+        assert!(recorded.success());
+    }
+    for picture in fs::read_dir(recordings.join("pictures/1")).unwrap() {
+        lying_picture(&picture.unwrap().path());
+    }
+    lying_film(&recordings.join("video/1.mov"));
+    let data = folder.path().join("data");
+    succeed(&mut extract(&data, &recordings));
+
+    let golden: Array<f32, Ix3> = ndarray_npy::read_npy(avatar.join("landmarks.npy")).unwrap();
+    let file = data.join("full/me.npz");
+    assert_eq!(array::<i32, Ix1>(&file, "size").to_vec(), [576, 576]);
+    let pose = array::<f32, Ix3>(&file, "pose");
+    assert_eq!(pose.shape(), [2 * FRAMES, 33, 4]);
+    for row in 0..2 * FRAMES {
+        let distance = (0..2)
+            .map(|axis| (pose[[row, 0, axis]] - golden[[row % FRAMES, 0, axis]]).abs() * 576.0)
+            .fold(0.0, f32::max);
+        assert!(distance < 6.0, "nose of row {row}: {distance} pixels");
+    }
+}
+
+#[test]
+fn a_picture_that_the_decoder_gets_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = recordings(folder.path());
+    let mut encoder = Encoder::new_file(recordings.join("hello/1/10.jpg"), 90).unwrap();
+    encoder.set_sampling_factor(SamplingFactor::R_4_1_1);
+    encoder.encode(&[90; 96 * 72 * 3], 96, 72, ColorType::Rgb).unwrap();
+    let said = fail(&mut extract(&folder.path().join("data"), &recordings));
+    let expected = "10.jpg can't be decoded: YCbCr JPEG with the sampling factors 4x1,1x1,1x1";
+    assert!(said.contains(expected), "{said}");
 }
 
 #[test]
