@@ -1,4 +1,4 @@
-//! The READMEs against the program: every table is complete, every link leads somewhere, every pipeline builds.
+//! The READMEs and the pages of `docs/` against the program: every table is complete, every link leads somewhere, every pipeline builds.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -15,8 +15,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn readme() -> String {
-    fs::read_to_string(repository().join("README.md")).unwrap()
+fn page(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap()
 }
 
 /// The cells of every row of the table under that heading's first cell.
@@ -52,7 +52,7 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 #[test]
 fn every_file_of_configuration_that_is_shown_is_accepted() {
     let documents = documents();
-    let shown: Vec<&str> = ["README.md", "docs/configuration.md"]
+    let shown: Vec<&str> = ["docs/operating.md", "docs/configuration.md"]
         .iter()
         .flat_map(|name| blocks(&documents[Path::new(name)], "toml"))
         .filter(|block| !block.contains("launch ="))
@@ -69,20 +69,21 @@ fn every_file_of_configuration_that_is_shown_is_accepted() {
 #[test]
 fn every_element_and_every_pipeline_is_listed() {
     dactyl::register_elements().unwrap();
-    let readme = readme();
     let elements: BTreeSet<String> = gst::Registry::get()
         .features_by_plugin("dactyl")
         .iter()
         .map(|feature| feature.name().to_string())
         .collect();
     assert!(!elements.is_empty());
-    assert_eq!(first_column(&readme, "element").into_iter().collect::<BTreeSet<_>>(), elements);
+    let listed = first_column(&page("README.md"), "element");
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), elements);
 
     let pipelines: BTreeSet<String> = fs::read_dir(repository().join("pipelines"))
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(first_column(&readme, "pipeline").into_iter().collect::<BTreeSet<_>>(), pipelines);
+    let listed = first_column(&page("docs/pipelines.md"), "pipeline");
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), pipelines);
 }
 
 /// The example is built as the server builds it, and its mistake is found in the line that is shown.
@@ -101,14 +102,14 @@ fn the_model_card_names_the_runtime_that_is_fetched() {
 #[test]
 fn the_pipeline_that_is_shown_builds_and_its_mistake_is_named_as_shown() {
     dactyl::register_elements().unwrap();
-    let readme = readme();
+    let pipelines = page("docs/pipelines.md");
     let path = Path::new("pipelines/calm.toml");
     let examples: Vec<&str> =
-        blocks(&readme, "toml").into_iter().filter(|block| block.contains("launch =")).collect();
+        blocks(&pipelines, "toml").into_iter().filter(|block| block.contains("launch =")).collect();
     let [example] = examples.as_slice() else { panic!("{} pipelines are shown", examples.len()) };
     let file = PipelineFile::parse("calm", path, example).unwrap();
     let given = BTreeMap::from([("history".to_owned(), "15".to_owned())]);
-    assert!(readme.contains("?pipeline=calm&history=15"));
+    assert!(pipelines.contains("?pipeline=calm&history=15"));
     let built = file.build(&given).unwrap();
     let is_smoother = |element: &gst::Element| {
         element.factory().is_some_and(|factory| factory.name() == "temporal-smoother")
@@ -118,22 +119,22 @@ fn the_pipeline_that_is_shown_builds_and_its_mistake_is_named_as_shown() {
 
     let broken = example.replace("temporal-smoother", "temporal-smother");
     let error = PipelineFile::parse("calm", path, &broken).unwrap().build(&BTreeMap::new()).unwrap_err();
-    assert!(readme.contains(&format!("  WRONG  {error}. ")), "{error}");
+    assert!(pipelines.contains(&format!("  WRONG  {error}. ")), "{error}");
 }
 
 #[test]
 fn the_protocol_is_listed() {
-    let readme = readme();
+    let protocol = page("docs/protocol.md");
     let codes = ErrorCode::ALL.map(|code| code.as_str().to_owned());
-    assert_eq!(first_column(&readme, "code"), codes);
-    let closes: Vec<u16> = table(&readme, "close code").iter().map(|row| row[0].parse().unwrap()).collect();
+    assert_eq!(first_column(&protocol, "code"), codes);
+    let closes: Vec<u16> = table(&protocol, "close code").iter().map(|row| row[0].parse().unwrap()).collect();
     let mut expected: Vec<u16> = Close::ALL.iter().map(|close| close.code()).collect();
     expected.sort_unstable();
     expected.dedup();
     assert_eq!(closes, expected);
-    let extras: BTreeSet<String> = first_column(&readme, "extra").into_iter().collect();
+    let extras: BTreeSet<String> = first_column(&protocol, "extra").into_iter().collect();
     assert_eq!(extras, Extras::NAMES.map(str::to_owned).into());
-    assert!(readme.contains(&format!("(version {VERSION}; the subprotocol `{SUBPROTOCOL}` ")));
+    assert!(protocol.contains(&format!("(version {VERSION}; the subprotocol `{SUBPROTOCOL}` ")));
 }
 
 /// What stands under "Commands:" in a help.
@@ -147,8 +148,7 @@ fn subcommands(of: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_command_is_listed() {
-    let readme = readme();
-    let listed = first_column(&readme, "command");
+    let listed = first_column(&page("docs/operating.md"), "command");
     let mut commands = subcommands(&[]);
     assert!(commands.len() >= 5, "{commands:?}");
     commands.retain(|name| name != "models");

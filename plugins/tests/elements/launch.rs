@@ -231,7 +231,7 @@ fn the_pipelines_of_feedback_throttle_run_and_the_overlay_loses_no_frame() {
 #[test]
 fn the_pipelines_of_the_project_run() {
     let folder = folder_with_video();
-    let shown: Vec<String> = commands(include_str!("../../../README.md"))
+    let shown: Vec<String> = commands(include_str!("../../../docs/elements.md"))
         .into_iter()
         .filter(|command| command.starts_with("gst-launch-1.0"))
         .collect();
