@@ -1,5 +1,7 @@
 //! From the planes that JPEG decoders give to RGB.
 
+use dactyl_kernels::Instructions;
+
 use crate::frame::{FrameError, Plane, RgbFrame};
 
 /// A picture as a JPEG holds it: 8-bit Y'CbCr of full range (ITU-R BT.601 matrix), rows from the top, one Cb and one Cr
@@ -39,17 +41,27 @@ impl<'a> I420Frame<'a> {
     pub fn to_rgb<'b>(&self, pixels: &'b mut Vec<u8>) -> RgbFrame<'b> {
         let stride = self.width * 3;
         pixels.resize(stride * self.height, 0);
-        self.fill(pixels);
+        self.convert_on(Instructions::fastest().unwrap_or(Instructions::Scalar), pixels);
         RgbFrame { data: pixels, width: self.width as u32, height: self.height as u32, stride }
     }
 
-    fn fill(&self, pixels: &mut [u8]) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+    /// As [`Self::convert`], on instructions that the processor has.
+    fn convert_on(&self, instructions: Instructions, pixels: &mut [u8]) {
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: the processor has the instructions.
-            unsafe { self.convert_with_avx2(pixels) };
-            return;
+            Instructions::Avx512 => unsafe { self.convert_with_avx512(pixels) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the processor has the instructions.
+            Instructions::Avx2 => unsafe { self.convert_with_avx2(pixels) },
+            _ => self.convert(pixels),
         }
+    }
+
+    /// As [`Self::convert`], compiled for more instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn convert_with_avx512(&self, pixels: &mut [u8]) {
         self.convert(pixels);
     }
 
@@ -157,9 +169,11 @@ mod tests {
             let frame = I420Frame::new(borrowed, width as u32, height as u32).expect("consistent");
             let mut pixels = vec![7; 5];
             frame.to_rgb(&mut pixels);
-            let mut portable = vec![0; width * height * 3];
-            frame.convert(&mut portable);
-            prop_assert_eq!(&pixels, &portable);
+            for instructions in Instructions::all() {
+                let mut same = vec![0; width * height * 3];
+                frame.convert_on(instructions, &mut same);
+                prop_assert_eq!(&pixels, &same, "{:?}", instructions);
+            }
             let (pixels, _) = pixels.as_chunks::<3>();
             for (index, pixel) in pixels.iter().enumerate() {
                 let expected = expected(&planes, width, height, index % width, index / width);

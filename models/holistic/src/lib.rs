@@ -45,7 +45,7 @@ mod scratch;
 mod tests;
 mod tracker;
 
-pub use dactyl_kernels::{Cancel, Cancelled, OnCancel, RunError};
+pub use dactyl_kernels::{Cancel, Cancelled, Instructions, OnCancel, RunError};
 pub use face::FaceTrace;
 pub use frame::{FrameError, Plane, RgbFrame};
 pub use hands::HandTrace;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dactyl_kernels::{Cancel, Problem, RunError, Tensor, UnsupportedProcessor};
+use dactyl_kernels::{Cancel, Instructions, Problem, RunError, Tensor, UnsupportedProcessor};
 
 /// Which networks run. The pose always does: hands and face start from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,12 +88,18 @@ impl Model {
         format!("tflite/{}.tflite", self.name)
     }
 
-    /// Makes the network of its file's content.
+    /// Makes the network of its file's content, for the processor's fastest instructions.
     pub(crate) fn parse(&self, bytes: &[u8]) -> Result<Network, LoadError> {
-        let network = dactyl_kernels::Network::new(bytes, self.pruned).map_err(|problem| match problem {
-            Problem::Processor(lacking) => LoadError::Processor(lacking),
-            problem => LoadError::Network { file: self.file(), problem },
-        })?;
+        self.parse_on(Instructions::fastest()?, bytes)
+    }
+
+    fn parse_on(&self, instructions: Instructions, bytes: &[u8]) -> Result<Network, LoadError> {
+        let network = dactyl_kernels::Network::new_on(instructions, bytes, self.pruned).map_err(
+            |problem| match problem {
+                Problem::Processor(lacking) => LoadError::Processor(lacking),
+                problem => LoadError::Network { file: self.file(), problem },
+            },
+        )?;
         let values = |tensors: &[Tensor]| tensors.iter().map(Tensor::values).collect::<Vec<_>>();
         let (inputs, outputs) = (values(network.inputs()), values(network.outputs()));
         if inputs != [self.side * self.side * 3] || outputs != self.outputs {
@@ -206,6 +212,21 @@ impl Networks {
         mut read: impl FnMut(&str) -> Result<B, LoadError>,
     ) -> Result<Self, LoadError> {
         Self::assemble(parts, |model| Ok(Arc::new(model.parse(read(&model.file())?.as_ref())?)))
+    }
+
+    /// As [`Networks::from_bytes`], on other instructions than the processor's fastest ones, for tests.
+    ///
+    /// # Errors
+    /// As [`Networks::from_bytes`].
+    #[doc(hidden)]
+    pub fn from_bytes_on<B: AsRef<[u8]>>(
+        instructions: Instructions,
+        parts: Parts,
+        mut read: impl FnMut(&str) -> Result<B, LoadError>,
+    ) -> Result<Self, LoadError> {
+        Self::assemble(parts, |model| {
+            Ok(Arc::new(model.parse_on(instructions, read(&model.file())?.as_ref())?))
+        })
     }
 
     pub(crate) fn assemble(

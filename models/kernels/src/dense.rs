@@ -134,6 +134,12 @@ impl Dense {
         self.weights.wide.len() + self.weights.odd.len()
     }
 
+    /// Values that a window reads.
+    pub(crate) fn depth(&self, input: &FeatureMap) -> usize {
+        let Weights { window: [rows, columns], depth, packed, .. } = self.weights;
+        rows * columns * if packed { depth } else { input.channels }
+    }
+
     pub(crate) fn window(&self) -> Window {
         let (rows, down, above) = (self.weights.window[0], self.stride[0], self.padding[0]);
         Window { rows, down, above, depthwise: false }

@@ -29,12 +29,19 @@
 //! The weights of a dense convolution lie in panels: those of two or three vectors of output channels, in the order in which
 //! they are read. A tile is what is computed at once: the output channels of a panel at some pixels. It needs a register for each
 //! of its sums, one for each vector of weights, and one for the input value; and at least ten sums, since a processor begins two
-//! fused multiplications a cycle and each takes four to five cycles. With 16 registers (AVX2) a tile has at most 5 pixels of 2
-//! vectors, 3 of 3 or 8 of one; with 32 (AVX-512) 13 of 2, 8 of 3 or 14 of one, since the more pixels share a weight, the less
-//! is read for a multiplication. While a tile is computed, the next panel is fetched from memory.
+//! fused multiplications a cycle and each takes four to five cycles. With the 16 registers of AVX2 a tile has at most 5 pixels of 2
+//! vectors, 3 of 3 or 8 of one; with the 32 of AVX-512 13 of 2, 8 of 3 or 14 of one, since the more pixels share a weight, the
+//! less is read for a multiplication: for 26 of them two vectors of weights and 13 values. `dense.rs` says why not more. While the
+//! first tiles of a panel are computed, the next panel is fetched from memory.
 //!
 //! Pixels go through all panels in parts of 24 to 192, so that what their windows read, up to 60,000 values, stays in a core's
 //! own cache meanwhile.
+//!
+//! Vectors of 16 channels waste what a layer does not fill. Weights are read for whole groups of 8 input channels, not for all 16
+//! of a block; and where the last 8 channels of a layer's output have a vector to themselves, half of it is computed
+//! (`half_vector.rs`), which a processor that splits such vectors does in half the time.
+//!
+//! What a layer class reaches of a core's peak, on the machine at hand: `cargo bench --package dactyl-kernels`.
 
 #![allow(
     clippy::needless_range_loop,
@@ -49,6 +56,8 @@ mod epilogue;
 mod feature_map;
 mod half_vector;
 mod layer;
+#[doc(hidden)]
+pub mod measure;
 mod memory;
 mod network;
 mod plan;
@@ -67,4 +76,4 @@ mod window;
 pub use cancel::{Cancel, Cancelled, OnCancel};
 pub use network::{Network, RunError, Tensor};
 pub use problem::Problem;
-pub use processor::UnsupportedProcessor;
+pub use processor::{Instructions, UnsupportedProcessor};

@@ -10,8 +10,8 @@ use crate::layer::Layer;
 use crate::memory::Values;
 use crate::plan::{LONGEST_STRIP, Plan, Strip};
 use crate::planner::Output;
-use crate::problem::{Problem, Result};
-use crate::processor::check_processor;
+use crate::problem::Problem;
+use crate::processor::Instructions;
 use crate::tflite::{self, Model};
 use crate::{dense, depthwise, pool, resize, sum};
 
@@ -60,7 +60,7 @@ pub enum RunError {
 /// A network that any number of threads run at the same time.
 #[derive(Debug)]
 pub struct Network {
-    plan: Plan,
+    pub(crate) plan: Plan,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     arch: Arch,
@@ -72,12 +72,20 @@ impl Network {
     /// # Errors
     /// [`Problem`] if the processor lacks the vectors of the kernels, or the file is damaged or has operators that there are no
     /// kernels for.
-    pub fn new(tflite: &[u8], pruned_outputs: &[usize]) -> std::result::Result<Self, Problem> {
-        check_processor()?;
-        Self::for_arch(Arch::new(), tflite, pruned_outputs)
+    pub fn new(tflite: &[u8], pruned_outputs: &[usize]) -> Result<Self, Problem> {
+        Self::new_on(Instructions::fastest()?, tflite, pruned_outputs)
     }
 
-    pub(crate) fn for_arch(arch: Arch, tflite: &[u8], pruned_outputs: &[usize]) -> Result<Self> {
+    /// As [`Network::new`], on other instructions than the processor's fastest ones.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn new_on(
+        instructions: Instructions,
+        tflite: &[u8],
+        pruned_outputs: &[usize],
+    ) -> Result<Self, Problem> {
+        let arch = instructions.arch()?;
         let model = Model::parse(tflite)?;
         let plan = Plan::new(&model, pruned_outputs, lanes(arch))?;
         let info = |tensors: &[usize]| {
@@ -118,7 +126,7 @@ impl Network {
         inputs: &[&[f32]],
         outputs: &mut [&mut [f32]],
         cancel: &Cancel,
-    ) -> std::result::Result<(), RunError> {
+    ) -> Result<(), RunError> {
         self.check(inputs, outputs)?;
         let mut values = Values::take(self.plan.values);
         let values = &mut values.0;
@@ -140,7 +148,7 @@ impl Network {
     }
 
     /// Checks that every tensor is there, and whole.
-    fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]]) -> std::result::Result<(), RunError> {
+    fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]]) -> Result<(), RunError> {
         let tensors = self.inputs.iter().chain(&self.outputs);
         let given = inputs.iter().map(|slice| slice.len()).chain(outputs.iter().map(|slice| slice.len()));
         if inputs.len() != self.inputs.len() || outputs.len() != self.outputs.len() {
@@ -156,12 +164,7 @@ impl Network {
     }
 
     /// Runs the layers of a strip, each for as many rows as the next one needs.
-    fn strip(
-        &self,
-        strip: &Strip,
-        values: &mut [f32],
-        cancel: &Cancel,
-    ) -> std::result::Result<(), Cancelled> {
+    fn strip(&self, strip: &Strip, values: &mut [f32], cancel: &Cancel) -> Result<(), Cancelled> {
         let layers = &self.plan.layers[strip.layers.clone()];
         let map = |layer: &Layer| &self.plan.maps[layer.output()];
         for map in layers.iter().map(map) {
@@ -201,7 +204,7 @@ impl Network {
         Ok(())
     }
 
-    fn layer(&self, layer: &Layer, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
+    pub(crate) fn layer(&self, layer: &Layer, values: &mut [f32], rows: Range<usize>, cancel: &Cancel) {
         let map = &self.plan.maps[layer.output()];
         let (before, rest) = values.split_at_mut(map.first);
         let (output, after) = rest.split_at_mut(map.len());
@@ -225,7 +228,7 @@ impl Network {
                 cancel,
             }),
             Layer::Depthwise(layer) => {
-                self.arch.dispatch(depthwise::Run { layer, input: map(layer.input), output, rows, cancel })
+                self.arch.dispatch(depthwise::Run { layer, input: map(layer.input), output, rows, cancel });
             }
             Layer::Sum(layer) => self.arch.dispatch(sum::Run {
                 layer,

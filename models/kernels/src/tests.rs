@@ -12,16 +12,12 @@ use crate::feature_map::FeatureMap;
 use crate::memory::VALUES;
 use crate::network::{Network, RunError, lanes};
 use crate::problem::Problem;
-use crate::processor::{check_processor, features, unsupported};
+use crate::processor::Instructions;
 use crate::tflite::{Padding, PaddingScheme, window};
 
 /// Every kind of vectors that the processor has, and no vectors at all.
-fn archs() -> Vec<Arch> {
-    #[cfg(target_arch = "x86_64")]
-    let vectors = [pulp::x86::V4::try_new().map(Arch::V4), pulp::x86::V3::try_new().map(Arch::V3)];
-    #[cfg(not(target_arch = "x86_64"))]
-    let vectors = [Some(Arch::new())];
-    vectors.into_iter().flatten().chain([Arch::Scalar]).collect()
+fn archs() -> impl Iterator<Item = Arch> {
+    Instructions::all().into_iter().filter_map(|instructions| instructions.arch().ok())
 }
 
 /// Numbers whose sums depend on the order of the additions.
@@ -261,14 +257,14 @@ fn run(network: &Network, cancel: &Cancel) -> Result<Vec<Vec<f32>>, RunError> {
 #[test]
 fn every_kind_of_vector_gives_the_same_bits() {
     for name in ["hand_recrop", "face_detection", "face_landmark"] {
-        let outputs = |arch| {
-            let network = Network::for_arch(arch, &tflite(name), &[]).expect("a network");
+        let outputs = |instructions| {
+            let network = Network::new_on(instructions, &tflite(name), &[]).expect("a network");
             run(&network, &Cancel::new()).expect("not cancelled")
         };
-        let scalars = outputs(Arch::Scalar);
+        let scalars = outputs(Instructions::Scalar);
         assert!(scalars.iter().flatten().all(|value| value.is_finite()), "{name}");
-        for arch in archs() {
-            assert!(outputs(arch) == scalars, "{name} with {arch:?}");
+        for instructions in Instructions::all() {
+            assert!(outputs(instructions) == scalars, "{name} with {instructions:?}");
         }
     }
 }
@@ -340,12 +336,4 @@ fn an_operator_without_kernels_is_named() {
         matches!(&refused, Problem::UnknownOperator { operator, .. } if operator == "SPACE_TO_DEPTH"),
         "{refused}"
     );
-}
-
-#[test]
-fn a_processor_without_the_vectors_is_told_what_it_lacks() {
-    assert!(check_processor().is_ok(), "the tests need the vectors too");
-    assert!(features().iter().all(|(_, is_there)| *is_there), "{:?}", features());
-    let refused = unsupported(&[("AVX2", false), ("FMA", false), ("BMI2", true)]).to_string();
-    assert!(refused.starts_with("this processor lacks AVX2 and FMA: "), "{refused}");
 }

@@ -96,6 +96,18 @@ fn a_damaged_network_is_found() {
     assert_eq!(output.matches("WRONG").count(), 1, "{output}");
 }
 
+/// Once, and not for each network.
+#[test]
+fn a_processor_without_vectors_is_refused_with_what_it_lacks() {
+    for command in ["serve", "check"] {
+        let (code, output, error) =
+            run(dactyl([command, "--models"]).arg(fetched()).env("DACTYL_INSTRUCTIONS", "none"));
+        assert_eq!(code, 1, "{command}: {output}{error}");
+        let said = output + &error;
+        assert_eq!(said.matches("this processor lacks ").count(), 1, "{command}: {said}");
+    }
+}
+
 #[test]
 fn the_log_is_one_json_object_a_line_with_gstreamers_messages_when_asked_for() {
     let dir = Dir::new();

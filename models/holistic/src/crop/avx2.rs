@@ -17,11 +17,9 @@ use crate::frame::RgbFrame;
 /// Pixels whose weights are computed together.
 const LANES: usize = 8;
 
-/// Whether this processor has the instructions, and the crop the size for them.
+/// Whether crop and picture have the size for these instructions.
 pub(super) fn can_cut(frame: &RgbFrame<'_>, side: usize) -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && side.is_multiple_of(LANES)
+    side.is_multiple_of(LANES)
         && frame.width > 1
         && frame.height > 1
         && i32::try_from(frame.data.len()).is_ok()

@@ -10,8 +10,9 @@ mod sampler;
 mod values;
 
 use sampler::Sampler;
-use values::MAX_SIDE;
 pub(crate) use values::{Border, Range};
+
+use dactyl_kernels::Instructions;
 
 use crate::frame::RgbFrame;
 use crate::region::{Picture, Region};
@@ -195,15 +196,26 @@ pub fn cut(
     border: Border,
     tensor: &mut [f32],
 ) {
-    let map = window.map_from_tensor(side);
-    let sampler = Sampler { frame, border, range };
-    #[cfg(target_arch = "x86_64")]
-    if avx2::can_cut(frame, side) {
-        // SAFETY: the processor has the instructions.
-        unsafe { avx2::cut(&sampler, &map, side, tensor) };
-        return;
+    let instructions = Instructions::fastest().unwrap_or(Instructions::Scalar);
+    cut_on(instructions, &Sampler { frame, border, range }, &window.map_from_tensor(side), side, tensor);
+}
+
+/// The pixels at the places that `map` gives, on instructions that the processor has.
+fn cut_on(
+    instructions: Instructions,
+    sampler: &Sampler<'_>,
+    map: &[f64; 9],
+    side: usize,
+    tensor: &mut [f32],
+) {
+    match instructions {
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512 | Instructions::Avx2 if avx2::can_cut(sampler.frame, side) => {
+            // SAFETY: the processor has the instructions.
+            unsafe { avx2::cut(sampler, map, side, tensor) }
+        }
+        _ => sampler.cut(map, side, tensor),
     }
-    sampler.cut(&map, side, tensor);
 }
 
 #[cfg(test)]
@@ -324,11 +336,10 @@ mod tests {
             let map = window.map_from_tensor(SIDE);
             let ranges = [Range::Unit, Range::Symmetric];
             for (range, border) in ranges.into_iter().zip([Border::Replicate, Border::Zero]) {
-                let mut tensors = [[0.0; SIDE * SIDE * 3]; 2];
-                cut(&frame, &window, SIDE, range, border, &mut tensors[0]);
-                Sampler { frame: &frame, border, range }.cut(&map, SIDE, &mut tensors[1]);
                 let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
-                for tensor in tensors {
+                for instructions in Instructions::all() {
+                    let mut tensor = [0.0; SIDE * SIDE * 3];
+                    cut_on(instructions, &Sampler { frame: &frame, border, range }, &map, SIDE, &mut tensor);
                     for (v, row) in tensor.chunks_exact(SIDE * 3).enumerate() {
                         sampler::positions(&map, v, &mut xs, &mut ys);
                         let (row, _) = row.as_chunks::<3>();

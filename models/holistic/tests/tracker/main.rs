@@ -8,13 +8,26 @@ mod pictures;
 #[allow(dead_code, reason = "unit tests read more of a clip")]
 mod reference;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use dactyl_holistic::{Networks, Options, Parts, Tracker};
+use dactyl_holistic::{Instructions, LoadError, Networks, Options, Parts, Tracker};
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/models")
+}
 
 /// A tracker on the fetched networks.
 fn tracker(parts: Parts) -> Tracker {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/models");
-    let networks = Networks::load(&models, parts).expect("set-up fetches the networks: run make test");
+    let networks = Networks::load(&models(), parts).expect("set-up fetches the networks: run make test");
     Tracker::new(networks, Options::default())
+}
+
+/// A tracker whose networks run on these instructions.
+fn tracker_on(instructions: Instructions) -> Tracker {
+    let read = |file: &str| {
+        std::fs::read(models().join(file))
+            .map_err(|error| LoadError::Read { file: file.to_owned(), cause: error.to_string() })
+    };
+    let networks = Networks::from_bytes_on(instructions, Parts::ALL, read);
+    Tracker::new(networks.expect("set-up fetches the networks: run make test"), Options::default())
 }
