@@ -71,7 +71,7 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .flat_map(|line| line.to_str().unwrap_or_default().split(','));
-    known.map(|known| known.trim()).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
+    known.map(str::trim).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn entity_tag(file: &EmbeddedFile) -> String {

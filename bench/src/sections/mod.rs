@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use self::bench::Bench;
 use crate::cli::{Measure, Section};
 use crate::server::Programs;
-use crate::{clip, contender, machine};
+use crate::{clip, machine};
 
 /// Runs the chosen sections and prints them.
 ///

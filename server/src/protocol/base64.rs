@@ -29,7 +29,7 @@ pub(super) fn decode(text: &str) -> Result<Bytes, Refusal> {
         let dense: Vec<u8> = encoded.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         engine.decode(dense)
     });
-    decoded.map(Bytes::from).map_err(|error| refuse(&cause(error)))
+    decoded.map(Bytes::from).map_err(|error| refuse(&cause(&error)))
 }
 
 /// What stands behind the scheme of a `data:` URL.
@@ -52,8 +52,8 @@ fn refuse(cause: &str) -> Refusal {
     Refusal::new(ErrorCode::BadBase64, format!("{JPEG_BLOB:?} is not base64 ({cause}): {CURE}"))
 }
 
-fn cause(error: DecodeError) -> String {
-    match error {
+fn cause(error: &DecodeError) -> String {
+    match *error {
         DecodeError::InvalidByte(at, byte) if byte.is_ascii() => {
             format!("character {:?} at position {at}", char::from(byte))
         }
