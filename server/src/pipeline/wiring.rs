@@ -246,9 +246,9 @@ fn orientation_event(orientation: VideoOrientationMethod) -> gst::Event {
         VideoOrientationMethod::_180 => "rotate-180",
         VideoOrientationMethod::_90l => "rotate-270",
         VideoOrientationMethod::Horiz => "flip-rotate-0",
-        VideoOrientationMethod::UlLr => "flip-rotate-90",
+        VideoOrientationMethod::UrLl => "flip-rotate-90",
         VideoOrientationMethod::Vert => "flip-rotate-180",
-        VideoOrientationMethod::UrLl => "flip-rotate-270",
+        VideoOrientationMethod::UlLr => "flip-rotate-270",
         _ => "rotate-0",
     };
     let mut tags = gst::TagList::new();
