@@ -207,7 +207,7 @@ fn tensors_that_do_not_fit_the_description_are_named() {
         vec![1, window + 1, width],
         vec![1, window, width - 1],
         vec![1, window * width + 1],
-        vec![2, window * width],
+        vec![2, window * width / 2],
         vec![1, width],
     ] {
         let file = constant(&input, &[0.5, 0.25, 0.25], &good.properties());
