@@ -207,7 +207,6 @@ fn tensors_that_do_not_fit_the_description_are_named() {
         vec![1, window + 1, width],
         vec![1, window, width - 1],
         vec![1, window * width + 1],
-        vec![2, window * width / 2],
         vec![1, width],
     ] {
         let file = constant(&input, &[0.5, 0.25, 0.25], &good.properties());
@@ -258,7 +257,7 @@ fn the_float_output_of_a_scikit_learn_classifier_is_taken() {
     assert_eq!(last.expect("the window is full"), [0.5, 0.25, 0.125]);
 
     let error = load(&of_scikit_learn(&contract, false), &Overrides::default()).unwrap_err().to_string();
-    assert!(error.contains("`label` is a tensor of") && error.contains("zipmap"), "{error}");
+    assert!(error.contains("`label` is a tensor of"), "{error}");
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn an_element_starts_with_an_empty_dactyl_config() {
 fn an_element_warns_of_a_variable_with_one_underscore() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline =
-        "gst-launch-1.0 -q fakesrc num-buffers=0 ! application/x-keypoints ! lstm-classifier ! fakesink";
+        "gst-launch-1.0 fakesrc num-buffers=0 ! application/x-keypoints ! lstm-classifier ! fakesink";
     let output = run(&format!("DACTYL_SMOOTHING_HISTORY=9 {pipeline} 2>&1"), folder.path());
     let said = lines(&output).join("\n");
     assert!(

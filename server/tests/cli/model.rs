@@ -183,7 +183,7 @@ fn every_classifier_that_cannot_be_used_is_refused_with_cause_and_cure() {
             "four windows at a time",
             described(Model { input: vec![4, 32, 210], output: vec![4, 2], ..good() }),
         ),
-        ("a flat window", single("Identity", &[1, 6720], &[1, 6720]).encode_to_vec()),
+        ("a flat window of 30 frames", single("Identity", &[1, 6300], &[1, 6300]).encode_to_vec()),
         ("an answer for every frame", single("Identity", &[1, 32, 210], &[1, 32, 210]).encode_to_vec()),
         ("two inputs", with_state(good().proto()).encode_to_vec()),
         ("double precision", in_double(single("Identity", &[1, 32, 210], &[1, 32, 210])).encode_to_vec()),
@@ -222,6 +222,7 @@ fn classifiers_with_open_dimensions_or_a_description_in_the_configuration_are_ta
     let cases: Vec<(&str, Model, &[&str])> = vec![
         ("as described", good(), &[]),
         ("described by the configuration", good().unsaid(), &described),
+        ("rows one behind the other", with_shapes(&[1, 6720], &[1, 2], good()), &[]),
         ("an open batch", with_shapes(&[OPEN, 30, 1662], &[OPEN, 2], common.clone()), &thirty),
         ("an open batch and window", with_shapes(&[OPEN, OPEN, 1662], &[OPEN, 2], common.clone()), &thirty),
         ("everything open", with_shapes(&[OPEN; 3], &[OPEN; 2], common), &thirty),

@@ -34,8 +34,7 @@ pub enum LoadError {
     },
     /// An input is no float32 tensor, or no output is one.
     #[error(
-        "{name}: `{tensor}` is {found}, not a float32 tensor; export the network with float32 inputs and outputs, by \
-         skl2onnx with options={{\"zipmap\": False}}"
+        "{name}: `{tensor}` is {found}, not a float32 tensor; export the network with float32 inputs and outputs"
     )]
     Type {
         /// The network's name.
@@ -308,7 +307,7 @@ fn tensor(network: &str, outlet: &Outlet) -> Result<TensorInfo, LoadError> {
             tensor: outlet.name().to_owned(),
             found: match other {
                 ValueType::Tensor { ty, .. } => format!("a tensor of {ty}"),
-                _ => "no tensor".to_owned(),
+                _ => "a sequence or a map (skl2onnx writes tensors with options={\"zipmap\": False})".to_owned(),
             },
         }),
     }
