@@ -80,6 +80,8 @@ pub struct Metrics {
     pub feedback_sent: Counter,
     /// Results that were not worth a payload.
     pub feedback_throttled: Counter,
+    /// Results withheld because a classifier gave NaN or infinities.
+    pub unusable_results: Counter,
     /// New letters.
     pub resets: Counter,
     /// From a frame's arrival to its payload on the wire.
@@ -176,6 +178,11 @@ impl Metrics {
                 "dactyl_feedback_throttled_total",
                 vec![],
                 "Results that were not worth a payload",
+            ),
+            unusable_results: counter(
+                "dactyl_unusable_results_total",
+                vec![],
+                "Results withheld because the classifier gave NaN or infinities",
             ),
             resets: counter("dactyl_resets_total", vec![], "New letters received"),
             frame_age: histogram(
@@ -298,6 +305,7 @@ mod tests {
             "dactyl_frames_cancelled_total",
             "dactyl_feedback_sent_total",
             "dactyl_feedback_throttled_total",
+            "dactyl_unusable_results_total",
             "dactyl_resets_total",
             "dactyl_bad_messages_total{code=\"bad_jpeg\"}",
             "dactyl_bad_messages_total{code=\"unknown_letter\"}",

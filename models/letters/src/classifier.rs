@@ -9,6 +9,7 @@ use dactyl_holistic::Cancel;
 use crate::metadata::{Contract, Meaning, MetadataError, Overrides};
 use crate::onnx_runtime::{LoadError, Network, OnnxRuntime, RunError};
 use crate::shape;
+use crate::trial::{self, Trial};
 
 /// The project's own letter model, `models/weights/letters.onnx`.
 const EMBEDDED: &[u8] = include_bytes!("../../weights/letters.onnx");
@@ -46,14 +47,16 @@ pub enum ClassifierError {
         /// What is wrong and what to do about it.
         problem: String,
     },
-    /// It fails on a window without a person.
+    /// It fails on a window.
     #[error(
-        "{name} fails on its first window: {cause}; it must take [1, {window}, {width}] and give [1, {classes}]: one \
+        "{name} fails on {shows}: {cause}; it must take [1, {window}, {width}] and give [1, {classes}]: one \
          value for every label, the window and features that are described"
     )]
     Trial {
         /// The model.
         name: String,
+        /// What the window shows.
+        shows: &'static str,
         /// What ONNX Runtime said.
         cause: String,
         /// Frames per input, as described.
@@ -124,42 +127,53 @@ impl Classifier {
             .map_err(|problem| ClassifierError::Shape { name: name.to_owned(), problem })?;
         network.close_dimensions(&[&input], &[&[1, contract.labels.len()]]);
         let mut classifier = Self { network, contract, is_costly: false };
+        let trials = trial::windows(classifier.window(), classifier.contract.features);
+        for trial in &trials {
+            classifier.try_out(name, trial)?;
+        }
         // The first run is slow, and any of them may be interrupted.
-        classifier.try_out(name)?;
         let mut fastest = Duration::MAX;
-        for _ in 0..RUNS {
+        for trial in trials.iter().cycle().take(RUNS) {
             let begin = Instant::now();
-            classifier.try_out(name)?;
+            classifier.try_out(name, trial)?;
             fastest = fastest.min(begin.elapsed());
         }
         classifier.is_costly = fastest > COSTLY;
         Ok(classifier)
     }
 
-    /// One run on a window without a person: what a file says about its shapes need not be so.
-    fn try_out(&self, name: &str) -> Result<(), ClassifierError> {
-        let [window, width, classes] =
-            [self.contract.window, self.contract.features.width(), self.contract.labels.len()];
-        let mut output = vec![0.0; classes];
-        let zeros = vec![0.0; window * width];
-        self.network.run(&[&zeros], &mut [&mut output], &Cancel::new()).map_err(|error| {
+    /// One run: what a file says about its shapes and its output need not be so.
+    fn try_out(&self, name: &str, trial: &Trial) -> Result<(), ClassifierError> {
+        let shows = trial.shows;
+        let output = self.run(&trial.rows, &Cancel::new()).map_err(|error| {
             let cause = match error {
                 RunError::Failed { cause, .. } => cause,
                 other => other.to_string(),
             };
-            ClassifierError::Trial { name: name.to_owned(), cause, window, width, classes }
+            ClassifierError::Trial {
+                name: name.to_owned(),
+                shows,
+                cause,
+                window: self.contract.window,
+                width: self.contract.features.width(),
+                classes: self.contract.labels.len(),
+            }
         })?;
+        let wrong = |problem| Err(ClassifierError::Output { name: name.to_owned(), problem });
+        if self.distribution(output.clone()).is_none() {
+            return wrong(format!(
+                "its output holds NaN or infinities: {shows} gives {output:.2?}; a layer divides by zero or takes a \
+                 logarithm of it, or its weights are no numbers because the training diverged: mend that and export it anew"
+            ));
+        }
         let sum: f32 = output.iter().sum();
         let is_distribution =
             output.iter().all(|value| (0.0..=1.0).contains(value)) && sum <= 1.0 + TOLERANCE;
-        // A model may divide by the size of a hand that is not there.
-        let is_number = output.iter().all(|value| value.is_finite());
-        if self.contract.output == Meaning::Probabilities && is_number && !is_distribution {
-            let problem = format!(
-                "its output is said to be probabilities, but a window without a person gives {output:.2?}; say `output` = \
-                 `logits` in its metadata or set letters.output"
-            );
-            return Err(ClassifierError::Output { name: name.to_owned(), problem });
+        if self.contract.output == Meaning::Probabilities && !is_distribution {
+            return wrong(format!(
+                "its output is said to be probabilities, but {shows} gives {output:.2?}; say `output` = `logits` in its \
+                 metadata or set letters.output"
+            ));
         }
         Ok(())
     }
@@ -193,14 +207,26 @@ impl Classifier {
     /// The distribution over the labels for one window of rows, `window` x width of the features, row-major.
     ///
     /// # Errors
-    /// [`RunError::Cancelled`], or [`RunError`] as ONNX Runtime reports it.
+    /// [`RunError::Cancelled`], [`RunError::NotFinite`] if there is none, or [`RunError`] as ONNX Runtime reports it.
     pub fn classify(&self, rows: &[f32], cancel: &Cancel) -> Result<Vec<f32>, RunError> {
+        let output = self.run(rows, cancel)?;
+        self.distribution(output).ok_or_else(|| RunError::NotFinite { name: self.network.name().to_owned() })
+    }
+
+    /// What the network gives for one window.
+    fn run(&self, rows: &[f32], cancel: &Cancel) -> Result<Vec<f32>, RunError> {
         let mut output = vec![0.0; self.contract.labels.len()];
         self.network.run(&[rows], &mut [&mut output], cancel)?;
+        Ok(output)
+    }
+
+    /// The distribution that an output stands for; `None` if it holds NaN or infinities. A logit of negative infinity is the
+    /// probability 0.
+    fn distribution(&self, mut output: Vec<f32>) -> Option<Vec<f32>> {
         if self.contract.output == Meaning::Logits {
             softmax(&mut output);
         }
-        Ok(output)
+        output.iter().all(|value| value.is_finite()).then_some(output)
     }
 }
 

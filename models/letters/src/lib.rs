@@ -9,6 +9,7 @@ pub mod recognizer;
 mod shape;
 pub mod smoothing;
 pub mod throttle;
+mod trial;
 pub mod window;
 
 pub use classifier::{Classifier, ClassifierError};

@@ -229,6 +229,66 @@ fn tensors_that_do_not_fit_the_description_are_named() {
     assert!(error.contains("hand-1 or holistic-1662"), "{error}");
 }
 
+/// A classifier of three labels whose answer is an operator's on sums of its window's values: `weights` name the value, the
+/// label and the factor, `bias` is added.
+fn of_sums(contract: &Contract, weights: &[(usize, usize, f32)], bias: &[f32; 3], op: NodeProto) -> Vec<u8> {
+    let file = constant(&shape(contract), bias, &contract.properties());
+    let mut model = ModelProto::decode(&file[..]).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let values = contract.window * contract.features.width();
+    let mut matrix = vec![0.0; values * 3];
+    for (value, label, factor) in weights {
+        matrix[value * 3 + label] = *factor;
+    }
+    graph.initializer[0] = TensorProto::floats("weight", &[values as i64, 3], &matrix);
+    graph.node[1] = NodeProto::new("Gemm", &["flat", "weight", "bias"], "sums");
+    graph.node.push(op);
+    model.encode_to_vec()
+}
+
+#[test]
+fn a_classifier_that_gives_no_numbers_is_refused() {
+    let refused = |file: &[u8], window: &str| {
+        let error = load(file, &Overrides::default()).unwrap_err();
+        assert!(matches!(error, ClassifierError::Output { .. }), "{error}");
+        let error = error.to_string();
+        let cause = format!("test.onnx: its output holds NaN or infinities: {window} gives [");
+        assert!(error.starts_with(&cause), "{window}: {error}");
+    };
+    for features in [Layout::Hand1, Layout::Holistic1662] {
+        for output in [Meaning::Probabilities, Meaning::Logits] {
+            let contract = contract(4, features, output);
+            for value in [f32::NAN, f32::INFINITY] {
+                let file = constant(&shape(&contract), &[0.5, value, 0.0], &contract.properties());
+                refused(&file, "a window without a person");
+            }
+        }
+        // Nothing divided by nothing.
+        let contract = contract(4, features, Meaning::Logits);
+        let first = [(0, 0, 1.0), (0, 1, 1.0), (0, 2, 1.0)];
+        let divide = NodeProto::new("Div", &["sums", "sums"], "scores");
+        refused(&of_sums(&contract, &first, &[0.0; 3], divide), "a window without a person");
+        // The root of what is negative as soon as the first value, the presence of a hand or the x of the nose, is above 0.25.
+        let root = || NodeProto::new("Sqrt", &["sums"], "scores");
+        refused(&of_sums(&contract, &[(0, 0, -1.0)], &[0.25; 3], root()), "a window of a waving hand");
+    }
+    // The roots of a depth and of its opposite: one of them is negative, unless the depth is 0.
+    let contract = contract(4, Layout::Holistic1662, Meaning::Logits);
+    let depth = Layout::Holistic1662.width() - 1;
+    let root = NodeProto::new("Sqrt", &["sums"], "scores");
+    let both = [(depth, 0, 1.0), (depth, 1, -1.0)];
+    refused(&of_sums(&contract, &both, &[0.0; 3], root), "a window of landmarks at random places");
+}
+
+#[test]
+fn a_logit_of_negative_infinity_is_a_label_that_never_comes() {
+    let contract = contract(4, Layout::Hand1, Meaning::Logits);
+    let file = constant(&shape(&contract), &[0.0, f32::NEG_INFINITY, 0.0], &contract.properties());
+    let classifier = load(&file, &Overrides::default()).expect("a good model");
+    let rows = vec![0.0; 4 * Layout::Hand1.width()];
+    assert_eq!(classifier.classify(&rows, &Cancel::new()).unwrap(), [0.5, 0.0, 0.5]);
+}
+
 /// As skl2onnx writes scikit-learn's classifiers: windows whose rows lie one behind the other, and the label of the
 /// likeliest class beside the probabilities.
 fn of_scikit_learn(contract: &Contract, has_probabilities: bool) -> Vec<u8> {

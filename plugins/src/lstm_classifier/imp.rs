@@ -83,11 +83,19 @@ pub struct LstmClassifier {
         get
     )]
     bad_buffers: AtomicU64,
+    #[property(
+        nick = "Unusable results",
+        blurb = "Number of results withheld because the classifier gave NaN or infinities; each is notified.",
+        get
+    )]
+    unusable_results: AtomicU64,
 }
 
 /// What a frame led to.
 struct Answer {
     distribution: Option<Vec<f32>>,
+    /// Why there is no distribution although the window is full.
+    unusable: Option<RunError>,
     fill: (usize, usize),
 }
 
@@ -173,7 +181,10 @@ impl LstmClassifier {
             recognizer.push(&keypoints, picture, cancel)
         };
         match answer {
-            Ok(distribution) => Ok(Some(Answer { distribution, fill: recognizer.fill() })),
+            Ok(distribution) => Ok(Some(Answer { distribution, unusable: None, fill: recognizer.fill() })),
+            Err(error @ RunError::NotFinite { .. }) => {
+                Ok(Some(Answer { distribution: None, unusable: Some(error), fill: recognizer.fill() }))
+            }
             Err(RunError::Cancelled(_)) => {
                 frame::note_cancelled(buffer, &self.interrupt);
                 Err(gst::FlowError::Flushing)
@@ -183,6 +194,18 @@ impl LstmClassifier {
                 Err(gst::FlowError::Error)
             }
         }
+    }
+
+    /// Counts every unusable result, but tells of the first alone: a stream may bring many a second.
+    fn note_unusable(&self, error: &RunError) {
+        if self.unusable_results.fetch_add(1, Ordering::Relaxed) == 0 {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Failed,
+                ("{error}; such results are withheld and counted")
+            );
+        }
+        self.obj().notify_unusable_results();
     }
 
     fn post(&self, buffer: &gst::BufferRef, answer: &Answer) {
@@ -219,6 +242,7 @@ impl ObjectSubclass for LstmClassifier {
             state: Mutex::new(None),
             interrupt: Interrupt::default(),
             bad_buffers: AtomicU64::new(0),
+            unusable_results: AtomicU64::new(0),
         }
     }
 }
@@ -300,6 +324,9 @@ impl Filter for LstmClassifier {
         if let Some(record) = frame::of(&buffer) {
             record.mark(Progress::Analysed);
             record.add_stage(STAGE, begin.elapsed());
+        }
+        if let Some(error) = &answer.unusable {
+            self.note_unusable(error);
         }
         if settings.post_messages {
             self.post(&buffer, &answer);

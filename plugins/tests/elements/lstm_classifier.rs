@@ -1,4 +1,6 @@
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -270,6 +272,50 @@ fn a_bad_buffer_is_counted_and_warned_of_and_becomes_a_gap() {
     assert_eq!(classifier.stream.output.lines(), ["gap 120", "buffer 160"]);
     assert_eq!(classifier.stream.counter("bad-buffers"), 1);
     assert_eq!(bus.iter_filtered(&[gst::MessageType::Warning]).count(), 1);
+}
+
+#[test]
+fn a_result_that_is_no_number_is_counted_and_told_once_and_becomes_a_gap() {
+    let mut classifier = open_model(model::write_dividing, "post-messages=true");
+    let element = classifier.stream.harness.element().unwrap();
+    let bus = bus_of(&element);
+    let notified = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&notified);
+    element.connect_notify(Some("unusable-results"), move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    classifier.push_frames(4, Some(0.5), 0);
+    classifier.stream.output.lines();
+    bus.set_flushing(true);
+    bus.set_flushing(false);
+
+    classifier.push_frames(2, Some(model::HOLE), 160);
+    let record = FrameRecord::new(1, 0, |_| {});
+    let mut frame = buffer(model::frame(Some(model::HOLE)), 240);
+    frame::attach(frame.make_mut(), &record);
+    classifier.stream.harness.push(frame).unwrap();
+    classifier.push(Some(0.5), 280);
+    assert_eq!(classifier.stream.output.lines(), ["gap 160", "gap 200", "gap 240", "buffer 280"]);
+    assert_eq!(classifier.stream.counter("unusable-results"), 3);
+    assert_eq!(notified.load(Ordering::Relaxed), 3);
+    assert_eq!(classifier.stream.counter("bad-buffers"), 0);
+    assert_eq!(record.progress(), Progress::Analysed);
+
+    let messages: Vec<_> =
+        bus.iter_filtered(&[gst::MessageType::Warning, gst::MessageType::Element]).collect();
+    let warnings: Vec<_> = messages
+        .iter()
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("NaN"), "{warnings:?}");
+    let seen: Vec<_> = messages.iter().filter_map(|message| message.structure()).collect();
+    let seen = seen.iter().filter(|structure| structure.name() == "lstm-classifier");
+    let has_letters: Vec<bool> = seen.map(|structure| structure.has_field("labels")).collect();
+    assert_eq!(has_letters, [false, false, false, true]);
 }
 
 #[test]

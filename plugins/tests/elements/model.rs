@@ -44,6 +44,30 @@ pub fn write_with_labels(path: &Path, labels: [&str; 2]) {
     std::fs::write(path, model.encode_to_vec()).unwrap();
 }
 
+/// Where the right wrist of the last frame must not lie for [`write_dividing`].
+pub const HOLE: f32 = 0.75;
+
+/// Writes a classifier of `A` and `B`, equally likely, that divides by how far the right wrist of the last frame is from
+/// [`HOLE`]: at that x it gives NaN.
+pub fn write_dividing(path: &Path) {
+    write(path);
+    let mut model = ModelProto::decode(&*std::fs::read(path).unwrap()).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let window = usize::try_from(WINDOW).unwrap();
+    let at = ((window - 1) * ROW + RIGHT_WRIST) * 2;
+    let mut weights = vec![0.0; window * ROW * 2];
+    weights[at..at + 2].fill(1.0);
+    let rows = i64::try_from(window * ROW).unwrap();
+    graph.initializer = vec![
+        TensorProto::floats("weights", &[rows, 2], &weights),
+        TensorProto::floats("hole", &[2], &[HOLE; 2]),
+    ];
+    graph.node[1] = NodeProto::new("MatMul", &["values", "weights"], "wrist");
+    graph.node.push(NodeProto::new("Sub", &["wrist", "hole"], "distance"));
+    graph.node.push(NodeProto::new("Div", &["distance", "distance"], "logits"));
+    std::fs::write(path, model.encode_to_vec()).unwrap();
+}
+
 /// Writes a classifier of `A` and `B` over a window of 4 frames that has so many layers that a run takes far longer than a
 /// millisecond; all have the same weights, so that the file is small.
 pub fn write_costly(path: &Path) {

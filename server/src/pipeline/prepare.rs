@@ -80,6 +80,8 @@ impl Listener for Reporter {
 
     fn throttled(&self, _results: u64) {}
 
+    fn unusable_result(&self) {}
+
     fn failed(&self, error: &PipelineError) {
         // Nobody listens any more once the outcome is known.
         let _ = self.0.send(News::Failed(error.clone()));

@@ -20,6 +20,8 @@ pub(crate) trait Listener: Send + Sync {
     fn message(&self, structure: &gst::StructureRef);
     /// That many results were not worth a payload.
     fn throttled(&self, results: u64);
+    /// A classifier gave no numbers for a window.
+    fn unusable_result(&self);
     /// The pipeline does not run any more.
     fn failed(&self, error: &PipelineError);
 }
@@ -63,7 +65,7 @@ impl Wiring {
         listener: &Arc<dyn Listener>,
     ) -> Result<Self, PipelineError> {
         let wiring = Self { built: file.build(given)?, orientation: Some(VideoOrientationMethod::Identity) };
-        wiring.set_up_elements(post_messages);
+        wiring.set_up_elements(post_messages, listener);
         wiring.watch_payloads(listener);
         wiring.watch_throttle(listener);
         let first_error = wiring.watch_bus(file, listener);
@@ -116,7 +118,8 @@ impl Wiring {
         nearest_throttle(&self.built.feedback).or_else(|| self.built.throttles.first().cloned())
     }
 
-    fn set_up_elements(&self, post_messages: bool) {
+    fn set_up_elements(&self, post_messages: bool, listener: &Arc<dyn Listener>) {
+        let listener = Arc::clone(listener);
         let set_up = move |element: &gst::Element| {
             if post_messages && element.find_property("post-messages").is_some() {
                 element.set_property("post-messages", true);
@@ -126,6 +129,7 @@ impl Wiring {
                 element.set_property("enable-last-sample", false);
             }
             watch_decoder(element);
+            watch_classifier(element, &listener);
         };
         for element in self.built.pipeline.iterate_recurse().into_iter().flatten() {
             set_up(&element);
@@ -288,9 +292,52 @@ fn watch_decoder(element: &gst::Element) {
     }
 }
 
+/// Tells of each result that a classifier withholds because it is no number.
+fn watch_classifier(element: &gst::Element, listener: &Arc<dyn Listener>) {
+    const COUNTER: &str = "unusable-results";
+    if element.find_property(COUNTER).is_some() {
+        let listener = Arc::clone(listener);
+        element.connect_notify(Some(COUNTER), move |_, _| listener.unusable_result());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicU64);
+
+    impl Listener for Counter {
+        fn payload(&self, _payload: &str, _epoch: u64, _cause: Cause) {}
+
+        fn message(&self, _structure: &gst::StructureRef) {}
+
+        fn throttled(&self, _results: u64) {}
+
+        fn unusable_result(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn failed(&self, error: &PipelineError) {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn every_unusable_result_of_a_classifier_is_told() {
+        crate::register_elements().unwrap();
+        let counter = Arc::new(Counter::default());
+        let listener: Arc<dyn Listener> = Arc::clone(&counter) as _;
+        let classifier = gst::ElementFactory::make("lstm-classifier").build().unwrap();
+        watch_classifier(&classifier, &listener);
+        watch_classifier(&gst::ElementFactory::make("identity").build().unwrap(), &listener);
+        classifier.notify("bad-buffers");
+        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+        classifier.notify("unusable-results");
+        classifier.notify("unusable-results");
+        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+    }
 
     #[test]
     fn elements_read_the_orientation_that_they_are_told() {

@@ -64,6 +64,10 @@ impl Listener for Outlet {
         self.metrics.feedback_throttled.increment(results);
     }
 
+    fn unusable_result(&self) {
+        self.metrics.unusable_results.increment(1);
+    }
+
     fn failed(&self, error: &PipelineError) {
         tracing::error!(%error, "the pipeline failed");
         self.commands.failed();

@@ -43,7 +43,8 @@ impl Seen {
         }
     }
 
-    /// The landmarks by part, `null` for a part that was not found; coordinates are rounded to five digits.
+    /// The landmarks by part, `null` for a part that was not found or holds infinities; coordinates are rounded to
+    /// five digits.
     pub(super) fn landmarks(&self) -> Option<Value> {
         let values: Vec<f32> = self
             .landmarks
@@ -53,7 +54,7 @@ impl Seen {
             .collect();
         let part = |range: std::ops::Range<usize>| {
             let rows = values.get(range.start * 4..range.end * 4)?;
-            if rows.iter().any(|value| value.is_nan()) {
+            if !rows.iter().all(|value| value.is_finite()) {
                 return None;
             }
             let round = |value: &f32| (f64::from(*value) * 1e5).round() / 1e5;
@@ -73,13 +74,14 @@ impl Seen {
     }
 }
 
+/// `None` if a probability is NaN or infinite, which JSON does not have.
 fn read_top(structure: &gst::StructureRef) -> Option<Vec<(String, f64)>> {
     let labels = structure.get::<gst::ArrayRef>("labels").ok()?;
     let probabilities = structure.get::<gst::ArrayRef>("probabilities").ok()?;
     let pairs = labels.iter().zip(probabilities.iter());
     pairs
         .map(|(label, probability)| {
-            let probability = f64::from(probability.get::<f32>().ok()?);
+            let probability = f64::from(probability.get::<f32>().ok().filter(|value| value.is_finite())?);
             Some((label.get::<String>().ok()?, (probability * 1e4).round() / 1e4))
         })
         .collect()
@@ -160,6 +162,24 @@ mod tests {
     #[test]
     fn the_best_letters_come_best_first() {
         assert_eq!(window(32).top.unwrap(), [("B".to_owned(), 0.93), ("D".to_owned(), 0.04)]);
+    }
+
+    #[test]
+    fn no_number_becomes_null() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut seen = hands(true, false);
+            let mut bytes = seen.landmarks.take().unwrap().to_vec();
+            let at = (keypoints::LEFT_HAND.start * 4 + 1) * 4;
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            seen.landmarks = Some(glib::Bytes::from_owned(bytes));
+            assert_eq!(seen.landmarks().unwrap()["left_hand"], Value::Null, "{value}");
+
+            let structure = gst::Structure::builder("lstm-classifier")
+                .field("labels", gst::Array::new(["B", "D"]))
+                .field("probabilities", gst::Array::new([0.5, value]))
+                .build();
+            assert_eq!(Seen::read(&structure).unwrap().top, None, "{value}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `check --model`: every way in which somebody's own classifier can be wrong, and that the right ones are taken.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dactyl_onnx::{
     GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto, TypeProto, ValueInfoProto,
@@ -179,6 +179,7 @@ fn every_classifier_that_cannot_be_used_is_refused_with_cause_and_cure() {
         ("features that nobody computes", described(good().frames(32, 258))),
         ("an unknown output", described(good().say("output", "scores"))),
         ("logits that are called probabilities", described(good().say("output", "probabilities"))),
+        ("an output of NaN", described(Model { bias: vec![f32::NAN, 0.5], ..good() })),
         (
             "four windows at a time",
             described(Model { input: vec![4, 32, 210], output: vec![4, 2], ..good() }),
@@ -206,6 +207,23 @@ fn every_classifier_that_cannot_be_used_is_refused_with_cause_and_cure() {
     let (section, _) = check(&dir, &dir.path().join("nowhere.onnx"), &[]);
     writeln!(said, "# no file\n{section}").unwrap();
     insta::assert_snapshot!("classifiers_that_cannot_be_used", said);
+}
+
+#[test]
+fn a_classifier_that_gives_nan_is_refused_by_check_and_at_the_start() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let model = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from).join("cases/nan.onnx");
+    if !model.is_file() {
+        assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "no {}", model.display());
+        println!("skipped: no ../shared");
+        return;
+    }
+    let problem = "nan.onnx: its output holds NaN or infinities: a window without a person gives [";
+    let (section, is_in_order) = check(&Dir::new(), &model, &[]);
+    assert!(!is_in_order && section.contains("WRONG") && section.contains(problem), "{section}");
+    let (code, output, error) = run(dactyl(["serve", "--listen", "127.0.0.1:0", "--model"]).arg(&model));
+    assert_eq!((code, output.as_str()), (1, ""), "{error}");
+    assert!(error.contains(problem), "{error}");
 }
 
 #[test]

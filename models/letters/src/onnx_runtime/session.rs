@@ -60,6 +60,14 @@ pub enum RunError {
         /// What ONNX Runtime said.
         cause: String,
     },
+    /// The result holds NaN or infinities.
+    #[error(
+        "{name} gives NaN or infinities for a window; its weights or its layers do not suit what it sees"
+    )]
+    NotFinite {
+        /// The network's name.
+        name: String,
+    },
     /// A tensor of the caller does not have the network's size.
     #[error("{name}: {tensor} takes {expected} values, {found} were given")]
     Shape {
@@ -187,6 +195,11 @@ impl Network {
     /// The file's custom metadata.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// Its file, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Runs the network once. Slices are whole tensors, row-major float32. A trace span `network` with the network's `name`
