@@ -131,7 +131,7 @@ impl Classifier {
         for trial in &trials {
             classifier.try_out(name, trial)?;
         }
-        // The first run is slow, and any of them may be interrupted.
+        // Timed only now, because the first run is slow, and several times, because any may be interrupted.
         let mut fastest = Duration::MAX;
         for trial in trials.iter().cycle().take(RUNS) {
             let begin = Instant::now();
