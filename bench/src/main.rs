@@ -1,7 +1,5 @@
 //! Dactyl and MediaPipe Holistic in Python, measured side by side.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tables and progress are what it is for")]
-
 mod analysis;
 mod cli;
 mod client;
@@ -16,6 +14,7 @@ mod server;
 mod stages;
 mod table;
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,7 +34,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dactyl-bench: {error:#}");
+            // The exit code is all that is left where standard error is closed too.
+            let _ = writeln!(io::stderr(), "dactyl-bench: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -54,6 +54,6 @@ fn as_child<Outcome: Serialize>(
     dactyl_config::install_loaded(&loader.load()?);
     gst::init().context("GStreamer does not start")?;
     gstdactyl::plugin_register_static().context("the elements can't be registered")?;
-    println!("{}", serde_json::to_string(&measure(&frames.folder, frames.frames)?)?);
+    writeln!(io::stdout(), "{}", serde_json::to_string(&measure(&frames.folder, frames.frames)?)?)?;
     Ok(())
 }

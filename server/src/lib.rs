@@ -12,6 +12,7 @@ mod http;
 mod ledger;
 mod listen;
 mod load;
+pub mod log_output;
 mod memory;
 mod metrics;
 mod models;

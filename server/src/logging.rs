@@ -1,19 +1,22 @@
-//! One log on standard error: the server's own messages, ONNX Runtime's, GStreamer's and GLib's.
+//! One log on standard error: the server's own messages, ONNX Runtime's, GStreamer's, GLib's, and panics.
 //!
 //! Messages of the project's elements have the target `dactyl::elements` and follow `log.level`. Those of the libraries
 //! are for developers: `gstreamer` is shown from ERROR and `onnxruntime` from WARN on, unless a directive such as
 //! `info,gstreamer=debug` or, for GStreamer and the elements, `GST_DEBUG` asks for more. No frame and no letter goes into
 //! a line: see [`without_letters`].
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
-use std::env;
 use std::io::{self, IsTerminal};
+use std::{env, panic, thread};
 
 use anyhow::{Context, Result};
+use dactyl::log_output;
 use dactyl_config::{Loaded, LogFormat};
 use gst::glib;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Usage;
@@ -22,15 +25,18 @@ use crate::exit::Usage;
 const ELEMENTS: [&str; 4] =
     ["holistic-keypoints", "lstm-classifier", "temporal-smoother", "feedback-throttle"];
 
-/// Starts logging as configured and GStreamer, whose log it takes over.
+/// Starts logging as configured and GStreamer, whose log it takes over. Once the guard is dropped, all of the log is written.
 ///
 /// # Errors
 /// A `log.level` that is no filter; GStreamer does not start.
-pub(crate) fn start(loaded: &Loaded) -> Result<()> {
+pub(crate) fn start(loaded: &Loaded) -> Result<WorkerGuard> {
     let gst_debug = env::var_os("GST_DEBUG").is_some_and(|value| !value.is_empty());
     let filter = filter(&loaded.config.log.level, gst_debug)
         .map_err(|cause| Usage(format!("{}: log.level is refused: {cause}", loaded.origin("log.level"))))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (output, guard) = log_output::open().context("standard error can't be used")?;
+    // What went wrong with the log would go to standard error, and end the thread where that is closed.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(output).log_internal_errors(false);
     // Not `try_init`, which would let in the messages of the `log` crate: tungstenite writes whole frames and letters
     // there.
     match loaded.config.log.format {
@@ -38,6 +44,7 @@ pub(crate) fn start(loaded: &Loaded) -> Result<()> {
         LogFormat::Json => set_global_default(builder.json().finish()),
     }
     .context("logging can't start")?;
+    bridge_panics();
     bridge_glib();
     // Before it starts, which it has things to say about.
     bridge_gstreamer();
@@ -48,7 +55,7 @@ pub(crate) fn start(loaded: &Loaded) -> Result<()> {
     for misspelt in &loaded.misspelt {
         tracing::warn!("{misspelt}");
     }
-    Ok(())
+    Ok(guard)
 }
 
 /// The filter of a `log.level`.
@@ -158,6 +165,24 @@ fn without_letters<'a>(category: &str, text: &'a str) -> Cow<'a, str> {
         Some((before, _)) if category == "basetextoverlay" => Cow::Borrowed(before),
         _ => Cow::Borrowed(text),
     }
+}
+
+/// The panics that `std` prints wait for somebody to read them.
+fn bridge_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let at = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+        tracing::error!(
+            target: "dactyl::panic",
+            thread = thread.name(),
+            at,
+            backtrace = backtrace.map(tracing::field::display),
+            "{}",
+            panic.payload_as_str().unwrap_or("a panic")
+        );
+    }));
 }
 
 /// GLib's warnings are about broken rules of a library call. `G_DEBUG=fatal_warnings` ends the process as always.

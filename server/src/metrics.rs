@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 use crate::denial::Denial;
 use crate::load::{Figures, Load};
+use crate::log_output;
 use crate::protocol::ErrorCode;
 
 /// Stages of a frame whose time is measured, in their order. A stage of another name counts as `other`.
@@ -99,6 +100,7 @@ pub struct Metrics {
     sessions_free: Gauge,
     bad_messages: [Counter; ErrorCode::ALL.len()],
     denials: [Counter; Denial::ALL.len()],
+    log_lines_lost: Counter,
     stages: BTreeMap<&'static str, Histogram>,
 }
 
@@ -210,6 +212,11 @@ impl Metrics {
             sessions_free: gauge("dactyl_sessions_free", "Sessions that would be let in"),
             bad_messages,
             denials,
+            log_lines_lost: counter(
+                "dactyl_log_lines_lost_total",
+                vec![],
+                "Lines of this process's log that could not be written",
+            ),
             stages: stages.into(),
         })
     }
@@ -268,6 +275,7 @@ impl Metrics {
         counters.decode.absolute(frames.decode);
         counters.cancelled.absolute(frames.cancelled);
         counters.in_flight.set(frames.in_flight() as f64);
+        self.log_lines_lost.absolute(log_output::lines_lost());
         self.handle.render()
     }
 
@@ -309,6 +317,7 @@ mod tests {
             "dactyl_resets_total",
             "dactyl_bad_messages_total{code=\"bad_jpeg\"}",
             "dactyl_bad_messages_total{code=\"unknown_letter\"}",
+            "dactyl_log_lines_lost_total",
             "dactyl_stage_seconds_count{stage=\"decode\"}",
             "dactyl_frame_age_seconds_count",
             "dactyl_reset_seconds_count",

@@ -23,7 +23,8 @@ use crate::{clip, machine};
 /// Runs the chosen sections and prints them.
 ///
 /// # Errors
-/// A clip, program or server that is not there or does not work. Sections that are done by then have been printed.
+/// A clip, program or server that is not there or does not work, or a closed standard output. Sections that are done by
+/// then have been printed.
 pub fn run(measure: &Measure) -> Result<()> {
     let dactyl = match &measure.dactyl {
         Some(path) => path.clone(),
@@ -41,19 +42,20 @@ pub fn run(measure: &Measure) -> Result<()> {
         quick: measure.quick,
         begin: Instant::now(),
     };
-    println!("{}\n", machine::describe(&dactyl, bench.python.as_deref()));
-    println!(
+    let mut output = io::stdout();
+    writeln!(output, "{}\n", machine::describe(&dactyl, bench.python.as_deref()))?;
+    writeln!(
+        output,
         "Rounds: {}. Figures are their medians; a ratio is the median of the rounds' ratios (least to greatest).",
         bench.rounds
-    );
+    )?;
     if bench.quick {
-        println!("**Made with `--quick`: not a figure to keep.**");
+        writeln!(output, "**Made with `--quick`: not a figure to keep.**")?;
     }
     let sections = if measure.only.is_empty() { Section::value_variants() } else { &measure.only };
     for section in sections {
         bench.say(section.title());
-        println!("\n### {}\n\n{}", section.title(), run_section(*section, &bench)?.trim_end());
-        io::stdout().flush()?;
+        writeln!(output, "\n### {}\n\n{}", section.title(), run_section(*section, &bench)?.trim_end())?;
     }
     bench.say("done");
     Ok(())

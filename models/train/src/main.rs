@@ -26,6 +26,7 @@ mod training;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -158,17 +159,10 @@ fn main() -> Result<()> {
     match Command::parse().task {
         Task::Extract(options) => {
             let extracted = extract::extract(&options, &ProgressBar::new(0))?;
-            say(extract::describe(&extracted).trim_end());
-            Ok(())
+            say(extract::describe(&extracted).trim_end())
         }
-        Task::Import(options) => {
-            say(&import::import(&options)?);
-            Ok(())
-        }
-        Task::People(options) => {
-            say(&people::people(&options, &ProgressBar::new(0))?);
-            Ok(())
-        }
+        Task::Import(options) => say(&import::import(&options)?),
+        Task::People(options) => say(&people::people(&options, &ProgressBar::new(0))?),
         Task::Train(options) => {
             compute_on_the_calling_thread();
             train(&options)
@@ -210,7 +204,7 @@ fn train(options: &Train) -> Result<()> {
     let data = Data { labels, signers };
     let run = training::train(&data, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
     let [frame, window] = run.kept;
-    say(&format!("kept steps {frame} and {window}, temperature {}", run.temperature));
+    say(&format!("kept steps {frame} and {window}, temperature {}", run.temperature))?;
     if let Some(score) = &run.score {
         for signer in &score.signers {
             let wrong: Vec<String> = signer.wrong.iter().map(|(is, won)| format!("{is}>{won}")).collect();
@@ -225,9 +219,9 @@ fn train(options: &Train) -> Result<()> {
                 signer.probability,
                 signer.loss,
                 wrong.join(" ")
-            ));
+            ))?;
         }
-        say(&score.to_string());
+        say(&score.to_string())?;
     }
     Ok(())
 }
@@ -241,9 +235,9 @@ fn eval(options: &Eval) -> Result<()> {
         let signer = named(name, &signers, &options.data)?;
         ensure!(!signer.clips.is_empty(), "{name} shows none of the model's labels: {}", labels.join(", "));
         let measured = measure::measure(&classifier, signer, 0)?;
-        say(&format!("{name}\n{measured}"));
+        say(&format!("{name}\n{measured}"))?;
         if labels == data::alphabet() {
-            say(&format!("\n{}", report::markdown(&[vec![measured]])?));
+            say(&format!("\n{}", report::markdown(&[vec![measured]])?))?;
         }
     }
     Ok(())
@@ -294,8 +288,7 @@ fn loso(options: &Loso) -> Result<()> {
         "{} signers, seeds {:?}, temperature {temperature}\n\n{table}",
         signers.len(),
         options.seeds
-    ));
-    Ok(())
+    ))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -318,11 +311,13 @@ fn export(options: &Export) -> Result<()> {
     let file = export::onnx(&network, &contract, temperature, &notes)?;
     std::fs::write(&options.out, &file)
         .with_context(|| format!("{} can't be written", options.out.display()))?;
-    say(&format!("{}: {} bytes, temperature {temperature}", options.out.display(), file.len()));
-    Ok(())
+    say(&format!("{}: {} bytes, temperature {temperature}", options.out.display(), file.len()))
 }
 
-#[expect(clippy::print_stdout, reason = "what the commands are asked for")]
-fn say(line: &str) {
-    println!("{line}");
+/// Prints what the command was asked for. Whoever no longer reads it has seen enough.
+fn say(line: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("standard output can't be written"),
+    }
 }

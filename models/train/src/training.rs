@@ -1,6 +1,7 @@
 //! The loop: pictures and windows in, weights out. Several networks may learn from one stream of examples, each leaving
 //! out those that show somebody it must not know.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -454,7 +455,7 @@ fn smoothed(target: &[f32], share: f32) -> impl Iterator<Item = f32> {
     target.iter().map(move |value| value * (1.0 - share) + share / target.len() as f32)
 }
 
-#[expect(clippy::print_stderr, reason = "the progress of a program without a terminal")]
+/// The progress of a program without a terminal. Hours of learning do not end because nobody watches them.
 fn tell(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,6 +1,6 @@
 //! `dactyl models`: fetch and list networks.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use dactyl_fetch::{FileState, Progress, Source};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::cli::{ModelsCommand, ModelsFolder};
-use crate::exit::print;
+use crate::exit::{print, tell};
 
 pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
     match command {
@@ -24,8 +24,7 @@ pub(super) fn run(command: &ModelsCommand) -> Result<ExitCode> {
 fn place(folder: &ModelsFolder) -> Result<PathBuf> {
     let loaded = folder.layers.load(&folder.overrides)?;
     for misspelt in &loaded.misspelt {
-        // A closed standard error is no reason to stop.
-        let _ = writeln!(io::stderr(), "dactyl: {misspelt}");
+        tell(format_args!("dactyl: {misspelt}"));
     }
     dactyl_config::install_loaded(&loaded);
     Ok(dactyl_config::find_or_place(&loaded.config.models.directory))
@@ -103,8 +102,7 @@ impl Display {
                 bar.set_message(text);
                 bar.inc(u64::from(makes_file));
             }
-            // A closed standard error is no reason to stop.
-            None => drop(writeln!(io::stderr(), "{text}")),
+            None => tell(format_args!("{text}")),
         }
     }
 

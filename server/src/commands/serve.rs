@@ -1,13 +1,14 @@
 //! `dactyl serve`: the server.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dactyl::log_output::Unwaiting;
 use dactyl::{Ending, Listeners, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,7 +22,7 @@ const LAST_TASKS: Duration = Duration::from_millis(200);
 pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     let loaded = arguments.layers.load(&arguments.overrides)?;
     dactyl_config::install_loaded(&loaded);
-    logging::start(&loaded)?;
+    let _log = logging::start(&loaded)?;
     let config = Arc::new(loaded.config);
     let server = Server::prepare(Arc::clone(&config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -38,7 +39,8 @@ async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
         format!("{listen} can't be taken; is another server there? Name another address with --listen")
     })?;
     // What starts the server may have stopped reading; the server is there all the same.
-    let _ = writeln!(io::stdout(), "{}", welcome(&listeners.addresses()?, is_secure));
+    let welcome = welcome(&listeners.addresses()?, is_secure) + "\n";
+    let _ = Unwaiting::new(&io::stdout()).and_then(|mut output| output.write_line(welcome.as_bytes()));
     server.run(listeners, shutdown).await
 }
 

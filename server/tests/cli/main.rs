@@ -8,6 +8,7 @@ mod send;
 mod serve;
 mod settings;
 mod setup;
+mod streams;
 
 use std::ffi::OsStr;
 use std::fs;

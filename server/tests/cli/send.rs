@@ -189,6 +189,51 @@ async fn it_ends_quietly_when_nobody_reads_its_answers() {
     assert_eq!((code, error.as_str()), (0, ""));
 }
 
+/// A pipe holds 64 KiB.
+#[tokio::test]
+async fn it_goes_on_when_nobody_reads_its_errors() {
+    let (server, dir) = (Server::new().await, frames());
+    let (unread, writer) = std::io::pipe().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(writer), Stdio::from(full)] {
+        let client = dactyl(["send", "--url", &format!("ws://{}/ws", server.address())])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let mut socket = server.accept().await;
+        let error = json!({ "error": { "code": "bad_jpeg", "message": "x".repeat(100) } }).to_string();
+        for _ in 0..2000 {
+            socket.send(Message::text(error.as_str())).await.unwrap();
+        }
+        while !matches!(receive(&mut socket).await, Message::Close(_)) {}
+        let (code, output, _) = outcome(client.wait_with_output().unwrap());
+        assert_eq!(code, 0, "{output}");
+        assert!(output.contains("errors: 2000\n"), "{output}");
+    }
+    drop(unread);
+}
+
+/// Answers are what it is asked for: they are not lost in silence.
+#[tokio::test]
+async fn it_fails_when_its_answers_can_not_be_written() {
+    let (server, dir) = (Server::new().await, frames());
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let client = dactyl(["send", "--loop", "--url", &format!("ws://{}/ws", server.address())])
+        .arg(dir.path())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut socket = server.accept().await;
+    answer(&mut socket, "A", 0.5).await;
+    while let Some(Ok(_)) = socket.next().await {}
+    let (code, _, error) = outcome(client.wait_with_output().unwrap());
+    assert_eq!(code, 1);
+    assert!(error.starts_with("dactyl: standard output can't be written"), "{error}");
+}
+
 #[tokio::test]
 async fn a_refusal_before_the_upgrade_is_passed_on() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -41,7 +41,7 @@ fn classifier(dir: &Dir) -> PathBuf {
     dir.file("even.onnx", model.encode_to_vec())
 }
 
-fn command(name: &str, dir: &Dir) -> Command {
+pub(super) fn command(name: &str, dir: &Dir) -> Command {
     let mut command = dactyl([name, "--set", &format!("letters.window={WINDOW}"), "--model"]);
     command.arg(classifier(dir));
     command
@@ -74,10 +74,16 @@ impl Server {
         self.url.replace("ws://", "http://").replace("/ws", "/")
     }
 
-    /// Kills it and gives its log.
+    /// Ends it and gives its log until then. A server that is killed may not have written all of it yet.
     fn end(&mut self) -> String {
-        self.process.kill().unwrap();
-        self.process.stderr.take().map(|log| std::io::read_to_string(log).unwrap()).unwrap_or_default()
+        signal(self, "-INT");
+        exit_code(self);
+        let log = self.process.stderr.take().map(|log| std::io::read_to_string(log).unwrap());
+        let log = log.unwrap_or_default();
+        log.lines()
+            .take_while(|line| !line.contains("ending; once more ends at once"))
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 }
 

@@ -87,6 +87,18 @@ fn every_frame_is_a_row_with_its_label_take_and_repeats() {
 }
 
 #[test]
+fn a_run_whose_output_nobody_reads_is_done_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    picture(&folder.path().join("recordings/A/1.jpg"), [96, 72], 1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut extract = extract(&folder.path().join("data"), &folder.path().join("recordings"));
+    let status = extract.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(folder.path().join("data/full/me.npz").is_file());
+}
+
+#[test]
 fn recordings_of_letters_can_join_the_sets_of_letters() {
     let folder = tempfile::tempdir().unwrap();
     for letter in ["A", "B"] {

@@ -4,7 +4,6 @@ mod answers;
 mod frames;
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -21,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use self::answers::{Answers, Line};
 use crate::cli;
-use crate::exit::{Usage, print};
+use crate::exit::{Usage, print, tell};
 
 /// A server that takes longer to let a client in is as good as none.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -160,8 +159,7 @@ fn take(
         Some(Ok(Message::Text(text))) => {
             match answers.take(&text, start.elapsed()) {
                 Line::Answer(line) => print(format_args!("{line}"))?,
-                // A closed standard error is no reason to stop.
-                Line::Problem(line) => drop(writeln!(io::stderr(), "{line}")),
+                Line::Problem(line) => tell(format_args!("{line}")),
             }
             Ok(None)
         }
