@@ -203,12 +203,9 @@ fn a_model_without_metadata_is_described_by_the_configuration() {
 fn tensors_that_do_not_fit_the_description_are_named() {
     let good = contract(4, Layout::Hand1, Meaning::Probabilities);
     let [_, window, width] = shape(&good);
-    for input in [
-        vec![1, window + 1, width],
-        vec![1, window, width - 1],
-        vec![1, window * width + 1],
-        vec![1, width],
-    ] {
+    for input in
+        [vec![1, window + 1, width], vec![1, window, width - 1], vec![1, window * width + 1], vec![1, width]]
+    {
         let file = constant(&input, &[0.5, 0.25, 0.25], &good.properties());
         let error = load(&file, &Overrides::default()).unwrap_err();
         assert!(matches!(error, ClassifierError::Shape { .. }), "{error}");

@@ -320,7 +320,8 @@ fn tensor(network: &str, outlet: &Outlet) -> Result<TensorInfo, LoadError> {
             tensor: outlet.name().to_owned(),
             found: match other {
                 ValueType::Tensor { ty, .. } => format!("a tensor of {ty}"),
-                _ => "a sequence or a map (skl2onnx writes tensors with options={\"zipmap\": False})".to_owned(),
+                _ => "a sequence or a map (skl2onnx writes tensors with options={\"zipmap\": False})"
+                    .to_owned(),
             },
         }),
     }
