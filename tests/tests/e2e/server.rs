@@ -19,8 +19,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// The built-in configuration with every result answered, so that tests count answers, and as many frames a second as
-    /// a test likes to send.
+    /// The built-in configuration with every result answered, so that tests count answers, as many frames a second as a
+    /// test likes to send, and all the time that it takes until it reads the answers.
     pub async fn start() -> Self {
         Self::start_with(|_| ()).await
     }
@@ -42,6 +42,7 @@ impl Server {
         let mut config = Config::builtin();
         config.server.listen = "127.0.0.1:0".to_owned();
         config.server.max_fps = 1000;
+        config.server.slow_client_timeout_s = 3600;
         config.feedback.min_interval_ms = 0;
         config.feedback.min_change = 0.0;
         edit(&mut config);
