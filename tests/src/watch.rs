@@ -137,9 +137,10 @@ mod tests {
         assert!(!asks("7 sendto(10, \"HTTP/1.1 200 OK\", 15, MSG_NOSIGNAL, NULL, 0) = 15"));
         let watch = Watch::new();
         assert!(
-            watch.writes_elsewhere("7 openat(AT_FDCWD, \"/root/.cache/id\", O_WRONLY|O_CREAT, 0666) = 5")
+            watch
+                .writes_elsewhere("7 openat(AT_FDCWD, \"/elsewhere/.cache/id\", O_WRONLY|O_CREAT, 0666) = 5")
         );
-        assert!(watch.writes_elsewhere("7 mkdir(\"/root/.cache\", 0777) = 0"));
+        assert!(watch.writes_elsewhere("7 mkdir(\"/elsewhere/.cache\", 0777) = 0"));
         assert!(!watch.writes_elsewhere("7 openat(AT_FDCWD, \"/dev/null\", O_RDWR) = 5"));
         assert!(!watch.writes_elsewhere("7 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 5"));
         assert!(names_a_resolver(b"\0socket\0getaddrinfo\0"));
