@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use dactyl_holistic::Cancel;
 
@@ -15,12 +14,10 @@ use crate::trial::{self, Trial};
 const EMBEDDED: &[u8] = include_bytes!("../../weights/letters.onnx");
 const EMBEDDED_NAME: &str = "letters.onnx (embedded)";
 
-/// A run that takes longer is costly, see [`Classifier::is_costly`]: the built-in model takes 0.16 ms, an LSTM on 1662
-/// features 0.4 ms, and handing a run to a thread that gives way cost up to 5 ms on a busy machine (99th percentile; 0.13 ms
-/// without).
-const COSTLY: Duration = Duration::from_millis(1);
-/// Runs that are timed.
-const RUNS: usize = 3;
+/// Multiplications from which on a run is costly, see [`Classifier::is_costly`]: about a millisecond of a core. The built-in
+/// model has 5 million and an LSTM of 600,000 weights on 30 frames 18 million; handing such a run to a thread that gives way
+/// cost up to 5 ms on a busy machine (99th percentile; 0.13 ms without).
+const COSTLY: u64 = 30_000_000;
 
 /// Probabilities of many labels, rounded, may sum to a little more than 1.
 const TOLERANCE: f32 = 1e-3;
@@ -126,19 +123,11 @@ impl Classifier {
         let input = shape::check(network.inputs(), network.outputs(), &contract)
             .map_err(|problem| ClassifierError::Shape { name: name.to_owned(), problem })?;
         network.close_dimensions(&[&input], &[&[1, contract.labels.len()]]);
-        let mut classifier = Self { network, contract, is_costly: false };
-        let trials = trial::windows(classifier.window(), classifier.contract.features);
-        for trial in &trials {
+        let is_costly = is_costly(network.bytes(), contract.window);
+        let classifier = Self { network, contract, is_costly };
+        for trial in &trial::windows(classifier.window(), classifier.contract.features) {
             classifier.try_out(name, trial)?;
         }
-        // Timed only now, because the first run is slow, and several times, because any may be interrupted.
-        let mut fastest = Duration::MAX;
-        for trial in trials.iter().cycle().take(RUNS) {
-            let begin = Instant::now();
-            classifier.try_out(name, trial)?;
-            fastest = fastest.min(begin.elapsed());
-        }
-        classifier.is_costly = fastest > COSTLY;
         Ok(classifier)
     }
 
@@ -188,8 +177,9 @@ impl Classifier {
         self.contract.window
     }
 
-    /// Whether a run takes more than a millisecond, so that it should count as the analysis of a frame and give way as that
-    /// does.
+    /// Whether a run is so much work that it should count as the analysis of a frame and give way as that does: if every
+    /// frame of the window were multiplied by every weight of the file, these were more than 30 million multiplications.
+    /// Known from the file's size, so that a model is treated alike on every machine.
     pub fn is_costly(&self) -> bool {
         self.is_costly
     }
@@ -230,6 +220,12 @@ impl Classifier {
     }
 }
 
+/// Of a network whose file has so many bytes, float32 weights for the most part, and takes so many frames.
+fn is_costly(bytes: u64, window: usize) -> bool {
+    let weights = bytes / size_of::<f32>() as u64;
+    weights.saturating_mul(window as u64) > COSTLY
+}
+
 fn cure(error: &LoadError) -> &'static str {
     match error {
         LoadError::Network { .. } => {
@@ -248,5 +244,18 @@ fn softmax(values: &mut [f32]) {
     let sum: f32 = values.iter().sum();
     for value in values {
         *value /= sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_costs_is_known_from_weights_and_frames() {
+        assert!(!is_costly(EMBEDDED.len() as u64, 32));
+        assert!(!is_costly(600_000 * 4, 30), "an LSTM on all keypoints");
+        assert!(is_costly(5_000_000 * 4, 30), "a transformer");
+        assert!(is_costly(u64::MAX, usize::MAX));
     }
 }

@@ -380,12 +380,6 @@ fn a_run_of_onnx_runtime_in_flight_is_ended_from_another_thread_and_the_next_is_
     assert_eq!(costly.classify(&rows, &cancel).expect("runs"), expected);
 }
 
-#[test]
-fn only_a_classifier_of_many_layers_is_costly() {
-    assert!(load(&deep(400), &Overrides::default()).expect("a good model").is_costly());
-    assert!(!shipped().is_costly());
-}
-
 fn shipped() -> Classifier {
     Classifier::embedded(&runtime(), &Overrides::default()).expect("a good model")
 }

@@ -68,11 +68,10 @@ pub fn write_dividing(path: &Path) {
     std::fs::write(path, model.encode_to_vec()).unwrap();
 }
 
-/// Writes a classifier of `A` and `B` over a window of 4 frames that has so many layers that a run takes far longer than a
-/// millisecond; all have the same weights, so that the file is small.
+/// Writes a classifier of `A` and `B` over a window of 4 frames that has so many weights that a run is costly.
 pub fn write_costly(path: &Path) {
-    const LAYERS: usize = 400;
-    const WIDTH: i64 = 512;
+    const LAYERS: usize = 2;
+    const WIDTH: i64 = 1024;
     let window = i64::from(WINDOW);
     let row = i64::try_from(ROW).unwrap();
     let widths = [window * row, WIDTH, WIDTH, 2];

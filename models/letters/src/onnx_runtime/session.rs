@@ -124,6 +124,7 @@ pub(crate) struct Network {
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     metadata: BTreeMap<String, String>,
+    bytes: u64,
 }
 
 impl Network {
@@ -134,9 +135,15 @@ impl Network {
     pub fn from_file(runtime: &OnnxRuntime, path: &Path) -> Result<Self, LoadError> {
         let name = path.display().to_string();
         // What the system says of a file that can't be read is clearer than what ONNX Runtime does.
-        std::fs::File::open(path)
-            .map_err(|error| LoadError::Read { name: name.clone(), cause: error.to_string() })?;
-        Self::new(runtime, &name, |mut builder| builder.commit_from_file(path))
+        let length = std::fs::File::open(path)
+            .and_then(|file| file.metadata())
+            .map_err(|error| LoadError::Read { name: name.clone(), cause: error.to_string() })?
+            .len();
+        // PyTorch's exporter gives weights of their own file this name.
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".data");
+        let beside = std::fs::metadata(beside).map_or(0, |weights| weights.len());
+        Self::new(runtime, &name, length + beside, |mut builder| builder.commit_from_file(path))
     }
 
     /// Loads an ONNX file's content; `name` is for messages.
@@ -144,12 +151,13 @@ impl Network {
     /// # Errors
     /// As [`Network::from_file`].
     pub fn from_bytes(runtime: &OnnxRuntime, name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
-        Self::new(runtime, name, |mut builder| builder.commit_from_memory(bytes))
+        Self::new(runtime, name, bytes.len() as u64, |mut builder| builder.commit_from_memory(bytes))
     }
 
     fn new(
         runtime: &OnnxRuntime,
         name: &str,
+        bytes: u64,
         commit: impl FnOnce(SessionBuilder) -> ort::Result<Session>,
     ) -> Result<Self, LoadError> {
         let refused = |cause: String| LoadError::Network { name: name.to_owned(), cause };
@@ -167,6 +175,7 @@ impl Network {
             inputs,
             outputs,
             metadata,
+            bytes,
         })
     }
 
@@ -195,6 +204,11 @@ impl Network {
     /// The file's custom metadata.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// Size of its file, with that of its weights where they lie beside it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Its file, for messages.
