@@ -9,7 +9,7 @@ use crate::cadence::{BodyCadence, Cadence, Look};
 use crate::face::{self, FACE, FaceInput, FaceTrace};
 use crate::frame::RgbFrame;
 use crate::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
-use crate::helpers::{Alone, Helpers};
+use crate::idle_threads::{Alone, Helpers};
 use crate::keypoints::{self, Keypoints, Landmark};
 use crate::networks::Networks;
 use crate::options::{Options, Profile};

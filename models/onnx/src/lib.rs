@@ -1,18 +1,4 @@
-//! Writes ONNX files: the part of ONNX's protocol buffers that a network of floats needs, field numbers as in `onnx.proto`.
-//!
-//! ```
-//! use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, ValueInfoProto};
-//!
-//! let graph = GraphProto {
-//!     name: "softmax".to_owned(),
-//!     node: vec![NodeProto::new("Softmax", &["scores"], "shares")],
-//!     input: vec![ValueInfoProto::floats("scores", &[1, 26])],
-//!     output: vec![ValueInfoProto::floats("shares", &[1, 26])],
-//!     ..GraphProto::default()
-//! };
-//! let file = ModelProto::new(graph, 17, [("labels", "A to Z")]).encode_to_vec();
-//! assert!(ModelProto::decode(file.as_slice()).is_ok());
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub use prost::Message;
 

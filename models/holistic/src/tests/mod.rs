@@ -1,7 +1,7 @@
 //! What only the inside of the tracker shows, with the real networks: single stages, work done, state kept.
 
 mod cancellation;
-mod helpers;
+mod idle_threads;
 mod looks;
 mod runs;
 mod stages;

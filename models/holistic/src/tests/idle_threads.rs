@@ -8,7 +8,7 @@ use std::time::Duration;
 use dactyl_kernels::Cancel;
 
 use super::{Clip, FRAME_TIME, networks, observed};
-use crate::helpers::{Alone, Helpers};
+use crate::idle_threads::{Alone, Helpers};
 use crate::networks::Networks;
 use crate::options::Options;
 use crate::tracker::{Frame, Tracker};
