@@ -2,7 +2,7 @@
 
 use crate::keypoints::Landmark;
 
-use crate::region::{Picture, Point};
+use crate::region::{PictureSize, Point};
 
 /// Looks in which a part must have kept its place before it is looked for there without waiting for the body: of a hand
 /// that moves fast, every second such look would be for nothing.
@@ -91,7 +91,7 @@ impl Cadence {
     }
 
     /// After a frame of that time in which the part was looked for.
-    pub fn after_look(&self, look: &Look<'_>, picture: Picture, time: i64) -> Self {
+    pub fn after_look(&self, look: &Look<'_>, picture: PictureSize, time: i64) -> Self {
         let is_sure = look.presence.is_some_and(|presence| presence >= SURE);
         let kept = look.landmarks.is_some() && look.kept_place && is_sure;
         let missed = look.landmarks.is_none() && look.presence.is_some();
@@ -136,7 +136,7 @@ impl BodyCadence {
         body: &[Landmark],
         previous: Option<&[Landmark]>,
         side: f32,
-        picture: Picture,
+        picture: PictureSize,
         time: i64,
     ) -> Self {
         let rests = previous.is_some_and(|previous| {
@@ -158,7 +158,7 @@ fn is_fresh(looked: i64, time: i64) -> bool {
 }
 
 /// Where a landmark lies on the picture, in pixels.
-fn place(landmark: &Landmark, picture: Picture) -> Point {
+fn place(landmark: &Landmark, picture: PictureSize) -> Point {
     picture.pixels([landmark[0], landmark[1]])
 }
 
@@ -167,7 +167,7 @@ fn distance(a: Point, b: Point) -> f32 {
 }
 
 /// Mean distance of the landmarks in pixels, in shares of the larger side of their box; `None` for a box without size.
-fn movement(now: &[Landmark], then: &[Landmark], picture: Picture) -> Option<f32> {
+fn movement(now: &[Landmark], then: &[Landmark], picture: PictureSize) -> Option<f32> {
     let (mut least, mut most, mut sum) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2], 0.0);
     for (now, then) in now.iter().zip(then) {
         let (now, then) = (place(now, picture), place(then, picture));
@@ -191,8 +191,8 @@ mod tests {
         [[(200.0 + by) / picture.width, 0.5, 0.0, 0.0], [(300.0 + by) / picture.width, 0.5, 0.0, 0.0]]
     }
 
-    fn picture() -> Picture {
-        Picture::new(640, 480)
+    fn picture() -> PictureSize {
+        PictureSize::new(640, 480)
     }
 
     fn found(cadence: &Cadence, by: f32, presence: f32) -> Cadence {

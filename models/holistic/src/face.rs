@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
-use crate::crop::{Border, Range, Window, cut};
+use crate::crop::{Border, Cutout, Range, cut};
 use crate::detection::{Layer, anchors, best};
 use crate::frame::RgbFrame;
 use crate::landmarks::{project, sigmoid};
 use crate::networks::FaceNetworks;
 use crate::pose::BODY;
-use crate::region::{Picture, Point, Region, TrackingLimits, Transform};
+use crate::region::{PictureSize, Point, Region, TrackingLimits, Transform};
 use crate::scratch::{self, Scratch};
 
 /// Landmarks of a face.
@@ -61,7 +61,7 @@ static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &
 /// One frame, with what the face needs of it.
 pub(crate) struct FaceInput<'a> {
     pub frame: &'a RgbFrame<'a>,
-    pub picture: Picture,
+    pub picture: PictureSize,
     /// The body, unless the face is followed without it.
     pub body: Option<&'a [Landmark; BODY]>,
     /// The face in the last frame.
@@ -119,27 +119,27 @@ fn find(
 /// The face's region within that of the head.
 fn detect(input: &FaceInput<'_>, head: &Region, trace: &mut FaceTrace) -> Result<Option<Region>, RunError> {
     let picture = input.picture;
-    let window = Window::letterboxed(head, picture);
+    let cutout = Cutout::letterboxed(head, picture);
     let found = scratch::with(|Scratch { tensor, large, small }| {
         let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
         let (rows, logits) = (&mut large[..ANCHORS.len() * 16], &mut small[..ANCHORS.len()]);
-        cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
+        cut(input.frame, &cutout, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
         input.networks.detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
         Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, MIN_SCORE))
     })?;
     trace.detection_score = found.as_ref().map(|found| found.score);
     Ok(found.map(|found| {
         let points: Vec<Point> =
-            found.keypoints.iter().map(|point| on_picture(*point, &window, picture)).collect();
+            found.keypoints.iter().map(|point| on_picture(*point, &cutout, picture)).collect();
         Region::from_keypoints(&points, [points[0], points[1]], picture).transformed(FROM_DETECTION, picture)
     }))
 }
 
 /// A point of the padded tensor on the picture: MediaPipe multiplies it with a matrix of float32 whose offsets hold the
 /// half by which it lies from the centre.
-fn on_picture([x, y]: Point, window: &Window, picture: Picture) -> Point {
-    let (sin, cos) = (window.rotation.sin(), window.rotation.cos());
-    let ([width, height], [center_x, center_y]) = (window.size, window.center);
+fn on_picture([x, y]: Point, cutout: &Cutout, picture: PictureSize) -> Point {
+    let (sin, cos) = (cutout.rotation.sin(), cutout.rotation.cos());
+    let ([width, height], [center_x, center_y]) = (cutout.size, cutout.center);
     let (per_column, per_row) = (1.0 / picture.width, 1.0 / picture.height);
     let offset_x = (-0.5 * width * cos + 0.5 * height * sin + center_x) * per_column;
     let offset_y = (-0.5 * height * cos - 0.5 * width * sin + center_y) * per_row;
@@ -155,11 +155,11 @@ pub(crate) fn landmarks(
     region: &Region,
     trace: &mut FaceTrace,
 ) -> Result<Option<[Landmark; FACE]>, RunError> {
-    let window = Window::stretched(region, input.picture);
+    let cutout = Cutout::stretched(region, input.picture);
     let (mut raw, mut logit) = ([0.0; FACE * 3], [0.0]);
     scratch::with(|Scratch { tensor, .. }| {
         let tensor = &mut tensor[..SIDE * SIDE * 3];
-        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        cut(input.frame, &cutout, SIDE, Range::Unit, Border::Replicate, tensor);
         input.networks.landmark.run(&[tensor], &mut [&mut raw, &mut logit], input.cancel)
     })?;
     let presence = sigmoid(logit[0]);

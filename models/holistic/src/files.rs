@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::networks::{LoadError, Network, Networks, Parts};
+use crate::networks::{LoadError, NamedNetwork, Networks, Parts};
 
 impl Networks {
     /// The networks in `directory`, which holds [`Networks::files`]. Those that are in memory already are taken from there.
@@ -12,7 +12,7 @@ impl Networks {
     /// # Errors
     /// [`LoadError`] if the processor cannot run them, or a file is missing, is no network or is another one.
     pub fn load(directory: &Path, parts: Parts) -> Result<Self, LoadError> {
-        static LOADED: Mutex<Option<HashMap<PathBuf, Weak<Network>>>> = Mutex::new(None);
+        static LOADED: Mutex<Option<HashMap<PathBuf, Weak<NamedNetwork>>>> = Mutex::new(None);
 
         // Held while loading, so that two streams that start together load a network once.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use crate::keypoints::Landmark;
 
-use crate::region::Picture;
+use crate::region::PictureSize;
 
 /// Below this size of the object, in pixels, landmarks are not smoothed.
 const SMALLEST_OBJECT: f32 = 1e-6;
@@ -110,7 +110,7 @@ impl<const N: usize> LandmarkSmoother<N> {
         landmarks: &mut [Landmark; N],
         time: i64,
         object: f32,
-        picture: Picture,
+        picture: PictureSize,
         constants: &OneEuro,
     ) {
         if object < SMALLEST_OBJECT {
@@ -211,7 +211,7 @@ mod tests {
         for (frame, x) in [0.1, 0.9].into_iter().enumerate() {
             let mut landmarks = [[x, x, x, 1.0]];
             let time = frame as i64 + 1;
-            smoother.smooth_normalised(&mut landmarks, time, 0.0, Picture::new(640, 480), &constants);
+            smoother.smooth_normalised(&mut landmarks, time, 0.0, PictureSize::new(640, 480), &constants);
             assert_eq!(landmarks, [[x, x, x, 1.0]]);
         }
     }

@@ -3,12 +3,12 @@
 use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
-use crate::crop::{Border, Range, Window, cut};
+use crate::crop::{Border, Cutout, Range, cut};
 use crate::frame::RgbFrame;
 use crate::landmarks::{project, remove_padding};
 use crate::networks::HandNetworks;
 use crate::pose::BODY;
-use crate::region::{DOWN, Picture, Point, Region, TrackingLimits, Transform};
+use crate::region::{DOWN, PictureSize, Point, Region, TrackingLimits, Transform};
 use crate::scratch::{self, Scratch};
 
 /// Landmarks of a hand.
@@ -67,7 +67,7 @@ pub struct HandTrace {
 /// One frame, with what a hand needs of it.
 pub(crate) struct HandInput<'a> {
     pub frame: &'a RgbFrame<'a>,
-    pub picture: Picture,
+    pub picture: PictureSize,
     /// The body, unless the hand is followed without it.
     pub body: Option<&'a [Landmark; BODY]>,
     /// The hand in the last frame.
@@ -152,7 +152,7 @@ fn find(
     let rough = Region::from_wrist_and_knuckles(flat(&wrist), flat(&little), flat(&index), picture)
         .transformed(FROM_POSE, picture);
     trace.region_from_pose = Some(rough);
-    if Window::letterboxed(&rough, picture).is_beside(picture) {
+    if Cutout::letterboxed(&rough, picture).is_beside(picture) {
         return Ok(None);
     }
     let exact = recrop(input, &rough, trace)?;
@@ -163,16 +163,16 @@ fn find(
 /// The hand's exact region within a rough one.
 fn recrop(input: &HandInput<'_>, rough: &Region, trace: &mut HandTrace) -> Result<Region, RunError> {
     let picture = input.picture;
-    let window = Window::letterboxed(rough, picture);
+    let cutout = Cutout::letterboxed(rough, picture);
     let mut raw = [0.0; 4];
     scratch::with(|Scratch { tensor, .. }| {
-        cut(input.frame, &window, RECROP_SIDE, Range::Unit, Border::Replicate, tensor);
+        cut(input.frame, &cutout, RECROP_SIDE, Range::Unit, Border::Replicate, tensor);
         input.networks.recrop.run(&[tensor], &mut [&mut raw], input.cancel)
     })?;
     let side = RECROP_SIDE as f32;
     let mut points = [[raw[0] / side, raw[1] / side, 0.0, 0.0], [raw[2] / side, raw[3] / side, 0.0, 0.0]];
     for point in &mut points {
-        remove_padding(point, &window);
+        remove_padding(point, &cutout);
     }
     project(&mut points, rough);
     let [center, end] = points.each_ref().map(flat);
@@ -187,9 +187,9 @@ pub(crate) fn landmarks(
     region: &Region,
     trace: &mut HandTrace,
 ) -> Result<Option<[Landmark; HAND]>, RunError> {
-    let window = Window::letterboxed(region, input.picture);
+    let cutout = Cutout::letterboxed(region, input.picture);
     // The network would look at nothing but the smeared rim of the picture, where it never sees a hand.
-    if window.is_beside(input.picture) {
+    if cutout.is_beside(input.picture) {
         return Ok(None);
     }
     let (mut raw, mut presence) = ([0.0; HAND * 3], [0.0]);
@@ -198,7 +198,7 @@ pub(crate) fn landmarks(
     let outputs = &mut [raw.as_mut_slice(), &mut presence, &mut handedness, &mut world];
     scratch::with(|Scratch { tensor, .. }| {
         let tensor = &mut tensor[..SIDE * SIDE * 3];
-        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        cut(input.frame, &cutout, SIDE, Range::Unit, Border::Replicate, tensor);
         input.networks.landmark.run(&[tensor], outputs, input.cancel)
     })?;
     trace.presence = Some(presence[0]);
@@ -212,7 +212,7 @@ pub(crate) fn landmarks(
         [x / side, y / side, z / side / DEPTH_SHARE, 0.0]
     });
     for landmark in &mut landmarks {
-        remove_padding(landmark, &window);
+        remove_padding(landmark, &cutout);
     }
     project(&mut landmarks, region);
     Ok(Some(landmarks))

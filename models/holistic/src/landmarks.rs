@@ -2,7 +2,7 @@
 
 use crate::keypoints::Landmark;
 
-use crate::crop::Window;
+use crate::crop::Cutout;
 use crate::region::Region;
 
 /// The logistic function, in float32.
@@ -53,10 +53,10 @@ pub fn refine(landmarks: &mut [Landmark], heatmaps: &[f32], channels: usize) {
 }
 
 /// Takes the padding out of coordinates normalised to the tensor; z scales as x.
-pub fn remove_padding(landmark: &mut Landmark, window: &Window) {
-    let (both_x, both_y) = (window.pad_x + window.pad_x, window.pad_y + window.pad_y);
-    landmark[0] = (landmark[0] - window.pad_x) / (1.0 - both_x);
-    landmark[1] = (landmark[1] - window.pad_y) / (1.0 - both_y);
+pub fn remove_padding(landmark: &mut Landmark, cutout: &Cutout) {
+    let (both_x, both_y) = (cutout.pad_x + cutout.pad_x, cutout.pad_y + cutout.pad_y);
+    landmark[0] = (landmark[0] - cutout.pad_x) / (1.0 - both_x);
+    landmark[1] = (landmark[1] - cutout.pad_y) / (1.0 - both_y);
     landmark[2] /= 1.0 - both_x;
 }
 

@@ -89,11 +89,11 @@ impl Model {
     }
 
     /// Makes the network of its file's content, for the processor's fastest instructions.
-    pub(crate) fn parse(&self, bytes: &[u8]) -> Result<Network, LoadError> {
+    pub(crate) fn parse(&self, bytes: &[u8]) -> Result<NamedNetwork, LoadError> {
         self.parse_on(Instructions::fastest()?, bytes)
     }
 
-    fn parse_on(&self, instructions: Instructions, bytes: &[u8]) -> Result<Network, LoadError> {
+    fn parse_on(&self, instructions: Instructions, bytes: &[u8]) -> Result<NamedNetwork, LoadError> {
         let network = dactyl_kernels::Network::new_on(instructions, bytes, self.pruned).map_err(
             |problem| match problem {
                 Problem::Processor(lacking) => LoadError::Processor(lacking),
@@ -105,7 +105,7 @@ impl Model {
         if inputs != [self.side * self.side * 3] || outputs != self.outputs {
             return Err(LoadError::Shape { file: self.file(), inputs, outputs });
         }
-        Ok(Network {
+        Ok(NamedNetwork {
             name: self.name,
             network,
             #[cfg(test)]
@@ -116,14 +116,14 @@ impl Model {
 
 /// A network that says when it runs.
 #[derive(Debug)]
-pub(crate) struct Network {
+pub(crate) struct NamedNetwork {
     name: &'static str,
     network: dactyl_kernels::Network,
     #[cfg(test)]
     pub(crate) observer: observer::Observer,
 }
 
-impl Network {
+impl NamedNetwork {
     /// Its file without folder and extension.
     #[cfg(test)]
     pub(crate) fn name(&self) -> &'static str {
@@ -143,7 +143,7 @@ impl Network {
         self.network.run(inputs, outputs, cancel)
     }
 
-    /// What [`Network::run`] writes.
+    /// What [`NamedNetwork::run`] writes.
     #[cfg(test)]
     pub(crate) fn outputs(&self) -> &[Tensor] {
         self.network.outputs()
@@ -165,8 +165,8 @@ impl Network {
 /// Networks in memory. Clones are the same ones.
 #[derive(Debug, Clone)]
 pub struct Networks {
-    pub(crate) pose_detection: Arc<Network>,
-    pub(crate) pose_landmark: Arc<Network>,
+    pub(crate) pose_detection: Arc<NamedNetwork>,
+    pub(crate) pose_landmark: Arc<NamedNetwork>,
     pub(crate) hands: Option<HandNetworks>,
     pub(crate) face: Option<FaceNetworks>,
 }
@@ -174,15 +174,15 @@ pub struct Networks {
 /// The networks of the hands.
 #[derive(Debug, Clone)]
 pub(crate) struct HandNetworks {
-    pub(crate) recrop: Arc<Network>,
-    pub(crate) landmark: Arc<Network>,
+    pub(crate) recrop: Arc<NamedNetwork>,
+    pub(crate) landmark: Arc<NamedNetwork>,
 }
 
 /// The networks of the face.
 #[derive(Debug, Clone)]
 pub(crate) struct FaceNetworks {
-    pub(crate) detection: Arc<Network>,
-    pub(crate) landmark: Arc<Network>,
+    pub(crate) detection: Arc<NamedNetwork>,
+    pub(crate) landmark: Arc<NamedNetwork>,
 }
 
 impl Networks {
@@ -231,7 +231,7 @@ impl Networks {
 
     pub(crate) fn assemble(
         parts: Parts,
-        mut get: impl FnMut(&'static Model) -> Result<Arc<Network>, LoadError>,
+        mut get: impl FnMut(&'static Model) -> Result<Arc<NamedNetwork>, LoadError>,
     ) -> Result<Self, LoadError> {
         let pose_detection = get(&POSE_DETECTION)?;
         let pose_landmark = get(&POSE_LANDMARK)?;

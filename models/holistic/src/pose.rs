@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
-use crate::crop::{Border, Range, Window, cut};
+use crate::crop::{Border, Cutout, Range, cut};
 use crate::detection::{Detection, Layer, anchors, best};
 use crate::filters::{LandmarkSmoother, OneEuro, VisibilitySmoother};
 use crate::frame::RgbFrame;
 use crate::landmarks::{project, refine, remove_padding, sigmoid};
 use crate::networks::Networks;
 use crate::options::Options;
-use crate::region::{Picture, Point, Region, Transform, UP};
+use crate::region::{PictureSize, Point, Region, Transform, UP};
 use crate::scratch::{self, Scratch};
 
 /// Body landmarks.
@@ -79,7 +79,7 @@ static ANCHORS: LazyLock<Vec<Point>> = LazyLock::new(|| anchors(DETECTOR_SIDE, &
 /// One frame, with what it needs.
 pub(crate) struct PoseInput<'a> {
     pub frame: &'a RgbFrame<'a>,
-    pub picture: Picture,
+    pub picture: PictureSize,
     /// Microseconds.
     pub time: i64,
     pub networks: &'a Networks,
@@ -109,27 +109,27 @@ pub(crate) fn track(
 
 /// The region of the most certain person on the whole picture.
 fn detect(input: &PoseInput<'_>, trace: &mut PoseTrace) -> Result<Option<Region>, RunError> {
-    let window = Window::whole(input.picture);
+    let cutout = Cutout::whole(input.picture);
     let min_score = input.options.min_detection_confidence;
     let found = scratch::with(|Scratch { tensor, large, small }| {
         let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
         let (rows, logits) = (&mut large[..ANCHORS.len() * 12], &mut small[..ANCHORS.len()]);
-        cut(input.frame, &window, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
+        cut(input.frame, &cutout, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
         input.networks.pose_detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
         Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, min_score))
     })?;
-    let region = found.as_ref().map(|found| region_of(found, &window, input.picture));
+    let region = found.as_ref().map(|found| region_of(found, &cutout, input.picture));
     trace.detection_score = found.map(|found| found.score);
     trace.region_from_detection = region;
     Ok(region)
 }
 
 /// The first two keypoints: middle of the hips, and a point whose distance and direction give the body's.
-fn region_of(found: &Detection, window: &Window, picture: Picture) -> Region {
+fn region_of(found: &Detection, cutout: &Cutout, picture: PictureSize) -> Region {
     let [center, end] = [0, 1].map(|index| {
         let [x, y] = found.keypoints[index];
         let mut point = [x, y, 0.0, 0.0];
-        remove_padding(&mut point, window);
+        remove_padding(&mut point, cutout);
         [point[0], point[1]]
     });
     Region::from_alignment(center, end, UP, picture).transformed(ENLARGED, picture)
@@ -143,14 +143,14 @@ fn landmarks(
     trace: &mut PoseTrace,
 ) -> Result<Option<Pose>, RunError> {
     let picture = input.picture;
-    let window = Window::letterboxed(region, picture);
+    let cutout = Cutout::letterboxed(region, picture);
     let mut raw = [0.0; ROWS * 5];
     let mut presence = [0.0];
     let mut raw_world = [0.0; ROWS * 3];
     let mut all = [[0.0; 4]; ROWS];
     let is_there = scratch::with(|Scratch { tensor, large, .. }| {
         let heatmaps = &mut large[..HEATMAP_SIDE * HEATMAP_SIDE * ROWS];
-        cut(input.frame, &window, SIDE, Range::Unit, Border::Replicate, tensor);
+        cut(input.frame, &cutout, SIDE, Range::Unit, Border::Replicate, tensor);
         let outputs = &mut [raw.as_mut_slice(), &mut presence, heatmaps, &mut raw_world];
         input.networks.pose_landmark.run(&[tensor], outputs, input.cancel)?;
         if presence[0] <= input.options.min_tracking_confidence || presence[0].is_nan() {
@@ -170,7 +170,7 @@ fn landmarks(
         return Ok(None);
     }
     for landmark in &mut all {
-        remove_padding(landmark, &window);
+        remove_padding(landmark, &cutout);
     }
     project(&mut all, region);
     let mut body: [Landmark; BODY] = std::array::from_fn(|index| all[index]);
@@ -189,7 +189,7 @@ fn landmarks(
     Ok(Some(Pose { body, world }))
 }
 
-fn alignment(auxiliary: &[Landmark; 2], picture: Picture) -> Region {
+fn alignment(auxiliary: &[Landmark; 2], picture: PictureSize) -> Region {
     let [center, end] = auxiliary.map(|[x, y, ..]| [x, y]);
     Region::from_alignment(center, end, UP, picture)
 }

@@ -7,14 +7,14 @@ use std::f64::consts::PI;
 
 /// Width and height of the picture in pixels, as float32 (exact up to 16 777 216).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Picture {
+pub struct PictureSize {
     /// Pixels in a row.
     pub width: f32,
     /// Rows.
     pub height: f32,
 }
 
-impl Picture {
+impl PictureSize {
     /// The size of a picture of `width` x `height` pixels.
     pub fn new(width: u32, height: u32) -> Self {
         Self { width: width as f32, height: height as f32 }
@@ -117,12 +117,12 @@ impl Bounds {
 impl Region {
     /// The square round `center` with twice the distance to `end` as its side, turned so that `end` lies in the
     /// direction `target`.
-    pub fn from_alignment(center: Point, end: Point, target: f32, picture: Picture) -> Self {
+    pub fn from_alignment(center: Point, end: Point, target: f32, picture: PictureSize) -> Self {
         Self::around(picture.pixels(center), picture.pixels(end), target, picture)
     }
 
     /// As [`Region::from_alignment`], with points in pixels.
-    fn around(center: Point, end: Point, target: f32, picture: Picture) -> Self {
+    fn around(center: Point, end: Point, target: f32, picture: PictureSize) -> Self {
         let (dx, dy) = (end[0] - center[0], end[1] - center[1]);
         let side = (dx * dx + dy * dy).sqrt() * 2.0;
         Self {
@@ -135,7 +135,7 @@ impl Region {
     }
 
     /// The hand as the body landmarks suggest it: round the estimated middle finger's knuckle, fingers up.
-    pub fn from_wrist_and_knuckles(wrist: Point, little: Point, index: Point, picture: Picture) -> Self {
+    pub fn from_wrist_and_knuckles(wrist: Point, little: Point, index: Point, picture: PictureSize) -> Self {
         let (wrist, little, index) = (picture.pixels(wrist), picture.pixels(little), picture.pixels(index));
         let middle = [(2.0 * index[0] + little[0]) / 3.0, (2.0 * index[1] + little[1]) / 3.0];
         Self { rotation: rotation(wrist, middle, UP), ..Self::around(middle, wrist, UP, picture) }
@@ -144,7 +144,11 @@ impl Region {
     /// The bounding box of landmarks, turned so that the axis from one point to another lies level.
     ///
     /// The box is parallel to the picture's sides although the region is used turned; so does MediaPipe.
-    pub fn from_landmarks(points: impl Iterator<Item = Point>, level: [Point; 2], picture: Picture) -> Self {
+    pub fn from_landmarks(
+        points: impl Iterator<Item = Point>,
+        level: [Point; 2],
+        picture: PictureSize,
+    ) -> Self {
         let bounds = Bounds::of(points, f32::MIN_POSITIVE);
         let (width, height) = (bounds.max[0] - bounds.min[0], bounds.max[1] - bounds.min[1]);
         Self {
@@ -157,7 +161,7 @@ impl Region {
     }
 
     /// The bounding box of a detector's keypoints, turned so that the first two lie level.
-    pub fn from_keypoints(points: &[Point], level: [Point; 2], picture: Picture) -> Self {
+    pub fn from_keypoints(points: &[Point], level: [Point; 2], picture: PictureSize) -> Self {
         let bounds = Bounds::of(points.iter().copied(), f32::NEG_INFINITY);
         let [x, y] = bounds.middle();
         Self {
@@ -170,7 +174,7 @@ impl Region {
     }
 
     /// The hand from its 21 landmarks: a box in the hand's own direction round wrist, thumb root and finger roots.
-    pub fn from_hand(landmarks: &[Point; 21], picture: Picture) -> Self {
+    pub fn from_hand(landmarks: &[Point; 21], picture: PictureSize) -> Self {
         /// Landmarks without the outer joints of the fingers, which move too much.
         const STEADY: [usize; 12] = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18];
 
@@ -205,9 +209,9 @@ impl Region {
     }
 
     /// Shifts, squares and scales, in this order; the rotation stays.
-    pub fn transformed(self, transform: Transform, picture: Picture) -> Self {
+    pub fn transformed(self, transform: Transform, picture: PictureSize) -> Self {
         let Transform { shift_y, scale } = transform;
-        let Picture { width, height } = picture;
+        let PictureSize { width, height } = picture;
         let (mut x, mut y) = (self.x, self.y);
         if self.rotation == 0.0 {
             y += self.height * shift_y;
@@ -222,7 +226,7 @@ impl Region {
     }
 
     /// Mean of width and height in pixels: the object scale of the smoothing filters.
-    pub fn pixel_size(&self, picture: Picture) -> f32 {
+    pub fn pixel_size(&self, picture: PictureSize) -> f32 {
         (self.width * picture.width + self.height * picture.height) / 2.0
     }
 
@@ -233,7 +237,7 @@ impl Region {
         previous: &Self,
         mut landmarks: impl Iterator<Item = Point>,
         limits: &TrackingLimits,
-        picture: Picture,
+        picture: PictureSize,
     ) -> bool {
         // Everything is turned so that this region's sides are parallel to the axes.
         let (sin, cos) = ((-self.rotation).sin(), (-self.rotation).cos());
@@ -288,7 +292,7 @@ mod tests {
     /// MediaPipe's numbers for the portrait that scikit-image ships as `astronaut`.
     #[test]
     fn the_next_pose_region_follows_the_worked_example() {
-        let picture = Picture::new(512, 512);
+        let picture = PictureSize::new(512, 512);
         let region = Region::from_alignment([0.371_935, 1.035_245], [0.433_498, 0.035_875], UP, picture);
         let region = region.transformed(Transform { shift_y: 0.0, scale: 1.25 }, picture);
         assert_near(region, [0.371_935, 1.035_245, 2.503_161, 2.503_161, 0.061_524]);
@@ -297,7 +301,7 @@ mod tests {
     #[test]
     fn a_shift_goes_along_the_region_s_own_axis_and_counts_in_its_height() {
         let region = Region { x: 0.5, y: 0.5, width: 0.1, height: 0.2, rotation: UP };
-        let picture = Picture::new(200, 100);
+        let picture = PictureSize::new(200, 100);
         let moved = region.transformed(Transform { shift_y: -0.5, scale: 2.0 }, picture);
         // 20 px high, turned by a quarter: half of that to the right of 200 px; the square has sides of 20 px, doubled.
         assert_near(moved, [0.55, 0.5, 0.2, 0.4, UP]);
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn bounds_of_landmarks_end_at_the_picture_s_edge_at_least() {
-        let picture = Picture::new(100, 100);
+        let picture = PictureSize::new(100, 100);
         let points = [[-0.4, -0.2], [-0.2, -0.1]];
         let landmarks = Region::from_landmarks(points.into_iter(), [[0.0, 0.0], [1.0, 0.0]], picture);
         assert_near(landmarks, [-0.2, -0.1, 0.4, 0.2, 0.0]);
@@ -316,7 +320,7 @@ mod tests {
     #[test]
     fn a_previous_region_is_kept_within_its_limits_only() {
         let limits = TrackingLimits { rotation_degrees: 40.0, translation: 0.2, scale: 0.4, margin: 0.1 };
-        let picture = Picture::new(640, 480);
+        let picture = PictureSize::new(640, 480);
         let detected = Region { x: 0.5, y: 0.5, width: 0.2, height: 0.2, rotation: 3.0 };
         let kept = |previous: Region, landmark: Point| {
             detected.confirms(&previous, [landmark].into_iter(), &limits, picture)
@@ -345,7 +349,7 @@ mod tests {
             x in -1.0_f32..2.0, width in 0.01_f32..2.0, height in 0.01_f32..2.0, rotation in -3.1_f32..3.1,
             shift_y in -0.5_f32..0.5, scale in 0.5_f32..3.0, columns in 1_u32..4000, rows in 1_u32..4000,
         ) {
-            let picture = Picture::new(columns, rows);
+            let picture = PictureSize::new(columns, rows);
             let region = Region { x, y: x, width, height, rotation };
             let square = region.transformed(Transform { shift_y, scale }, picture);
             let [wide, high] = [square.width * picture.width, square.height * picture.height];
@@ -356,7 +360,7 @@ mod tests {
         fn alignment_points_keep_their_distance_when_the_picture_is_turned(
             x in 0.0_f32..1.0, y in 0.0_f32..1.0, dx in -0.5_f32..0.5, dy in -0.5_f32..0.5,
         ) {
-            let picture = Picture::new(300, 300);
+            let picture = PictureSize::new(300, 300);
             let upright = Region::from_alignment([x, y], [x + dx, y + dy], UP, picture);
             let turned = Region::from_alignment([1.0 - y, x], [1.0 - y - dy, x + dx], UP, picture);
             prop_assert!((upright.width - turned.width).abs() < 1e-5);

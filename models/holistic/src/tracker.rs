@@ -14,7 +14,7 @@ use crate::keypoints::{self, Keypoints, Landmark};
 use crate::networks::Networks;
 use crate::options::{Options, Profile};
 use crate::pose::{self, BODY, Pose, PoseInput, PoseState, PoseTrace};
-use crate::region::Picture;
+use crate::region::PictureSize;
 
 /// Indices of the parts that have a place of their own.
 const LEFT: usize = 0;
@@ -62,7 +62,7 @@ pub(crate) struct State {
 struct Task<'a, H> {
     helpers: &'a H,
     frame: &'a RgbFrame<'a>,
-    picture: Picture,
+    picture: PictureSize,
     /// Microseconds.
     time: i64,
     /// Whether the body stays as the last frame had it.
@@ -115,7 +115,7 @@ impl Tracker {
         time: i64,
         cancel: &Cancel,
     ) -> Result<Frame, RunError> {
-        let picture = Picture::new(frame.width, frame.height);
+        let picture = PictureSize::new(frame.width, frame.height);
         let is_body_held = self.is_body_held(time);
         let task = Task { helpers, frame, picture, time, is_body_held, cancel };
         let mut trace = Trace::default();

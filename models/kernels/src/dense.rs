@@ -12,7 +12,7 @@ use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
 use crate::half_vector;
 use crate::memory::{CACHE_LINE, aligned};
-use crate::window::Window;
+use crate::row_window::RowWindow;
 
 /// Vectors of output channels that are summed at once.
 const WIDE: usize = 2;
@@ -140,9 +140,9 @@ impl Dense {
         rows * columns * if packed { depth } else { input.channels }
     }
 
-    pub(crate) fn window(&self) -> Window {
-        let (rows, down, above) = (self.weights.window[0], self.stride[0], self.padding[0]);
-        Window { rows, down, above, depthwise: false }
+    pub(crate) fn window(&self) -> RowWindow {
+        let (rows, stride, padding) = (self.weights.window[0], self.stride[0], self.padding[0]);
+        RowWindow { rows, stride, padding, depthwise: false }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
 use crate::memory::aligned;
-use crate::window::Window;
+use crate::row_window::RowWindow;
 
 /// Pixels of a row that are summed at once, at most, where there are so many registers.
 const fn most_pixels(registers: usize) -> usize {
@@ -72,8 +72,8 @@ impl Depthwise {
         self.weights.len()
     }
 
-    pub(crate) fn window(&self) -> Window {
-        Window { rows: self.kernel, down: self.stride[0], above: self.padding[0], depthwise: true }
+    pub(crate) fn window(&self) -> RowWindow {
+        RowWindow { rows: self.kernel, stride: self.stride[0], padding: self.padding[0], depthwise: true }
     }
 }
 

@@ -6,8 +6,8 @@ use crate::epilogue::{Activation, Epilogue};
 use crate::pool::{MaxPool, Mean};
 use crate::rearrange::{Crop, DepthToSpace};
 use crate::resize::Resize;
+use crate::row_window::RowWindow;
 use crate::sum::Sum;
-use crate::window::Window;
 
 /// One layer.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Layer {
     }
 
     /// What a convolution reads of its input.
-    pub(crate) fn window(&self) -> Option<Window> {
+    pub(crate) fn window(&self) -> Option<RowWindow> {
         match self {
             Self::Dense(step) => Some(step.window()),
             Self::Depthwise(step) => Some(step.window()),

@@ -67,11 +67,11 @@ mod problem;
 mod processor;
 mod rearrange;
 mod resize;
+mod row_window;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod tflite;
-mod window;
 
 pub use cancel::{Cancel, Cancelled, OnCancel};
 pub use network::{Network, RunError, Tensor};

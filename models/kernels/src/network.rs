@@ -182,7 +182,7 @@ impl Network {
             for (layer, needed) in layers.iter().zip(&mut needed).rev() {
                 *needed = rows;
                 if let Some(window) = layer.window() {
-                    rows = ((rows - 1) * window.down + window.rows).saturating_sub(window.above);
+                    rows = ((rows - 1) * window.stride + window.rows).saturating_sub(window.padding);
                 }
             }
             for ((layer, done), needed) in layers.iter().zip(&mut done).zip(needed) {

@@ -98,7 +98,7 @@ impl Plan {
             let mut needed = rows;
             let inner = layers.clone().skip(1).rev().filter_map(|at| {
                 let window = self.layers[at].window()?;
-                needed = (needed - 1) * window.down + window.rows;
+                needed = (needed - 1) * window.stride + window.rows;
                 Some((self.layers[at - 1].output(), needed))
             });
             inner.collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 use dactyl_holistic::Cancel;
 
 use crate::metadata::{Contract, Meaning, MetadataError, Overrides};
-use crate::onnx_runtime::{LoadError, Network, OnnxRuntime, RunError};
+use crate::onnx_runtime::{LoadError, OnnxNetwork, OnnxRuntime, RunError};
 use crate::shape;
 use crate::trial::{self, Trial};
 
@@ -76,7 +76,7 @@ pub enum ClassifierError {
 /// A classifier over a window of frames. Shared by all streams; its runs may overlap.
 #[derive(Debug)]
 pub struct Classifier {
-    network: Network,
+    network: OnnxNetwork,
     contract: Contract,
     /// Whether a run takes so long that it counts as the analysis of a frame.
     is_costly: bool,
@@ -100,7 +100,7 @@ impl Classifier {
         path: &Path,
         overrides: &Overrides,
     ) -> Result<Self, ClassifierError> {
-        let network = Network::from_file(runtime, path)?;
+        let network = OnnxNetwork::from_file(runtime, path)?;
         Self::new(&path.display().to_string(), network, overrides)
     }
 
@@ -114,10 +114,10 @@ impl Classifier {
         bytes: &[u8],
         overrides: &Overrides,
     ) -> Result<Self, ClassifierError> {
-        Self::new(name, Network::from_bytes(runtime, name, bytes)?, overrides)
+        Self::new(name, OnnxNetwork::from_bytes(runtime, name, bytes)?, overrides)
     }
 
-    fn new(name: &str, mut network: Network, overrides: &Overrides) -> Result<Self, ClassifierError> {
+    fn new(name: &str, mut network: OnnxNetwork, overrides: &Overrides) -> Result<Self, ClassifierError> {
         let contract = Contract::read(network.metadata(), overrides)
             .map_err(|source| ClassifierError::Metadata { name: name.to_owned(), source })?;
         let input = shape::check(network.inputs(), network.outputs(), &contract)

@@ -15,11 +15,11 @@ pub(crate) use values::{Border, Range};
 use dactyl_kernels::Instructions;
 
 use crate::frame::RgbFrame;
-use crate::region::{Picture, Region};
+use crate::region::{PictureSize, Region};
 
 /// A region in pixels as it is cut out: made square if asked for, round the same centre.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Window {
+pub struct Cutout {
     /// Centre in pixels.
     pub center: [f32; 2],
     /// Width and height in pixels.
@@ -32,9 +32,9 @@ pub struct Window {
     pub pad_y: f32,
 }
 
-impl Window {
+impl Cutout {
     /// The region stretched over the whole tensor.
-    pub fn stretched(region: &Region, picture: Picture) -> Self {
+    pub fn stretched(region: &Region, picture: PictureSize) -> Self {
         Self {
             center: [region.x * picture.width, region.y * picture.height],
             size: [region.width * picture.width, region.height * picture.height],
@@ -45,12 +45,12 @@ impl Window {
     }
 
     /// The region in the middle of a square tensor, its shorter side padded.
-    pub fn letterboxed(region: &Region, picture: Picture) -> Self {
+    pub fn letterboxed(region: &Region, picture: PictureSize) -> Self {
         Self::stretched(region, picture).padded()
     }
 
     /// The whole picture in the middle of a square tensor.
-    pub fn whole(picture: Picture) -> Self {
+    pub fn whole(picture: PictureSize) -> Self {
         Self {
             center: [0.5 * picture.width, 0.5 * picture.height],
             size: [picture.width, picture.height],
@@ -74,8 +74,8 @@ impl Window {
         self
     }
 
-    /// Whether the window lies wholly on one side of the picture, so that it shows nothing but the rim's continuation.
-    pub fn is_beside(&self, picture: Picture) -> bool {
+    /// Whether the cutout lies wholly on one side of the picture, so that it shows nothing but the rim's continuation.
+    pub fn is_beside(&self, picture: PictureSize) -> bool {
         let corners = self.corners();
         let beside = |axis: usize, length: f32| {
             corners.iter().all(|corner| corner[axis] < 0.0)
@@ -185,19 +185,19 @@ fn invert(m: [f64; 9]) -> [f64; 9] {
     ]
 }
 
-/// Fills `tensor` (`side` x `side` x RGB, row-major) with the window's pixels.
+/// Fills `tensor` (`side` x `side` x RGB, row-major) with the cutout's pixels.
 ///
 /// `side` is at most 256, `tensor` holds at least `side * side * 3` values, and the frame has been checked.
 pub fn cut(
     frame: &RgbFrame<'_>,
-    window: &Window,
+    cutout: &Cutout,
     side: usize,
     range: Range,
     border: Border,
     tensor: &mut [f32],
 ) {
     let instructions = Instructions::fastest().unwrap_or(Instructions::Scalar);
-    cut_on(instructions, &Sampler { frame, border, range }, &window.map_from_tensor(side), side, tensor);
+    cut_on(instructions, &Sampler { frame, border, range }, &cutout.map_from_tensor(side), side, tensor);
 }
 
 /// The pixels at the places that `map` gives, on instructions that the processor has.
@@ -237,9 +237,9 @@ mod tests {
         pixels
     }
 
-    fn cut_levels(frame: &RgbFrame<'_>, window: &Window, border: Border) -> Vec<[u8; 3]> {
+    fn cut_levels(frame: &RgbFrame<'_>, cutout: &Cutout, border: Border) -> Vec<[u8; 3]> {
         let mut tensor = [0.0; SIDE * SIDE * 3];
-        cut(frame, window, SIDE, Range::Unit, border, &mut tensor);
+        cut(frame, cutout, SIDE, Range::Unit, border, &mut tensor);
         let (pixels, _) = tensor.as_chunks::<3>();
         pixels.iter().map(|pixel| pixel.map(|value| (value * 255.0).round() as u8)).collect()
     }
@@ -266,8 +266,8 @@ mod tests {
     fn index_zero_lies_on_the_region_s_edge() {
         let pixels = picture(40, 30, 40 * 3 + 1);
         let frame = RgbFrame::new(&pixels, 40, 30, 40 * 3 + 1).expect("consistent");
-        let window = Window { center: [14.0, 9.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
-        let levels = cut_levels(&frame, &window, Border::Replicate);
+        let cutout = Cutout { center: [14.0, 9.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
+        let levels = cut_levels(&frame, &cutout, Border::Replicate);
         assert_eq!(levels[0], [10, 5, 99]);
         assert_eq!(levels[SIDE + 2], [12, 6, 99]);
         assert_eq!(levels[SIDE * SIDE - 1], [17, 12, 99]);
@@ -278,8 +278,8 @@ mod tests {
         let pixels = picture(40, 30, 120);
         let frame = RgbFrame::new(&pixels, 40, 30, 120).expect("consistent");
         let rotation = std::f32::consts::FRAC_PI_2;
-        let window = Window { center: [20.0, 15.0], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
-        let levels = cut_levels(&frame, &window, Border::Replicate);
+        let cutout = Cutout { center: [20.0, 15.0], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
+        let levels = cut_levels(&frame, &cutout, Border::Replicate);
         // The crop's top left corner is the region's top right one, and its rows run to the left.
         assert_eq!(levels[0], [24, 11, 99]);
         assert_eq!(levels[1], [24, 12, 99]);
@@ -290,27 +290,27 @@ mod tests {
     fn outside_the_picture_is_its_edge_or_black() {
         let pixels = picture(4, 4, 12);
         let frame = RgbFrame::new(&pixels, 4, 4, 12).expect("consistent");
-        let window = Window { center: [0.0, 0.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
-        let replicated = cut_levels(&frame, &window, Border::Replicate);
+        let cutout = Cutout { center: [0.0, 0.0], size: [8.0, 8.0], rotation: 0.0, pad_x: 0.0, pad_y: 0.0 };
+        let replicated = cut_levels(&frame, &cutout, Border::Replicate);
         assert_eq!(replicated[0], [0, 0, 99]);
         assert_eq!(replicated[7], [3, 0, 99]);
         assert_eq!(replicated[4 * SIDE + 6], [2, 0, 99]);
-        let black = cut_levels(&frame, &window, Border::Zero);
+        let black = cut_levels(&frame, &cutout, Border::Zero);
         assert_eq!(black[0], [0; 3]);
         assert_eq!(black[4 * SIDE + 6], [2, 0, 99]);
     }
 
     #[test]
     fn a_window_is_beside_the_picture_when_no_pixel_of_it_is_inside() {
-        let picture = Picture::new(40, 30);
-        let window =
-            |x, y, rotation| Window { center: [x, y], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
-        assert!(window(20.0, 34.1, 0.0).is_beside(picture));
-        assert!(!window(20.0, 33.9, 0.0).is_beside(picture));
+        let picture = PictureSize::new(40, 30);
+        let cutout =
+            |x, y, rotation| Cutout { center: [x, y], size: [8.0, 8.0], rotation, pad_x: 0.0, pad_y: 0.0 };
+        assert!(cutout(20.0, 34.1, 0.0).is_beside(picture));
+        assert!(!cutout(20.0, 33.9, 0.0).is_beside(picture));
         // A corner of the turned square reaches in.
-        assert!(!window(20.0, 34.1, std::f32::consts::FRAC_PI_4).is_beside(picture));
-        assert!(window(-4.1, 10.0, 0.0).is_beside(picture) && window(44.1, 10.0, 0.0).is_beside(picture));
-        assert!(!window(f32::NAN, 10.0, 0.0).is_beside(picture));
+        assert!(!cutout(20.0, 34.1, std::f32::consts::FRAC_PI_4).is_beside(picture));
+        assert!(cutout(-4.1, 10.0, 0.0).is_beside(picture) && cutout(44.1, 10.0, 0.0).is_beside(picture));
+        assert!(!cutout(f32::NAN, 10.0, 0.0).is_beside(picture));
     }
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every pixel is what its four neighbours make of it, whatever the window and the processor's instructions.
+        /// Every pixel is what its four neighbours make of it, whatever the cutout and the processor's instructions.
         #[test]
         fn pixels_are_interpolated_between_their_four_neighbours(
             x in -20.0_f32..60.0, y in -20.0_f32..60.0, size in 0.1_f32..120.0, rotation in -3.2_f32..3.2,
@@ -332,8 +332,8 @@ mod tests {
             // The last row ends with its pixels.
             let pixels = &picture(width, height, stride)[padding..];
             let frame = RgbFrame::new(pixels, width, height, stride).expect("consistent");
-            let window = Window { center: [x, y], size: [size, size], rotation, pad_x: 0.0, pad_y: 0.0 };
-            let map = window.map_from_tensor(SIDE);
+            let cutout = Cutout { center: [x, y], size: [size, size], rotation, pad_x: 0.0, pad_y: 0.0 };
+            let map = cutout.map_from_tensor(SIDE);
             let ranges = [Range::Unit, Range::Symmetric];
             for (range, border) in ranges.into_iter().zip([Border::Replicate, Border::Zero]) {
                 let (mut xs, mut ys) = ([0; SIDE], [0; SIDE]);
@@ -358,9 +358,9 @@ mod tests {
         ) {
             let pixels = picture(5, 4, 15);
             let frame = RgbFrame::new(&pixels, 5, 4, 15).expect("consistent");
-            let window = Window { center, size, rotation, pad_x: 0.0, pad_y: 0.0 };
-            let _ = cut_levels(&frame, &window, Border::Replicate);
-            let _ = cut_levels(&frame, &window, Border::Zero);
+            let cutout = Cutout { center, size, rotation, pad_x: 0.0, pad_y: 0.0 };
+            let _ = cut_levels(&frame, &cutout, Border::Replicate);
+            let _ = cut_levels(&frame, &cutout, Border::Zero);
         }
     }
 }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Clip, networks};
-use crate::crop::{Border, Range, Window, cut};
+use crate::crop::{Border, Cutout, Range, cut};
 use crate::frame::RgbFrame;
-use crate::networks::Network;
+use crate::networks::NamedNetwork;
 use crate::networks::Networks;
 
 fn drawn_looks() -> Vec<Value> {
@@ -28,10 +28,10 @@ fn digest(tensor: &[f32]) -> String {
 /// The crop of one recorded look.
 fn crop(look: &Value, frame: &RgbFrame<'_>, border: Border) -> Vec<f32> {
     let [x, y, width, height, rotation] = numbers(&look["region"])[..] else { panic!("a region") };
-    let window = Window { center: [x, y], size: [width, height], rotation, pad_x: 0.0, pad_y: 0.0 };
+    let cutout = Cutout { center: [x, y], size: [width, height], rotation, pad_x: 0.0, pad_y: 0.0 };
     let side = look["side"].as_u64().expect("a number") as usize;
     let mut tensor = vec![0.0; side * side * 3];
-    cut(frame, &window, side, Range::Unit, border, &mut tensor);
+    cut(frame, &cutout, side, Range::Unit, border, &mut tensor);
     tensor
 }
 
@@ -53,7 +53,7 @@ fn crops_are_opencv_s_byte_for_byte() {
 }
 
 /// The network, and for each recorded output its place among the network's outputs and by how much it may differ.
-fn network<'a>(networks: &'a Networks, name: &str) -> (&'a Network, Vec<(usize, f32)>) {
+fn network<'a>(networks: &'a Networks, name: &str) -> (&'a NamedNetwork, Vec<(usize, f32)>) {
     let hands = networks.hands.as_ref().expect("all parts");
     let face = networks.face.as_ref().expect("all parts");
     match name {

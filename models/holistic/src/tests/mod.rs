@@ -14,7 +14,7 @@ use reference::Clip;
 use dactyl_kernels::Cancel;
 
 use crate::frame::RgbFrame;
-use crate::networks::{Network, Networks, Parts};
+use crate::networks::{NamedNetwork, Networks, Parts};
 
 /// Also read by the tests from outside, `tests/tracker`.
 #[path = "../../tests/tracker/reference.rs"]
@@ -37,7 +37,7 @@ fn observed(notify: impl Fn(&'static str, &Cancel) + Clone + Send + Sync + 'stat
     Networks::assemble(Parts::ALL, |model| {
         let bytes =
             std::fs::read(folder().join(model.file())).expect("set-up fetches the networks: run make test");
-        let network: Network = model.parse(&bytes)?;
+        let network: NamedNetwork = model.parse(&bytes)?;
         let (notify, name) = (notify.clone(), network.name());
         network.observer.set(Box::new(move |cancel| notify(name, cancel)));
         Ok(Arc::new(network))

@@ -12,7 +12,7 @@ use crate::hands::{self, HAND, HandInput, HandTrace, Side};
 use crate::keypoints::{FACE as FACE_RANGE, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
 use crate::options::Options;
 use crate::pose::{self, BODY, PoseInput, PoseState, PoseTrace};
-use crate::region::{DOWN, Picture, Point, Region, Transform, UP};
+use crate::region::{DOWN, PictureSize, Point, Region, Transform, UP};
 use dactyl_kernels::Cancel;
 
 const CLIPS: [&str; 3] = ["avatar", "squats", "astronaut"];
@@ -122,7 +122,7 @@ fn a_detected_person_agrees_with_mediapipe() {
         let mut trace = PoseTrace::default();
         let input = PoseInput {
             frame: &frame,
-            picture: Picture::new(frame.width, frame.height),
+            picture: PictureSize::new(frame.width, frame.height),
             time: FRAME_TIME,
             networks: &networks,
             options: &options,
@@ -173,7 +173,7 @@ fn the_pose_in_given_regions_agrees_with_mediapipe() {
         let mut trace = PoseTrace::default();
         let input = PoseInput {
             frame,
-            picture: Picture::new(frame.width, frame.height),
+            picture: PictureSize::new(frame.width, frame.height),
             time: (index as i64 + 1) * FRAME_TIME,
             networks: &networks,
             options: &options,
@@ -219,7 +219,7 @@ fn filters_and_next_region_on_given_points_are_mediapipe_s() {
         if index == 0 {
             smoother = LandmarkSmoother::default();
         }
-        let picture = Picture::new(frame.width, frame.height);
+        let picture = PictureSize::new(frame.width, frame.height);
         let stages = &clip.stages[index];
         let given = points(&stages["aux_unfiltered"]).expect("a person in every frame");
         let mut found = [given[0], given[1]];
@@ -262,7 +262,7 @@ fn hands_in_given_regions_agree_with_mediapipe() {
     let mut landmarks = Largest::new("hand landmarks, tensor px", SAME);
     let mut depth = Largest::new("depth of the hand, tensor px", SAME);
     for_each_frame(|clip, index, frame, place| {
-        let picture = Picture::new(frame.width, frame.height);
+        let picture = PictureSize::new(frame.width, frame.height);
         let body: [Landmark; BODY] = part(clip, index, POSE.start).expect("a person in every frame");
         let sides = [(Side::Left, "left", LEFT_HAND.start), (Side::Right, "right", RIGHT_HAND.start)];
         for (side, name, start) in sides {
@@ -335,7 +335,7 @@ fn the_face_in_given_regions_agrees_with_mediapipe() {
     let mut landmarks = Largest::new("face landmarks, tensor px", SAME);
     let mut depth = Largest::new("depth of the face, tensor px", SAME);
     for_each_frame(|clip, index, frame, place| {
-        let picture = Picture::new(frame.width, frame.height);
+        let picture = PictureSize::new(frame.width, frame.height);
         let body: [Landmark; BODY] = part(clip, index, POSE.start).expect("a person in every frame");
         let stage = |stage: &str| &clip.stages[index][format!("face_{stage}")];
         let previous: Option<[Landmark; FACE]> =

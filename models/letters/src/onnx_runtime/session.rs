@@ -116,7 +116,7 @@ impl OnCancel for Options {
 
 /// A network in memory. All streams run the same one, at the same time if they like.
 #[derive(Debug)]
-pub(crate) struct Network {
+pub(crate) struct OnnxNetwork {
     name: String,
     session: Session,
     input_names: Vec<CString>,
@@ -127,7 +127,7 @@ pub(crate) struct Network {
     bytes: u64,
 }
 
-impl Network {
+impl OnnxNetwork {
     /// Loads an ONNX file, with the file of its weights where they lie beside it (ONNX's external data).
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Network {
     /// Loads an ONNX file's content; `name` is for messages.
     ///
     /// # Errors
-    /// As [`Network::from_file`].
+    /// As [`OnnxNetwork::from_file`].
     pub fn from_bytes(runtime: &OnnxRuntime, name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
         Self::new(runtime, name, bytes.len() as u64, |mut builder| builder.commit_from_memory(bytes))
     }
@@ -191,12 +191,12 @@ impl Network {
         }
     }
 
-    /// Inputs in the order that [`Network::run`] takes them.
+    /// Inputs in the order that [`OnnxNetwork::run`] takes them.
     pub fn inputs(&self) -> &[TensorInfo] {
         &self.inputs
     }
 
-    /// Outputs in the order that [`Network::run`] writes them: those that are float32 tensors.
+    /// Outputs in the order that [`OnnxNetwork::run`] writes them: those that are float32 tensors.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
     }
