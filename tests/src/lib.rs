@@ -1,3 +1,5 @@
 //! What tests of several crates share.
 
+pub mod classifier;
+pub mod recordings;
 pub mod watch;

@@ -1,7 +1,7 @@
 //! Small trainings, and what they must be true to.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +9,7 @@ use dactyl_holistic::Cancel;
 use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_letters::features::{hand_1_rows, shape};
 use dactyl_letters::{Classifier, Overrides};
+use dactyl_tests::recordings::shared;
 use gstdactyl::models;
 use indicatif::ProgressBar;
 
@@ -24,19 +25,6 @@ use crate::network::{Half, Network, Sizes};
 use crate::signs::Signs;
 use crate::training::{self, Learner, Recipe, Schedule};
 use crate::windows::{Examples, FRAMES, People, Windows};
-
-/// The data beside the repository, unless it is absent and may be.
-fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let root = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from);
-    let letters = root.join("data/letters");
-    if letters.is_dir() {
-        return Some(letters);
-    }
-    assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "{} is missing", letters.display());
-    eprintln!("skipped: no ../shared");
-    None
-}
 
 /// A hand whose fingers are curled as `letter` says; every letter differs.
 fn hand(letter: usize, person: f32) -> Hand {
@@ -215,7 +203,7 @@ fn an_exported_model_answers_as_the_trainer_does() {
     let sizes = Sizes { readers: 3, wide: 20, narrow: 12, hidden: 9, classes: LETTERS };
     let mut network = Network::new(sizes, 5).unwrap();
     // Windows of real people where they are at hand.
-    let everybody = match shared() {
+    let everybody = match shared("data/letters") {
         Some(letters) => data::read(&letters, None, &[]).unwrap().signers,
         None => vec![signer("one", &[0, 3, 7, 8], 0.0)],
     };
@@ -319,7 +307,7 @@ fn clips_are_numbered_as_another_model_numbers_their_labels() {
 
 #[test]
 fn exchanged_letters_are_put_right() {
-    let Some(letters) = shared() else { return };
+    let Some(letters) = shared("data/letters") else { return };
     let everybody = data::read(&letters, None, &[]).unwrap().signers;
     // How far the ring fingertip is from the wrist, where the middle one is 1: median over a letter's hands.
     let ring = |name: &str, letter: usize| {
@@ -376,7 +364,7 @@ fn one_s_own_recording_of_j_is_its_movement() {
 
 #[test]
 fn the_sets_are_read_without_wrong_labels() {
-    let Some(letters) = shared() else { return };
+    let Some(letters) = shared("data/letters") else { return };
     let everybody = data::read(&letters, None, &[]).unwrap().signers;
     assert_eq!(everybody.len(), 16);
     let without = data::read(&letters, None, &["gunsai75".to_owned()]).unwrap().signers;
@@ -429,7 +417,7 @@ fn the_sets_are_read_without_wrong_labels() {
 /// What strangers may expect stands in the model card: there networks are measured on people left out of their training.
 #[test]
 fn the_shipped_model_knows_the_letters_of_a_signer_it_has_seen() {
-    let Some(letters) = shared() else { return };
+    let Some(letters) = shared("data/letters") else { return };
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/letters.onnx");
     let classifier = Arc::new(
         Classifier::from_file(&models::onnx_runtime().unwrap(), &model, &Overrides::default()).unwrap(),

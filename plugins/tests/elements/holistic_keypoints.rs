@@ -8,7 +8,9 @@ use gstdactyl::caps::KeypointsInfo;
 use gstdactyl::frame::{self, FrameRecord};
 use gstdactyl::slots::{Slot, Slots};
 
-use crate::pictures::{AVATAR, decode, shared};
+use dactyl_tests::recordings::shared;
+
+use crate::pictures::{AVATAR, decode};
 use crate::stream::{Stream, bus_of, gap, init, target};
 
 const SIDE: i32 = 321;

@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 use dactyl_tests::watch::Watch;
 use gst::prelude::*;
 
-use crate::pictures::{AVATAR, shared};
+use dactyl_tests::recordings::shared;
+
+use crate::pictures::AVATAR;
 use crate::stream::init;
 
 const ELEMENTS: [(&str, &str); 4] = [

@@ -276,7 +276,7 @@ fn a_bad_buffer_is_counted_and_warned_of_and_becomes_a_gap() {
 
 #[test]
 fn a_result_that_is_no_number_is_counted_and_told_once_and_becomes_a_gap() {
-    let mut classifier = open_model(model::write_dividing, "post-messages=true");
+    let mut classifier = open_model(model::write_with_hole, "post-messages=true");
     let element = classifier.stream.harness.element().unwrap();
     let bus = bus_of(&element);
     let notified = Arc::new(AtomicU64::new(0));

@@ -1,10 +1,6 @@
 //! Each element between the pads of a test harness, and all of them in pipelines.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and says on standard output why it is skipped"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod colours;
 mod feedback_throttle;

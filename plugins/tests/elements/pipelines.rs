@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstdactyl::frame::{self, FrameRecord, Progress};
 
+use dactyl_tests::recordings::shared;
+
 use crate::model;
-use crate::pictures::{AVATAR, decode, shared};
+use crate::pictures::{AVATAR, decode};
 use crate::stream::{gap, init, target, text_of};
 
 const RESET: &str = r#"{"maxarg_letter":"","target_arg_prob":0.0}"#;

@@ -1,11 +1,12 @@
 //! `check --model`: every way in which somebody's own classifier can be wrong, and that the right ones are taken.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dactyl_onnx::{
     GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto, TypeProto, ValueInfoProto,
 };
+use dactyl_tests::recordings::shared;
 use prost::Message;
 
 use super::{Dir, dactyl, run};
@@ -211,13 +212,7 @@ fn every_classifier_that_cannot_be_used_is_refused_with_cause_and_cure() {
 
 #[test]
 fn a_classifier_that_gives_nan_is_refused_by_check_and_at_the_start() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let model = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from).join("cases/nan.onnx");
-    if !model.is_file() {
-        assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "no {}", model.display());
-        println!("skipped: no ../shared");
-        return;
-    }
+    let Some(model) = shared("cases/nan.onnx") else { return };
     let problem = "nan.onnx: its output holds NaN or infinities: a window without a person gives [";
     let (section, is_in_order) = check(&Dir::new(), &model, &[]);
     assert!(!is_in_order && section.contains("WRONG") && section.contains(problem), "{section}");

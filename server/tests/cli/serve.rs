@@ -8,37 +8,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use dactyl_letters::metadata::key;
-use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use dactyl_tests::classifier::WeightedSums;
+use dactyl_tests::recordings::shared;
 
 use super::{Dir, dactyl, outcome, run};
 
 /// Frames in the classifier's window.
 const WINDOW: usize = 4;
-/// Values of a frame.
-const ROW: usize = 1662;
 
 /// A classifier of A and ZEBRA that finds both equally likely.
 fn classifier(dir: &Dir) -> PathBuf {
-    let (window, row) = (WINDOW as i64, ROW as i64);
-    let metadata = [
-        (key::LABELS, r#"["A", "ZEBRA"]"#.to_owned()),
-        (key::WINDOW, WINDOW.to_string()),
-        (key::FEATURES, "holistic-1662".to_owned()),
-        (key::OUTPUT, "logits".to_owned()),
-    ];
-    let graph = GraphProto {
-        name: "even".to_owned(),
-        node: vec![
-            NodeProto::new("Flatten", &["frames"], "values"),
-            NodeProto::new("MatMul", &["values", "weights"], "logits"),
-        ],
-        initializer: vec![TensorProto::floats("weights", &[window * row, 2], &vec![0.0; WINDOW * ROW * 2])],
-        input: vec![ValueInfoProto::floats("frames", &[1, window, row])],
-        output: vec![ValueInfoProto::floats("logits", &[1, 2])],
-    };
-    let model = ModelProto::new(graph, 13, metadata);
-    dir.file("even.onnx", model.encode_to_vec())
+    let path = dir.path().join("even.onnx");
+    WeightedSums::new(&["A", "ZEBRA"], WINDOW).write(&path);
+    path
 }
 
 pub(super) fn command(name: &str, dir: &Dir) -> Command {
@@ -180,13 +162,7 @@ fn a_server_answers_its_client_and_ends_when_asked_to() {
 
 #[test]
 fn jpegs_that_are_not_decoded_are_told_by_name_and_those_after_them_are_analysed() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let cases = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from).join("cases/jpeg");
-    if !cases.is_dir() {
-        assert!(std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(), "no {}", cases.display());
-        println!("skipped: no ../shared");
-        return;
-    }
+    let Some(cases) = shared("cases/jpeg") else { return };
     let dir = Dir::new();
     let server = Server::start(&dir);
     let (code, output, error) =

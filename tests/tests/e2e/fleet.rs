@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
+use dactyl_tests::recordings::shared;
+
 use crate::client::Client;
 use crate::pictures::gradient;
 use crate::server::Server;
@@ -173,15 +175,8 @@ async fn a_frame_that_comes_slowly_is_no_silence() {
 
 /// A picture that is small, inside of every limit and takes a decoder as long as fifty others.
 fn costly_picture() -> Option<Vec<u8>> {
-    let shared = std::env::var_os("DACTYL_SHARED").map_or_else(
-        || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")),
-        Into::into,
-    );
-    let bomb = std::fs::read(shared.join("cases/hostile/scans-45-1080p.jpg"));
-    if bomb.is_err() {
-        println!("skipped: there is no ../shared/cases");
-    }
-    bomb.ok()
+    let path = shared("cases/hostile/scans-45-1080p.jpg")?;
+    Some(std::fs::read(path).expect("one of the cases"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::client::Client;
-use crate::pictures::{encode, gradient, gradient_pixels, shared};
+use crate::pictures::{encode, gradient, gradient_pixels};
 use crate::server::{Server, resident};
+use dactyl_tests::recordings::shared;
 
 const SIZE: (u16, u16) = (96, 64);
 
@@ -238,7 +239,7 @@ async fn uncommon_subsampling_fails_no_pipeline() {
 /// Of some of these the decoder wrote only the brightness: their colours were those of another session's frames.
 #[tokio::test(flavor = "multi_thread")]
 async fn jpegs_of_the_field_are_analysed_or_refused_by_name() {
-    let Some(folder) = shared() else { return };
+    let Some(folder) = shared("cases/jpeg") else { return };
     let server = Server::start_with(|config| config.server.max_bad_messages = 1_000_000).await;
     let mut red = Client::connect(&server).await;
     let mut client = Client::connect(&server).await;
@@ -259,7 +260,7 @@ async fn jpegs_of_the_field_are_analysed_or_refused_by_name() {
         ("same-picture-444-plain.jpg", None),
     ] {
         red.send_analysed(&server, &[of_type(&[255, 0, 0], ColorType::Rgb)]).await;
-        let jpeg = std::fs::read(folder.join("cases/jpeg").join(name)).expect("one of the cases");
+        let jpeg = std::fs::read(folder.join(name)).expect("one of the cases");
         let Some(refusal) = refusal else {
             client.send_analysed(&server, &[jpeg]).await;
             continue;

@@ -1,15 +1,16 @@
 //! Somebody else's classifier in a server of ours: `holistic-1662`, 30 frames, an open batch.
 
 use std::path::Path;
+use std::time::Duration;
 
-use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use dactyl_onnx::{Message, ValueInfoProto};
+use dactyl_tests::classifier::{ROW, WeightedSums, write_with_hole};
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::server::Server;
 
 const FRAMES: usize = 30;
-const ROW: usize = 1662;
 const LABELS: [&str; 5] = ["hello", "thank you", "yes", "no", "please"];
 
 /// Values of a row that the model looks at, as MediaPipe's users lay them out: after pose 33 x 4, face 468 x 3, left hand
@@ -28,39 +29,22 @@ fn weight(frame: usize, label: usize, value: usize) -> f32 {
     sign * (frame + 1) as f32 / FRAMES as f32
 }
 
-/// Writes a model whose logits are weighted sums of those values over the window.
+/// Writes a model whose logits are weighted sums of those values over the window, and whose batch is open.
 fn write_model(path: &Path) {
-    let mut weights = vec![0.0; FRAMES * ROW * LABELS.len()];
+    let mut sums = WeightedSums::new(&LABELS, FRAMES);
     for frame in 0..FRAMES {
         for (value, (index, ..)) in LOOKED_AT.into_iter().enumerate() {
             for label in 0..LABELS.len() {
-                weights[(frame * ROW + index) * LABELS.len() + label] = weight(frame, label, value);
+                sums.weigh(frame, index, label, weight(frame, label, value));
             }
         }
     }
-    let metadata = [
-        ("labels", serde_json::to_string(&LABELS).expect("texts")),
-        ("window", FRAMES.to_string()),
-        ("features", "holistic-1662".to_owned()),
-        ("output", "logits".to_owned()),
-    ];
+    let mut model = sums.model();
+    let graph = model.graph.as_mut().expect("a graph");
     let size = |count: usize| i64::try_from(count).expect("small");
-    let graph = GraphProto {
-        name: "signs".to_owned(),
-        node: vec![
-            NodeProto::new("Flatten", &["frames"], "values"),
-            NodeProto::new("MatMul", &["values", "weights"], "logits"),
-        ],
-        initializer: vec![TensorProto::floats(
-            "weights",
-            &[size(FRAMES * ROW), size(LABELS.len())],
-            &weights,
-        )],
-        // 0 is written as nothing, which leaves the batch open.
-        input: vec![ValueInfoProto::floats("frames", &[0, size(FRAMES), size(ROW)])],
-        output: vec![ValueInfoProto::floats("logits", &[0, size(LABELS.len())])],
-    };
-    let model = ModelProto::new(graph, 13, metadata);
+    // 0 is written as nothing, which leaves the batch open.
+    graph.input = vec![ValueInfoProto::floats("frames", &[0, size(FRAMES), size(ROW)])];
+    graph.output = vec![ValueInfoProto::floats("logits", &[0, size(LABELS.len())])];
     std::fs::write(path, model.encode_to_vec()).expect("written");
 }
 
@@ -133,5 +117,46 @@ async fn a_model_on_1662_features_is_asked_about_the_landmarks_that_the_client_s
     for part in ["pose", "face", "left_hand", "right_hand"] {
         assert!(landmarks.iter().any(|seen| !seen[part].is_null()), "no {part} in any frame");
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_of_nan_is_withheld_counted_and_never_null() {
+    let Some(frames) = crate::pictures::person(4) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hole.onnx");
+    // The first frame of every session shows the same: where its nose is, is the model's hole.
+    let at = |landmarks: &Value| landmarks["pose"][0][0].as_f64().expect("a person") as f32;
+    let server = Server::start().await;
+    let mut client = Client::connect_to(&server, "?extras=landmarks").await.expect("a session");
+    client.send_analysed(&server, &frames[..1]).await;
+    let hole = at(&client.answer().await["landmarks"]);
+    server.stop().await;
+
+    write_with_hole(&path, 1, 0, hole);
+    let server = Server::start_with(|config| {
+        config.letters.model = path.display().to_string();
+        config.letters.window = 1;
+        config.letters.nothing_share = 1.0;
+        config.smoothing.history = 1;
+    })
+    .await;
+    let mut client = Client::connect_to(&server, "?extras=landmarks").await.expect("a session");
+    client.send_letter("A").await;
+    client.expect_reset().await;
+    client.send_analysed(&server, &frames).await;
+    let withheld =
+        server.wait_for_metric("dactyl_unusable_results_total", |count| count >= 1.0).await as usize;
+    let (mut analysed, mut results) = (0, 0);
+    while analysed < frames.len() || results < frames.len() - withheld {
+        let answer = client.answer().await;
+        if answer["landmarks"].is_null() {
+            assert_eq!(answer["target_arg_prob"].as_f64(), Some(0.5), "{answer}");
+            results += 1;
+        } else {
+            analysed += 1;
+        }
+    }
+    assert_eq!(client.answer_within(Duration::from_millis(200)).await, None);
     server.stop().await;
 }

@@ -1,7 +1,6 @@
 //! JPEGs to send: synthetic ones, and a rendered person from `../shared` where it is there.
 
-use std::path::{Path, PathBuf};
-
+use dactyl_tests::recordings::shared;
 use jpeg_encoder::{ColorType, Encoder};
 
 /// A picture without a person: a gradient that moves with `seed`.
@@ -35,8 +34,7 @@ pub fn encode(
     jpeg
 }
 
-/// The first `count` frames of the rendered person, as JPEGs. `None`, said on standard output, where `../shared` is
-/// absent and not demanded by `DACTYL_REQUIRE_SHARED`.
+/// The first `count` frames of the rendered person, as JPEGs; `None` as [`shared`] says.
 pub fn person(count: usize) -> Option<Vec<Vec<u8>>> {
     let frame = |index: usize| {
         let (pixels, width, height) = person_pixels(index)?;
@@ -48,26 +46,10 @@ pub fn person(count: usize) -> Option<Vec<Vec<u8>>> {
 
 /// RGB pixels, width and height of one of the 60 pictures of [`person`].
 pub fn person_pixels(index: usize) -> Option<(Vec<u8>, u16, u16)> {
-    let path = shared()?.join(format!("golden/avatar/{index:03}.png"));
+    let path = shared("golden/avatar")?.join(format!("{index:03}.png"));
     let file = std::fs::File::open(path).expect("60 frames");
     let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a PNG");
     let mut pixels = vec![0; reader.output_buffer_size().expect("fits in memory")];
     let info = reader.next_frame(&mut pixels).expect("a PNG");
     Some((pixels, info.width.try_into().expect("small"), info.height.try_into().expect("small")))
-}
-
-/// The folder of data that is not part of the repository.
-pub fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let folder = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(),
-        "DACTYL_REQUIRE_SHARED is set, but there is no {}",
-        folder.display()
-    );
-    println!("skipped: no ../shared");
-    None
 }

@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use dactyl_holistic::RgbFrame;
+use dactyl_tests::recordings::shared;
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ impl Picture {
 impl Clip {
     /// A clip of `../shared/golden`, or `None`, said on standard output, where that is absent and not demanded.
     pub fn open(name: &str) -> Option<Self> {
-        let folder = shared()?.join("golden").join(name);
+        let folder = shared(&format!("golden/{name}"))?;
         let stages = File::open(folder.join("stages.json")).expect("stages of the clip");
         let stages = serde_json::from_reader(BufReader::new(stages)).expect("a JSON list");
         Some(Self::read(folder, stages))
@@ -67,20 +68,4 @@ impl Clip {
         assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
         Picture { pixels, width: info.width, height: info.height }
     }
-}
-
-/// The folder of data that is not part of the repository.
-fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let folder = std::env::var_os("DACTYL_SHARED").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var_os("DACTYL_REQUIRE_SHARED").is_none(),
-        "DACTYL_REQUIRE_SHARED is set, but there is no {}",
-        folder.display()
-    );
-    println!("skipped: no ../shared");
-    None
 }

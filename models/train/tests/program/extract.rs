@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use dactyl_tests::recordings::shared;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use ndarray::{Array, Dimension, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
-
-use crate::shared;
 
 fn extract(data: &Path, recordings: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dactyl-train"));

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use dactyl_letters::metadata::key;
 use dactyl_onnx::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-
-use crate::shared;
+use dactyl_tests::recordings::shared;
 
 const SIGNS: [&str; 5] = ["hello", "thank you", "yes", "no", "please"];
 /// Frames of the rendered person that stand for one sign.

@@ -1,11 +1,11 @@
 //! What a learner does: start, see the own hand, spell, look at the progress.
 
+use dactyl_tests::recordings::shared;
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Camera};
 use super::{clip, model};
-use crate::pictures;
 use crate::server::Server;
 
 /// Hands that are compared with the reference.
@@ -34,7 +34,7 @@ async fn open_and_start_with(browser: &Browser, server: &Server, settings: &Valu
 
 /// The hands of every picture of the reference, in pixels: `[left, right]`.
 fn reference() -> Vec<[Option<Vec<[f64; 2]>>; 2]> {
-    let path = pictures::shared().expect("the clip is there").join("golden/avatar/landmarks.npy");
+    let path = shared("golden/avatar/landmarks.npy").expect("the clip is there");
     let landmarks: ndarray::Array3<f32> = ndarray_npy::read_npy(path).expect("the reference");
     let hand = |picture: usize, first: usize| {
         let points: Vec<[f64; 2]> = (first..first + 21)
