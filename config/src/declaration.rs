@@ -228,9 +228,11 @@ impl Key {
         let section = path.split_once('.').map(|(section, _)| section);
         let same_section = |key: &&Self| section == Some(key.section_and_name().0);
         let any = KEYS.iter().any(|key| same_section(&key));
+        // A name alone is compared with names alone: the same name in a section with a shorter one is not nearer.
+        let compared = |key: &Self| if section.is_none() { key.section_and_name().1 } else { key.path };
         KEYS.iter()
             .filter(|key| !any || same_section(key))
-            .map(|key| (strsim::normalized_damerau_levenshtein(path, key.path), key.path))
+            .map(|key| (strsim::normalized_damerau_levenshtein(path, compared(key)), key.path))
             .fold((-1.0, ""), |best, next| if next.0 > best.0 { next } else { best })
             .1
     }

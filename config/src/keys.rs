@@ -164,6 +164,14 @@ sections! {
         shutdown_timeout_ms: u32 = 4000, 100..=60_000;
     }
 
+    /// What operators and their machines ask for, apart from what learners do.
+    admin: Admin {
+        /// Address of `/metrics` and `/readyz`, which `server.listen` then does not answer; empty means that it does.
+        ///
+        /// Plain HTTP, for a network that learners do not reach. `/healthz` is answered on both.
+        listen: String = "", "host:port";
+    }
+
     /// Whether the server speaks TLS itself.
     tls: Tls {
         /// Certificate chain for `https://` and `wss://`, a PEM file; empty means plain HTTP.

@@ -332,15 +332,16 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
     let config = &loaded.config;
     let server = &config.server;
-    let port = server.listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
     let refuse = |key: &'static str, cause: String| {
         Err(ConfigError::Contradiction { origin: loaded.origin(key), key, cause })
     };
-    if port.is_none_or(|port| port.parse::<u16>().is_err()) {
-        return refuse(
-            "server.listen",
-            format!("{:?} is not host:port with a port from 0 to 65535", server.listen),
-        );
+    let optional =
+        [("admin.listen", &config.admin.listen)].into_iter().filter(|(_, listen)| !listen.is_empty());
+    for (key, listen) in optional.chain([("server.listen", &server.listen)]) {
+        let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+        if port.is_none_or(|port| port.parse::<u16>().is_err()) {
+            return refuse(key, format!("{listen:?} is not host:port with a port from 0 to 65535"));
+        }
     }
     let is_origin = |listed: &String| listed == "null" || WebOrigin::parse_listed(listed).is_some();
     if let Some(listed) = server.allowed_origins.iter().find(|listed| !is_origin(listed)) {

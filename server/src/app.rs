@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dactyl_config::Config;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -41,4 +41,16 @@ pub(crate) struct App {
     pub(crate) alive: mpsc::WeakSender<()>,
     /// Under which pages of the server may open a WebSocket.
     pub(crate) names: OwnNames,
+}
+
+impl App {
+    /// Whether new sessions are refused because the server drains or stops.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.draining.load(Ordering::Acquire) || *self.shutdown.borrow()
+    }
+
+    /// Sessions that would be let in.
+    pub(crate) fn sessions_free(&self) -> usize {
+        if self.is_ending() { 0 } else { self.sessions.available_permits() }
+    }
 }

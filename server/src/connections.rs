@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use crate::admission::Denials;
 use crate::client_address::Proxies;
 use crate::denial::Denial;
-use crate::listen::Listeners;
+use crate::listen::{Listeners, stopped};
 use crate::metrics::Metrics;
 use crate::places::{NoPlace, Place, Places};
 
@@ -36,8 +36,6 @@ const HEADER_BYTES: usize = 16 << 10;
 /// A connection that has not become a WebSocket takes no further request after this time, and ends after as much again:
 /// one that reads its answers a byte at a time must not stay for ever.
 const MOST_AGE: Duration = Duration::from_secs(60);
-/// Pause after a connection could not be taken, which is when the process is out of file descriptors.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -48,6 +46,7 @@ pub(crate) struct Peer {
 }
 
 /// What serves every connection.
+#[derive(Clone)]
 pub(crate) struct Connections {
     /// The routes. A request has its [`Peer`] as an extension.
     pub(crate) router: Router,
@@ -78,20 +77,7 @@ impl Connections {
     ) {
         let connections = Arc::new(self);
         loop {
-            let accepted = tokio::select! {
-                accepted = listeners.accept() => accepted,
-                () = stopped(&mut stopping) => return,
-            };
-            let (stream, address) = match accepted {
-                Ok(accepted) => accepted,
-                // The client has gone before its connection was taken.
-                Err(error) if is_of_one_connection(&error) => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be taken");
-                    sleep(PAUSE).await;
-                    continue;
-                }
-            };
+            let Some((stream, address)) = listeners.next(&mut stopping).await else { return };
             let place = match connections.place(address.ip()) {
                 Ok(place) => place,
                 Err(cause) => {
@@ -203,18 +189,6 @@ impl Connections {
             tracing::debug!(%error, %address, "a connection ended");
         }
     }
-}
-
-/// Returns when the server stops.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is an end as well.
-    let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Whether the error is about the one connection that was to be taken, and not about the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// A request that is being answered.

@@ -47,7 +47,9 @@ impl Denial {
     /// The cause in words, with the key of the configuration that an operator may change.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Connections => "all connections are taken (server.max_connections)",
+            Self::Connections => {
+                "all connections are taken (server.max_connections, or the 64 of admin.listen)"
+            }
             Self::ConnectionsOfClient => {
                 "this address has as many connections as it may have (server.max_connections_per_client)"
             }

@@ -5,8 +5,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Descriptors of one session beside its connection: those of its pipeline.
 const OF_A_SESSION: u64 = 8;
-/// Descriptors of a server without clients: standard streams, listener, event queue, and files that are open for a moment.
-const OF_THE_PROCESS: u64 = 64;
+/// Descriptors of a server without clients: standard streams, listeners, event queue, connections of operators, and files
+/// that are open for a moment.
+const OF_THE_PROCESS: u64 = 128;
 
 /// Raises the number of descriptors that this process may have to the most that it may ask for, and returns it; `None` if
 /// there is no limit. The shells' usual limit of 1024 is there for programs that call `select`.

@@ -21,16 +21,29 @@ use crate::handshake::{Handshake, NoHandshake};
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
 use crate::{origin, page, session};
 
-/// Every route.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+/// The routes of the listener of clients; operators' are among them unless they have one of their own.
+pub(crate) fn client_routes(app: Arc<App>, serves_operators: bool) -> Router {
+    let routes = Router::new()
         .route("/", get(page::index))
         .route("/web/{*path}", get(page::file))
         .route("/ws", get(open))
+        .route("/info", get(info));
+    complete(if serves_operators { routes.merge(operator_routes()) } else { routes }, app)
+}
+
+/// The routes of a listener for operators alone.
+pub(crate) fn admin_routes(app: Arc<App>) -> Router {
+    complete(operator_routes(), app)
+}
+
+fn operator_routes() -> Router<Arc<App>> {
+    Router::new().route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+/// Adds what every listener answers and checks.
+fn complete(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/info", get(info))
-        .route("/metrics", get(metrics))
         .layer(middleware::from_fn(with_one_host))
         .layer(middleware::from_fn(page::with_headers))
         .with_state(app)
@@ -47,8 +60,7 @@ async fn with_one_host(request: Request, next: Next) -> Response {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let goes_on = !app.draining.load(Ordering::Acquire);
-    app.metrics.sessions_free(if goes_on { app.sessions.available_permits() } else { 0 });
+    app.metrics.sessions_free(app.sessions_free());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
 
@@ -75,7 +87,7 @@ async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.draining.load(Ordering::Acquire) || *app.shutdown.borrow() {
+    if app.is_ending() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     match app.readiness.look(&app.metrics.load).await {
@@ -173,8 +185,8 @@ fn open_allowed(
     })?;
     prepared.file.launch_text(&given).map_err(Denied::request)?;
     let unavailable = |denial| Denied::new(denial, StatusCode::SERVICE_UNAVAILABLE);
-    let goes_on = !app.draining.load(Ordering::Acquire) && !*app.shutdown.borrow();
-    let alive = app.alive.upgrade().filter(|_| goes_on).ok_or_else(|| unavailable(Denial::Stopping))?;
+    let alive =
+        app.alive.upgrade().filter(|_| !app.is_ending()).ok_or_else(|| unavailable(Denial::Stopping))?;
     let permit = Arc::clone(&app.sessions).try_acquire_owned().map_err(|_| {
         let most = app.config.server.max_sessions;
         let cause = format!("all {most} sessions are taken (server.max_sessions)");

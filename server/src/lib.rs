@@ -28,5 +28,5 @@ mod session;
 pub mod tls;
 
 pub use drain::Ending;
-pub use listen::Listeners;
+pub use listen::{Listeners, Sockets};
 pub use serve::{Server, register_elements, serve};

@@ -4,11 +4,50 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::task::Poll;
+use std::time::Duration;
 
+use anyhow::{Context, Result};
+use dactyl_config::Config;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// Ports that are tried when any will do: one that is free on one address may be taken on another.
 const TRIES: usize = 16;
+/// Pause after a connection could not be taken, which is when the process is out of file descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Everything that a server listens on.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For clients: the pages and the WebSocket.
+    pub clients: Listeners,
+    /// For operators, if they do not share that of the clients.
+    pub admin: Option<Listeners>,
+}
+
+impl Sockets {
+    /// Takes the addresses of the configuration; see [`Listeners::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Which address cannot be taken, why, and the key that names another one.
+    pub async fn bind(config: &Config) -> Result<Self> {
+        let clients = Listeners::bind(&config.server.listen).await.with_context(|| {
+            let listen = &config.server.listen;
+            format!("{listen} can't be taken; is another server there? Name another address with --listen")
+        })?;
+        Ok(Self { clients, admin: bind_if_set("admin.listen", &config.admin.listen).await? })
+    }
+}
+
+async fn bind_if_set(key: &str, listen: &str) -> Result<Option<Listeners>> {
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let taken = Listeners::bind(listen).await;
+    taken.map(Some).with_context(|| format!("{listen} can't be taken; name another address in {key}"))
+}
 
 /// One socket or more, each on an address of its own.
 #[derive(Debug)]
@@ -44,8 +83,29 @@ impl Listeners {
         }
     }
 
-    /// The next connection to any of them, and where it comes from.
-    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    /// The next connection to any of them, and where it comes from; `None` when the server stops.
+    pub(crate) async fn next(
+        &mut self,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> Option<(TcpStream, SocketAddr)> {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = stopped(stopping) => return None,
+            };
+            match accepted {
+                Ok(accepted) => return Some(accepted),
+                // The client has gone before its connection was taken.
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| {
             for index in 0..self.0.len() {
                 if let Poll::Ready(accepted) = self.0[index].poll_accept(context) {
@@ -69,10 +129,16 @@ impl Listeners {
     }
 }
 
-impl From<TcpListener> for Listeners {
-    fn from(listener: TcpListener) -> Self {
-        Self(vec![listener])
-    }
+/// Returns when the server stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Whether the error is about the one connection that was to be taken, and not about the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// Takes all of the addresses, with the port of the first where they leave it open.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dactyl_config::Config;
+use futures_util::future::OptionFuture;
 use gstdactyl::slots::Slots;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -21,7 +22,7 @@ use crate::connections::Connections;
 use crate::descriptors;
 use crate::drain::{Drain, Ending};
 use crate::http;
-use crate::listen::Listeners;
+use crate::listen::Sockets;
 use crate::memory::release_freed;
 use crate::metrics::Metrics;
 use crate::models::Models;
@@ -32,6 +33,8 @@ use crate::readiness::Readiness;
 use crate::session::Registry;
 use crate::tls::{self, Tls};
 
+/// Connections of operators at the same time, beside those of clients: nothing that clients do keeps operators out.
+const ADMIN_CONNECTIONS: usize = 64;
 /// How often the samples of histograms are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How often freed memory is given back to the system: each time costs some milliseconds.
@@ -86,10 +89,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the addresses of `listeners` cannot be told.
+    /// When the addresses of `sockets` cannot be told.
     pub async fn run(
         self,
-        listeners: impl Into<Listeners>,
+        sockets: Sockets,
         shutdown: impl Future<Output = Ending> + Send + 'static,
     ) -> Result<()> {
         let (stop, stopped) = watch::channel(false);
@@ -100,8 +103,7 @@ impl Server {
         let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
         let (most, patience) =
             (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
-        let listeners = listeners.into();
-        let addresses = listeners.addresses().context("the socket has no address")?;
+        let addresses = sockets.clients.addresses().context("the socket has no address")?;
         let loopback_only = addresses.iter().all(|address| address.ip().is_loopback());
         let certificate = self.tls.as_ref().map(|tls| tls.certificate.clone());
         let names = OwnNames::new(&limits.names, loopback_only, certificate);
@@ -127,7 +129,7 @@ impl Server {
         });
         let one_ended = Arc::new(AtomicBool::new(false));
         let connections = Connections {
-            router: http::router(Arc::clone(&app)),
+            router: http::client_routes(Arc::clone(&app), sockets.admin.is_none()),
             acceptor: self.tls.map(|tls| tls.acceptor),
             places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
             proxies,
@@ -136,8 +138,14 @@ impl Server {
             metrics: Arc::clone(&metrics),
             one_ended: Arc::clone(&one_ended),
         };
-        let accepting = connections.accept(listeners, alive.downgrade(), stopped);
-        let mut serving = pin!(async { tokio::join!(accepting, keep_up(&metrics, &one_ended)) });
+        let admin = OptionFuture::from(sockets.admin.map(|listeners| {
+            let router = http::admin_routes(Arc::clone(&app));
+            let places = Places::new(ADMIN_CONNECTIONS, 0);
+            let connections = Connections { router, acceptor: None, places, ..connections.clone() };
+            connections.accept(listeners, alive.downgrade(), stopped.clone())
+        }));
+        let clients = connections.accept(sockets.clients, alive.downgrade(), stopped);
+        let mut serving = pin!(async { tokio::join!(clients, admin, keep_up(&metrics, &one_ended)) });
         let ending = tokio::select! {
             _ = &mut serving => Ending::Now,
             ending = shutdown => ending,
@@ -197,11 +205,11 @@ async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
 /// As [`Server::prepare`] and [`Server::run`].
 pub async fn serve(
     config: Arc<Config>,
-    listeners: impl Into<Listeners>,
+    sockets: Sockets,
     shutdown: impl Future<Output = Ending> + Send + 'static,
 ) -> Result<()> {
     let server = spawn_blocking(move || Server::prepare(config)).await??;
-    server.run(listeners, shutdown).await
+    server.run(sockets, shutdown).await
 }
 
 /// Starts GStreamer and makes the project's elements known to it, once in a process.

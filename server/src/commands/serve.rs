@@ -7,9 +7,10 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dactyl::log_output::Unwaiting;
-use dactyl::{Ending, Listeners, Server};
+use dactyl::{Ending, Listeners, Server, Sockets};
+use dactyl_config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cli, logging};
@@ -26,22 +27,26 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     let config = Arc::new(loaded.config);
     let server = Server::prepare(Arc::clone(&config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(server, &config.server.listen, !config.tls.certificate.is_empty()));
+    let served = runtime.block_on(serve(server, &config));
     // What is still running then holds nothing that needs an orderly end.
     runtime.shutdown_timeout(LAST_TASKS);
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(server: Server, listen: &str, is_secure: bool) -> Result<()> {
+async fn serve(server: Server, config: &Config) -> Result<()> {
     // Before the address is taken, so that no signal is missed once others know of it.
     let shutdown = asked_to_end()?;
-    let listeners = Listeners::bind(listen).await.with_context(|| {
-        format!("{listen} can't be taken; is another server there? Name another address with --listen")
-    })?;
+    let sockets = Sockets::bind(config).await?;
+    let mut welcome = welcome(&sockets.clients.addresses()?, !config.tls.certificate.is_empty());
+    if let Some(address) =
+        sockets.admin.as_ref().map(Listeners::addresses).transpose()?.iter().flatten().next()
+    {
+        welcome.push_str(&format!("; metrics at http://{address}/metrics"));
+    }
+    welcome.push('\n');
     // What starts the server may have stopped reading; the server is there all the same.
-    let welcome = welcome(&listeners.addresses()?, is_secure) + "\n";
     let _ = Unwaiting::new(&io::stdout()).and_then(|mut output| output.write_line(welcome.as_bytes()));
-    server.run(listeners, shutdown).await
+    server.run(sockets, shutdown).await
 }
 
 /// Ends with the first ctrl-C, or drains with the first SIGTERM. A second one ends the process at once.

@@ -9,7 +9,7 @@ use dactyl_tests::recordings::shared;
 
 use crate::client::Client;
 use crate::pictures::gradient;
-use crate::server::Server;
+use crate::server::{Server, get};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -217,5 +217,30 @@ async fn a_picture_of_more_scans_than_files_have_is_refused() {
     client.send_frame(&bomb).await;
     let answer = client.answer().await;
     assert_eq!(answer["error"]["code"], json!("too_many_scans"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_have_a_listener_of_their_own_that_clients_cannot_fill() {
+    let server = Server::start_with(|config| {
+        config.admin.listen = "127.0.0.1:0".to_owned();
+        config.server.max_sessions = 2;
+        config.server.max_connections = 16;
+    })
+    .await;
+    let admin = server.admin.expect("a listener of its own");
+    for (path, of_clients, of_operators) in
+        [("/metrics", 404, 200), ("/readyz", 404, 200), ("/healthz", 200, 200), ("/info", 200, 404)]
+    {
+        assert_eq!(get(server.address, path).await.0, of_clients, "{path}");
+        assert_eq!(get(admin, path).await.0, of_operators, "{path}");
+    }
+    assert_eq!(get(admin, "/ws").await.0, 404);
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(tokio::net::TcpStream::connect(server.address).await.expect("the server listens"));
+    }
+    server.wait_for_metric("dactyl_connections", |connections| connections == 17.0).await;
+    assert_eq!(get(admin, "/readyz").await, (200, "ready\n".to_owned()));
     server.stop().await;
 }

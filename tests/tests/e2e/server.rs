@@ -4,16 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dactyl::Ending;
+use dactyl::{Ending, Listeners, Sockets};
 use dactyl_config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A server in this process, on a free port.
 pub struct Server {
     pub address: SocketAddr,
+    /// Where operators ask, if not there.
+    pub admin: Option<SocketAddr>,
     stop: Option<oneshot::Sender<Ending>>,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -46,13 +48,14 @@ impl Server {
         config.feedback.min_interval_ms = 0;
         config.feedback.min_change = 0.0;
         edit(&mut config);
-        let listener = TcpListener::bind(&config.server.listen).await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let sockets = Sockets::bind(&config).await.expect("free ports");
+        let address = first(&sockets.clients);
+        let admin = sockets.admin.as_ref().map(first);
         dactyl_config::install(config.clone());
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap_or(Ending::Now) };
-        let task = tokio::spawn(dactyl::serve(Arc::new(config), listener, shutdown));
-        Self { address, stop: Some(stop), task }
+        let task = tokio::spawn(dactyl::serve(Arc::new(config), sockets, shutdown));
+        Self { address, admin, stop: Some(stop), task }
     }
 
     /// Asks the server to stop and waits for its end.
@@ -80,7 +83,7 @@ impl Server {
 
     /// The value of a metric by its full name, labels included; sums over labels where `name` has none.
     pub async fn metric(&self, name: &str) -> f64 {
-        let (status, body) = self.get("/metrics").await;
+        let (status, body) = get(self.admin.unwrap_or(self.address), "/metrics").await;
         assert_eq!(status, 200);
         let values: Vec<f64> = body
             .lines()
@@ -107,7 +110,7 @@ impl Server {
     }
 
     async fn wait_until_ready(&mut self) {
-        let address = self.address;
+        let address = self.admin.unwrap_or(self.address);
         tokio::select! {
             biased;
             ended = &mut self.task => panic!("the server ended at its start: {ended:?}"),
@@ -117,7 +120,12 @@ impl Server {
     }
 }
 
-async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+fn first(listeners: &Listeners) -> SocketAddr {
+    listeners.addresses().expect("bound")[0]
+}
+
+/// Status and body of a GET request to that address.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut socket = TcpStream::connect(address).await.expect("the server listens");
     socket.write_all(request.as_bytes()).await.expect("sent");
