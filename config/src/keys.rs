@@ -170,6 +170,8 @@ sections! {
         ///
         /// Plain HTTP, for a network that learners do not reach. `/healthz` is answered on both.
         listen: String = "", "host:port";
+        /// Address that tells HAProxy's agent-check in one line how much is free; empty means none.
+        agent_listen: String = "", "host:port";
     }
 
     /// Whether the server speaks TLS itself.

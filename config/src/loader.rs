@@ -336,8 +336,9 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
         Err(ConfigError::Contradiction { origin: loaded.origin(key), key, cause })
     };
     let optional =
-        [("admin.listen", &config.admin.listen)].into_iter().filter(|(_, listen)| !listen.is_empty());
-    for (key, listen) in optional.chain([("server.listen", &server.listen)]) {
+        [("admin.listen", &config.admin.listen), ("admin.agent_listen", &config.admin.agent_listen)];
+    let set = optional.into_iter().filter(|(_, listen)| !listen.is_empty());
+    for (key, listen) in set.chain([("server.listen", &server.listen)]) {
         let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
         if port.is_none_or(|port| port.parse::<u16>().is_err()) {
             return refuse(key, format!("{listen:?} is not host:port with a port from 0 to 65535"));

@@ -1,6 +1,7 @@
 //! Real-time fingerspelling server
 
 mod admission;
+mod agent;
 mod app;
 mod client_address;
 mod connections;

@@ -24,6 +24,8 @@ pub struct Sockets {
     pub clients: Listeners,
     /// For operators, if they do not share that of the clients.
     pub admin: Option<Listeners>,
+    /// For HAProxy's agent-check.
+    pub agent: Option<Listeners>,
 }
 
 impl Sockets {
@@ -37,7 +39,9 @@ impl Sockets {
             let listen = &config.server.listen;
             format!("{listen} can't be taken; is another server there? Name another address with --listen")
         })?;
-        Ok(Self { clients, admin: bind_if_set("admin.listen", &config.admin.listen).await? })
+        let admin = bind_if_set("admin.listen", &config.admin.listen).await?;
+        let agent = bind_if_set("admin.agent_listen", &config.admin.agent_listen).await?;
+        Ok(Self { clients, admin, agent })
     }
 }
 

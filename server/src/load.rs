@@ -22,10 +22,12 @@ struct State {
     seconds: Option<f64>,
     /// When a frame was last analysed.
     last: Option<Instant>,
+    /// Of the last interval.
+    figures: Figures,
 }
 
 /// What can be told of an interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Figures {
     /// Frames a second that all slots together can analyse; 0 until one was analysed.
     pub capacity: f64,
@@ -61,7 +63,13 @@ impl Load {
         }
         let capacity = state.seconds.filter(|seconds| *seconds > 0.0).map_or(0.0, |mean| slots as f64 / mean);
         let ratio = (busy / (slots as f64 * time.as_secs_f64().max(f64::EPSILON))).min(1.0);
-        Figures { capacity, ratio }
+        state.figures = Figures { capacity, ratio };
+        state.figures
+    }
+
+    /// The figures of the interval that ended last.
+    pub fn latest(&self) -> Figures {
+        self.lock().figures
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -92,6 +100,7 @@ mod tests {
         }
         let figures = load.next(2, SECOND);
         assert!((figures.capacity - 40.0).abs() < 1e-6 && (figures.ratio - 0.25).abs() < 1e-6, "{figures:?}");
+        assert_eq!(load.latest(), figures);
         // Nothing to do: it is good for as much as before.
         assert!((load.next(2, SECOND).capacity - 40.0).abs() < 1e-6);
     }

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::admission::Denials;
+use crate::agent;
 use crate::app::App;
 use crate::client_address::Proxies;
 use crate::connections::Connections;
@@ -144,8 +145,11 @@ impl Server {
             let connections = Connections { router, acceptor: None, places, ..connections.clone() };
             connections.accept(listeners, alive.downgrade(), stopped.clone())
         }));
+        let agent = OptionFuture::from(
+            sockets.agent.map(|listeners| agent::serve(Arc::clone(&app), listeners, stopped.clone())),
+        );
         let clients = connections.accept(sockets.clients, alive.downgrade(), stopped);
-        let mut serving = pin!(async { tokio::join!(clients, admin, keep_up(&metrics, &one_ended)) });
+        let mut serving = pin!(async { tokio::join!(clients, admin, agent, keep_up(&metrics, &one_ended)) });
         let ending = tokio::select! {
             _ = &mut serving => Ending::Now,
             ending = shutdown => ending,

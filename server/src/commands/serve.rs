@@ -38,10 +38,10 @@ async fn serve(server: Server, config: &Config) -> Result<()> {
     let shutdown = asked_to_end()?;
     let sockets = Sockets::bind(config).await?;
     let mut welcome = welcome(&sockets.clients.addresses()?, !config.tls.certificate.is_empty());
-    if let Some(address) =
-        sockets.admin.as_ref().map(Listeners::addresses).transpose()?.iter().flatten().next()
-    {
-        welcome.push_str(&format!("; metrics at http://{address}/metrics"));
+    for (listeners, what) in [(&sockets.admin, "metrics and readiness"), (&sockets.agent, "agent-check")] {
+        for address in listeners.iter().map(Listeners::addresses).collect::<io::Result<Vec<_>>>()?.concat() {
+            welcome.push_str(&format!("; {what} on {address}"));
+        }
     }
     welcome.push('\n');
     // What starts the server may have stopped reading; the server is there all the same.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 use dactyl_tests::recordings::shared;
@@ -154,7 +155,6 @@ async fn the_capacity_is_told_once_frames_were_analysed() {
 /// One message of a slow line takes longer than a client may be silent, and longer than a ping may wait for its pong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_comes_slowly_is_no_silence() {
-    use tokio::io::AsyncWriteExt;
     let server = Server::start_with(|config| {
         config.server.ping_interval_s = 1;
         config.server.ping_timeout_s = 2;
@@ -242,5 +242,53 @@ async fn operators_have_a_listener_of_their_own_that_clients_cannot_fill() {
     }
     server.wait_for_metric("dactyl_connections", |connections| connections == 17.0).await;
     assert_eq!(get(admin, "/readyz").await, (200, "ready\n".to_owned()));
+    server.stop().await;
+}
+
+/// What HAProxy's agent-check is told; nothing if too many ask.
+async fn agent(server: &Server) -> String {
+    let address = server.agent.expect("an agent");
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("the agent listens");
+    // What a balancer may send along, as with `agent-send`, does not matter.
+    stream.write_all(b"box1\n").await.expect("sent");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    if read.is_ok() { answer } else { String::new() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_tells_what_is_free_and_drains_when_nothing_is_or_the_server_ends() {
+    let mut server = Server::start_with(|config| {
+        config.admin.agent_listen = "127.0.0.1:0".to_owned();
+        config.server.max_sessions = 4;
+        config.server.drain_notice_ms = 600_000;
+        config.server.drain_timeout_s = 3;
+    })
+    .await;
+    assert_eq!(agent(&server).await, "up ready 100%\n");
+    let mut open = Vec::new();
+    for left in ["up ready 75%\n", "up ready 50%\n", "up ready 25%\n", "drain\n"] {
+        open.push(Client::connect(&server).await);
+        assert_eq!(agent(&server).await, left);
+    }
+    drop(open);
+    server.wait_for_metric("dactyl_sessions_free", |free| free == 4.0).await;
+    assert_eq!(agent(&server).await, "up ready 100%\n");
+    server.drain();
+    let told = timeout(PATIENCE, async { while agent(&server).await != "drain\n" {} });
+    told.await.expect("it drains");
+    server.ended(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_keeps_nobody_who_does_not_go() {
+    let server = Server::start_with(|config| config.admin.agent_listen = "127.0.0.1:0".to_owned()).await;
+    let address = server.agent.expect("an agent");
+    let mut stay = Vec::new();
+    for _ in 0..64 {
+        stay.push(tokio::net::TcpStream::connect(address).await.expect("the agent listens"));
+    }
+    let answered = timeout(PATIENCE, async { while agent(&server).await.is_empty() {} });
+    answered.await.expect("those who stay are put out");
     server.stop().await;
 }

@@ -16,6 +16,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where operators ask, if not there.
     pub admin: Option<SocketAddr>,
+    /// Where HAProxy's agent-check asks, if it may.
+    pub agent: Option<SocketAddr>,
     stop: Option<oneshot::Sender<Ending>>,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -50,12 +52,12 @@ impl Server {
         edit(&mut config);
         let sockets = Sockets::bind(&config).await.expect("free ports");
         let address = first(&sockets.clients);
-        let admin = sockets.admin.as_ref().map(first);
+        let (admin, agent) = (sockets.admin.as_ref().map(first), sockets.agent.as_ref().map(first));
         dactyl_config::install(config.clone());
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap_or(Ending::Now) };
         let task = tokio::spawn(dactyl::serve(Arc::new(config), sockets, shutdown));
-        Self { address, admin, stop: Some(stop), task }
+        Self { address, admin, agent, stop: Some(stop), task }
     }
 
     /// Asks the server to stop and waits for its end.
