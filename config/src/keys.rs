@@ -118,6 +118,10 @@ sections! {
         ///
         /// They are no clients themselves where connections and sessions are counted.
         trusted_proxies: Vec<String> = &[], "addresses, or networks such as 10.0.0.0/8";
+        /// Whether the connections of trusted proxies begin with a header of the PROXY protocol, version 1 or 2.
+        ///
+        /// It comes before the TLS handshake. All of them must send it then; nobody else may.
+        proxy_protocol: bool = false;
         /// Names under which the server's own pages may open a WebSocket.
         ///
         /// Without any these are its addresses, `localhost`, this machine's host name and the names of its certificate,

@@ -359,6 +359,12 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
             format!("{listed:?} is no address and no network; write 192.0.2.1 or 192.0.2.0/24"),
         );
     }
+    if server.proxy_protocol && server.trusted_proxies.is_empty() {
+        return refuse(
+            "server.proxy_protocol",
+            "it needs server.trusted_proxies, from whom alone it is taken".to_owned(),
+        );
+    }
     if server.ping_timeout_s <= server.ping_interval_s {
         return refuse(
             "server.ping_timeout_s",

@@ -145,6 +145,18 @@ fn values_that_contradict_each_other_are_refused() {
         refused("[server]\nlisten = '8080'"),
         "DIR/mine.toml:2: server.listen is refused: \"8080\" is not host:port with a port from 0 to 65535"
     );
+    for key in ["listen", "agent_listen"] {
+        assert_eq!(
+            refused(&format!("[admin]\n{key} = ':8081'")),
+            format!(
+                "DIR/mine.toml:2: admin.{key} is refused: \":8081\" is not host:port with a port from 0 to 65535"
+            )
+        );
+    }
+    assert_eq!(
+        refused("[server]\nproxy_protocol = true"),
+        "DIR/mine.toml:2: server.proxy_protocol is refused: it needs server.trusted_proxies, from whom alone it is taken"
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::denial::Denial;
 use crate::listen::{Listeners, stopped};
 use crate::metrics::Metrics;
 use crate::places::{NoPlace, Place, Places};
+use crate::proxy_protocol;
 
 /// Most bytes of a request's header, and of what is read ahead of it: browsers send 1 to 8 KiB.
 const HEADER_BYTES: usize = 16 << 10;
@@ -55,6 +56,8 @@ pub(crate) struct Connections {
     /// How many there may be.
     pub(crate) places: Places,
     pub(crate) proxies: Proxies,
+    /// Whether the connections of proxies begin with the header of the PROXY protocol.
+    pub(crate) proxy_protocol: bool,
     /// Time for a TLS handshake, and for the whole header of a request, counted from the connection's beginning or from
     /// the answer before it.
     pub(crate) header_timeout: Duration,
@@ -118,14 +121,27 @@ impl Connections {
 
     async fn serve(
         &self,
-        stream: TcpStream,
-        address: SocketAddr,
-        place: Counted,
+        mut stream: TcpStream,
+        mut address: SocketAddr,
+        mut place: Counted,
         mut stopping: watch::Receiver<bool>,
     ) {
         // Answers are small and must leave at once.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+        if self.proxy_protocol && self.proxies.contain(address.ip()) {
+            let client = tokio::select! {
+                client = self.client(&mut stream, address) => client,
+                () = stopped(&mut stopping) => return,
+            };
+            let Some(client) = client else { return };
+            drop(place);
+            place = match self.place(client.ip()) {
+                Ok(place) => self.count(place),
+                Err(cause) => return self.deny(client, cause),
+            };
+            address = client;
         }
         let Some(acceptor) = &self.acceptor else {
             return self.serve_requests(stream, address, place, stopping).await;
@@ -140,6 +156,21 @@ impl Connections {
             Ok(Err(error)) => tracing::debug!(%error, %address, "no TLS handshake"),
             Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
         }
+    }
+
+    /// The client that a proxy speaks for, or the proxy itself where it speaks for nobody else; `None` if it does not say.
+    async fn client(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<SocketAddr> {
+        match timeout(self.header_timeout, proxy_protocol::read(stream)).await {
+            Ok(Ok(client)) => return Some(client.unwrap_or(proxy)),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::debug!(%error, %proxy, "no header of the PROXY protocol");
+                self.denials.count(Denial::ProxyHeader, proxy.ip());
+            }
+            // A health check may connect and say nothing.
+            Ok(Err(error)) => tracing::debug!(%error, %proxy, "a connection ended before its header"),
+            Err(_) => tracing::debug!(%proxy, "no header of the PROXY protocol in time"),
+        }
+        None
     }
 
     async fn serve_requests<Stream>(

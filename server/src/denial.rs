@@ -7,6 +7,8 @@ pub enum Denial {
     Connections,
     /// One address has `server.max_connections_per_client` open.
     ConnectionsOfClient,
+    /// A trusted proxy sends no header of the PROXY protocol, although `server.proxy_protocol` says so.
+    ProxyHeader,
     /// The page is of an origin that is not allowed.
     Origin,
     /// The address asks for an extra, a pipeline or a parameter that there is not, or is no request for a WebSocket.
@@ -21,9 +23,10 @@ pub enum Denial {
 
 impl Denial {
     /// Every cause.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connections,
         Self::ConnectionsOfClient,
+        Self::ProxyHeader,
         Self::Origin,
         Self::Request,
         Self::Full,
@@ -36,6 +39,7 @@ impl Denial {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsOfClient => "connections_of_client",
+            Self::ProxyHeader => "proxy_header",
             Self::Origin => "origin",
             Self::Request => "request",
             Self::Full => "full",
@@ -52,6 +56,10 @@ impl Denial {
             }
             Self::ConnectionsOfClient => {
                 "this address has as many connections as it may have (server.max_connections_per_client)"
+            }
+            Self::ProxyHeader => {
+                "this proxy sends no header of the PROXY protocol; let it (HAProxy: send-proxy-v2), or unset \
+                 server.proxy_protocol"
             }
             Self::Origin => {
                 "this page may not open a WebSocket here; add its origin to server.allowed_origins, or the name of this \

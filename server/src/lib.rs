@@ -23,6 +23,7 @@ mod page;
 pub mod pipeline;
 mod places;
 pub mod protocol;
+mod proxy_protocol;
 mod readiness;
 mod serve;
 mod session;

@@ -134,6 +134,7 @@ impl Server {
             acceptor: self.tls.map(|tls| tls.acceptor),
             places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
             proxies,
+            proxy_protocol: limits.proxy_protocol,
             header_timeout: Duration::from_secs(limits.header_timeout_s.into()),
             denials: Arc::clone(&denials),
             metrics: Arc::clone(&metrics),
@@ -142,7 +143,8 @@ impl Server {
         let admin = OptionFuture::from(sockets.admin.map(|listeners| {
             let router = http::admin_routes(Arc::clone(&app));
             let places = Places::new(ADMIN_CONNECTIONS, 0);
-            let connections = Connections { router, acceptor: None, places, ..connections.clone() };
+            let connections =
+                Connections { router, acceptor: None, places, proxy_protocol: false, ..connections.clone() };
             connections.accept(listeners, alive.downgrade(), stopped.clone())
         }));
         let agent = OptionFuture::from(

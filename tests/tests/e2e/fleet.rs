@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::{MaybeTlsStream, tungstenite};
 
 use dactyl_tests::recordings::shared;
 
@@ -238,17 +240,75 @@ async fn operators_have_a_listener_of_their_own_that_clients_cannot_fill() {
     assert_eq!(get(admin, "/ws").await.0, 404);
     let mut open = Vec::new();
     for _ in 0..16 {
-        open.push(tokio::net::TcpStream::connect(server.address).await.expect("the server listens"));
+        open.push(TcpStream::connect(server.address).await.expect("the server listens"));
     }
     server.wait_for_metric("dactyl_connections", |connections| connections == 17.0).await;
     assert_eq!(get(admin, "/readyz").await, (200, "ready\n".to_owned()));
     server.stop().await;
 }
 
+/// A session behind a proxy that begins its connections so.
+async fn introduced(server: &Server, header: &[u8]) -> Result<Client, tungstenite::Error> {
+    let mut stream = TcpStream::connect(server.address).await.expect("the server listens");
+    stream.write_all(header).await.expect("sent");
+    let request = format!("ws://{}/ws", server.address);
+    let (socket, _) = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream)).await?;
+    Ok(Client { socket })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_behind_a_proxy_that_speaks_the_proxy_protocol_are_told_apart() {
+    let server = Server::start_with(|config| {
+        config.server.max_sessions_per_client = 1;
+        config.server.max_connections_per_client = 2;
+        config.server.trusted_proxies = vec!["127.0.0.1".to_owned()];
+        config.server.proxy_protocol = true;
+        // The tests themselves ask without a header.
+        config.admin.listen = "127.0.0.1:0".to_owned();
+    })
+    .await;
+    let line = |client: &str| format!("PROXY TCP4 {client} 192.0.2.1 4711 443\r\n").into_bytes();
+    let mut one = introduced(&server, &line("198.51.100.1")).await.expect("a session");
+    one.send_letter("A").await;
+    one.expect_reset().await;
+    let block = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x02\xc0\0\x02\x01\0\x01\0\x02";
+    let _other = introduced(&server, block).await.expect("a session of 198.51.100.2");
+    for second in [line("198.51.100.1").as_slice(), block] {
+        assert!(
+            introduced(&server, second)
+                .await
+                .map(drop)
+                .expect_err("one too many")
+                .to_string()
+                .contains("503")
+        );
+    }
+    assert_eq!(refusals(&server, "sessions_of_client").await, 2.0);
+    // Health checks speak for the proxy itself.
+    let _own =
+        [introduced(&server, b"PROXY UNKNOWN\r\n").await, introduced(&server, b"PROXY UNKNOWN\r\n").await];
+    assert!(_own.iter().all(Result::is_ok));
+    assert!(introduced(&server, b"").await.is_err(), "without a header");
+    assert_eq!(refusals(&server, "proxy_header").await, 1.0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_no_proxy_cannot_pass_itself_off_as_somebody_else() {
+    let server = Server::start_with(|config| {
+        config.server.trusted_proxies = vec!["192.0.2.1".to_owned()];
+        config.server.proxy_protocol = true;
+    })
+    .await;
+    Client::connect(&server).await;
+    assert!(introduced(&server, b"PROXY TCP4 198.51.100.1 192.0.2.1 1 2\r\n").await.is_err());
+    server.stop().await;
+}
+
 /// What HAProxy's agent-check is told; nothing if too many ask.
 async fn agent(server: &Server) -> String {
     let address = server.agent.expect("an agent");
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("the agent listens");
+    let mut stream = TcpStream::connect(address).await.expect("the agent listens");
     // What a balancer may send along, as with `agent-send`, does not matter.
     stream.write_all(b"box1\n").await.expect("sent");
     let mut answer = String::new();
@@ -286,7 +346,7 @@ async fn the_agent_keeps_nobody_who_does_not_go() {
     let address = server.agent.expect("an agent");
     let mut stay = Vec::new();
     for _ in 0..64 {
-        stay.push(tokio::net::TcpStream::connect(address).await.expect("the agent listens"));
+        stay.push(TcpStream::connect(address).await.expect("the agent listens"));
     }
     let answered = timeout(PATIENCE, async { while agent(&server).await.is_empty() {} });
     answered.await.expect("those who stay are put out");
