@@ -150,6 +150,11 @@ sections! {
         first_frame_timeout_s: u32 = 30, 0..=86_400;
         /// Seconds without any frame or letter after which a session is closed with 1000; 0 means never.
         idle_timeout_s: u32 = 300, 0..=86_400;
+        /// Seconds, up to a quarter less, after which a session is sent to another server with 1001; 0 means never.
+        ///
+        /// It ends with its next letter or pause, when nothing is lost, or a minute later. Long sessions do not fill old
+        /// servers then while new ones stay empty.
+        max_session_age_s: u32 = 0, 0..=86_400;
         /// Seconds between two pings to a client.
         ping_interval_s: u32 = 5, 1..=3600;
         /// Seconds without a message or a pong after which a client is freed; more than `ping_interval_s`.

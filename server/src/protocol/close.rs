@@ -7,6 +7,8 @@ pub enum Close {
     Idle,
     /// The server stops.
     ShuttingDown,
+    /// The session is older than `server.max_session_age_s`.
+    TooOld,
     /// Not the WebSocket protocol.
     ProtocolError,
     /// Text that is not UTF-8.
@@ -25,9 +27,10 @@ pub enum Close {
 
 impl Close {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Idle,
         Self::ShuttingDown,
+        Self::TooOld,
         Self::ProtocolError,
         Self::NotUtf8,
         Self::TooManyBadMessages,
@@ -41,7 +44,7 @@ impl Close {
     pub const fn code(self) -> u16 {
         match self {
             Self::Idle => 1000,
-            Self::ShuttingDown => 1001,
+            Self::ShuttingDown | Self::TooOld => 1001,
             Self::ProtocolError => 1002,
             Self::NotUtf8 => 1007,
             Self::TooManyBadMessages | Self::Silent => 1008,
@@ -56,6 +59,9 @@ impl Close {
         match self {
             Self::Idle => "no frame and no letter for too long; connect again to go on",
             Self::ShuttingDown => "the server is shutting down",
+            Self::TooOld => {
+                "the session has lasted long enough; connect again, to another server if there is one"
+            }
             Self::ProtocolError => "not the WebSocket protocol",
             Self::NotUtf8 => "text that is not UTF-8; send bytes as binary message",
             Self::TooManyBadMessages => "too many bad messages in a row; the errors before this say why",

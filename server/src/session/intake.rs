@@ -25,8 +25,10 @@ const FULL_PICTURES: f64 = 30.0;
 /// What came of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// A frame or a letter: the client works.
-    Work,
+    /// A letter, with a frame or without.
+    Letter,
+    /// A frame.
+    Frame,
     /// Neither.
     Nothing,
 }
@@ -103,7 +105,11 @@ impl Intake {
             self.refusals.end_row();
         }
         // The letter beside a bad frame counts.
-        if has_letter || (has_frame && refusals.is_empty()) { Taken::Work } else { Taken::Nothing }
+        match has_letter {
+            true => Taken::Letter,
+            false if has_frame && refusals.is_empty() => Taken::Frame,
+            false => Taken::Nothing,
+        }
     }
 
     fn tell_refused(&self) {

@@ -1,5 +1,6 @@
 //! One client: a socket, a pipeline of its own, and what goes between them.
 
+mod age;
 mod intake;
 mod outbox;
 mod outlet;
@@ -109,6 +110,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
         tracing::error!(%error, "no thread for a session");
         outbox.close(Close::Failed);
     }
+    let age_limit = age::limit(id, limits.max_session_age_s);
     let registered = registry.add(id, Arc::clone(&outbox));
     let intake = Intake {
         limits,
@@ -128,7 +130,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
     };
     // Ends the pipeline also when this future is dropped.
     let _end = EndOfSession { ledger, commands };
-    socket::serve(socket, intake, &outbox, shutdown).await;
+    socket::serve(socket, intake, &outbox, age_limit, shutdown).await;
     drop(alive);
 }
 

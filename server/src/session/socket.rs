@@ -21,6 +21,10 @@ const TICK: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_secs(1);
 /// Whole messages that may come before the answer to a ping: those that were under way when it came.
 const OVERTAKEN: u32 = 3;
+/// Time without a frame or a letter after which a learner pauses.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Most that a session which is too old waits for a letter or a pause.
+const WAIT: Duration = Duration::from_secs(60);
 /// Time for what waits and the closing handshake. The pipeline does not wait for it.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
@@ -38,13 +42,14 @@ pub(super) async fn serve(
     socket: WebSocket,
     mut intake: Intake,
     outbox: &Outbox,
+    age_limit: Option<Duration>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let (mut sink, mut stream) = socket.split();
     let metrics = std::sync::Arc::clone(&intake.metrics);
     let slow = seconds(intake.limits.slow_client_timeout_s);
     let end = tokio::select! {
-        end = read(&mut stream, &mut intake, outbox) => end,
+        end = read(&mut stream, &mut intake, outbox, age_limit) => end,
         end = write(&mut sink, outbox, &metrics, slow) => end,
         _ = shutdown.wait_for(|stop| *stop) => End::Close(Close::ShuttingDown),
     };
@@ -69,11 +74,16 @@ fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }
 
-async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: &Outbox) -> End {
+async fn read(
+    stream: &mut SplitStream<WebSocket>,
+    intake: &mut Intake,
+    outbox: &Outbox,
+    age_limit: Option<Duration>,
+) -> End {
     let limits = intake.limits.clone();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut times = Times::new(Instant::now());
+    let mut times = Times::new(Instant::now(), age_limit);
     let received = std::sync::Arc::clone(&intake.received);
     let due = |times: &mut Times| times.look(Instant::now(), received.load(Ordering::Relaxed), &limits);
     loop {
@@ -101,9 +111,13 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
                     Message::Ping(_) => Taken::Nothing,
                     Message::Close(_) => return End::Gone,
                 };
-                if taken == Taken::Work {
+                if taken != Taken::Nothing {
                     times.worked = Some(now);
                     intake.registered.work(now);
+                }
+                // The letter begins with an empty window wherever it is practised.
+                if taken == Taken::Letter && times.is_too_old(now) {
+                    return End::Close(Close::TooOld);
                 }
                 // The writer may be held up by the very client that fills the outbox.
                 if let Some(close) = outbox.ending() {
@@ -125,6 +139,8 @@ async fn read(stream: &mut SplitStream<WebSocket>, intake: &mut Intake, outbox: 
 /// When what happened last.
 struct Times {
     begin: Instant,
+    /// Age from which the session is sent to another server.
+    age_limit: Option<Duration>,
     /// Anything came, be it a part of a message.
     heard: Instant,
     /// A frame or a letter came.
@@ -150,9 +166,10 @@ enum Due {
 }
 
 impl Times {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, age_limit: Option<Duration>) -> Self {
         Self {
             begin: now,
+            age_limit,
             heard: now,
             worked: None,
             pinged: None,
@@ -167,6 +184,14 @@ impl Times {
     fn hear(&mut self, now: Instant) {
         self.heard = now;
         self.overtaken = self.overtaken.saturating_add(1);
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.begin)
+    }
+
+    fn is_too_old(&self, now: Instant) -> bool {
+        self.age_limit.is_some_and(|limit| self.age(now) >= limit)
     }
 
     /// Takes a time in which nothing was looked at off every other: this process did not run, and the silence is nobody's.
@@ -206,6 +231,11 @@ impl Times {
             || (self.worked.is_none() && has_limit_over(self.begin, limits.first_frame_timeout_s))
         {
             return Due::Close(Close::Idle);
+        }
+        let pauses = now.saturating_duration_since(self.worked.unwrap_or(self.begin)) >= PAUSE;
+        let is_far_too_old = self.age_limit.is_some_and(|limit| self.age(now) >= limit + WAIT);
+        if is_far_too_old || (pauses && self.is_too_old(now)) {
+            return Due::Close(Close::TooOld);
         }
         if over(self.last_ping, limits.ping_interval_s) {
             self.last_ping = now;
@@ -329,7 +359,7 @@ mod tests {
     #[test]
     fn a_client_is_pinged_and_one_that_stays_silent_is_freed() {
         let begin = Instant::now();
-        let mut times = Times::new(begin);
+        let mut times = Times::new(begin, None);
         let due = due(&mut times, begin, 0, 10, |_| 0);
         assert_eq!(due, [(5, Due::Ping), (10, Due::Close(Close::Silent))]);
     }
@@ -337,7 +367,7 @@ mod tests {
     #[test]
     fn a_client_that_sends_and_does_not_read_is_closed() {
         let begin = Instant::now();
-        let mut times = Times::new(begin);
+        let mut times = Times::new(begin, None);
         let mut all = Vec::new();
         for second in 1..=15 {
             times.hear(begin + seconds(second));
@@ -350,7 +380,7 @@ mod tests {
     #[test]
     fn a_frame_that_comes_slowly_is_no_silence() {
         let begin = Instant::now();
-        let mut times = Times::new(begin);
+        let mut times = Times::new(begin, None);
         times.worked = Some(begin);
         // One message that takes half a minute; the pongs wait behind it.
         let due = due(&mut times, begin, 0, 30, |tick| u64::from(tick) * 700);
@@ -360,7 +390,7 @@ mod tests {
     #[test]
     fn a_time_in_which_the_process_stood_still_is_no_silence() {
         let begin = Instant::now();
-        let mut times = Times::new(begin);
+        let mut times = Times::new(begin, None);
         assert_eq!(due(&mut times, begin, 0, 4, |_| 0), []);
         assert_eq!(times.look(begin + seconds(400), 0, &limits()), Due::Nothing);
         // The rest of the ten seconds that a client may be silent.
@@ -372,7 +402,7 @@ mod tests {
     fn a_client_that_answers_pings_and_does_nothing_is_closed_when_idle() {
         let begin = Instant::now();
         let closed_at = |worked: bool, limits: &dactyl_config::Server| {
-            let mut times = Times::new(begin);
+            let mut times = Times::new(begin, None);
             times.worked = worked.then_some(begin);
             (1..10_000).find(|tick| {
                 let now = begin + TICK * *tick;
@@ -386,5 +416,29 @@ mod tests {
         let never = dactyl_config::Server { idle_timeout_s: 0, first_frame_timeout_s: 0, ..limits() };
         assert_eq!(closed_at(true, &never), None);
         assert_eq!(closed_at(false, &never), None);
+    }
+
+    #[test]
+    fn a_session_that_is_too_old_is_closed_in_a_pause_or_a_minute_later() {
+        let begin = Instant::now();
+        // The second at which it is closed whose client sends a frame so often, and answers pings.
+        let closed_at = |every: u32| {
+            let mut times = Times::new(begin, Some(seconds(100)));
+            (1..10_000).find_map(|tick| {
+                let now = begin + TICK * tick;
+                times.hear(now);
+                times.pinged = None;
+                if tick % (10 * every) == 0 {
+                    times.worked = Some(now);
+                }
+                (times.look(now, 0, &limits()) == Due::Close(Close::TooOld)).then_some(tick / 10)
+            })
+        };
+        assert_eq!(closed_at(1), Some(160));
+        assert_eq!(closed_at(8), Some(101), "the last frame came at 96");
+        let mut times = Times::new(begin, Some(seconds(100)));
+        assert!(!times.is_too_old(begin + seconds(99)) && times.is_too_old(begin + seconds(100)));
+        times.age_limit = None;
+        assert!(!times.is_too_old(begin + seconds(1_000_000)));
     }
 }

@@ -247,6 +247,24 @@ async fn operators_have_a_listener_of_their_own_that_clients_cannot_fill() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_too_old_is_closed_with_1001_at_its_next_letter() {
+    let server = Server::start_with(|config| config.server.max_session_age_s = 1).await;
+    let mut client = Client::connect(&server).await;
+    client.send_letter("A").await;
+    client.expect_reset().await;
+    sleep(Duration::from_secs(1)).await;
+    // It has done nothing for less time than a pause takes.
+    client.send_frame(&gradient(320, 240, 1)).await;
+    server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames == 1.0).await;
+    assert_eq!(server.metric("dactyl_sessions").await, 1.0);
+    client.send_letter("B").await;
+    let close = client.closed().await;
+    assert_eq!(u16::from(close.code), 1001, "{close}");
+    assert!(close.reason.contains("lasted long enough"), "{close}");
+    server.stop().await;
+}
+
 /// A session behind a proxy that begins its connections so.
 async fn introduced(server: &Server, header: &[u8]) -> Result<Client, tungstenite::Error> {
     let mut stream = TcpStream::connect(server.address).await.expect("the server listens");
