@@ -1,7 +1,7 @@
 //! One running pipeline and what the server hangs on it: probes for the ledger, callbacks for payloads and messages.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -50,6 +50,35 @@ pub(crate) struct Wiring {
     built: Built,
     /// What its elements were told last of how pictures lie; `None` if that may have been lost.
     orientation: Option<VideoOrientationMethod>,
+    flush: Arc<Flush>,
+}
+
+/// A flush that may be under way. An element that was agreeing on a format with the next one at that moment takes the flush
+/// for a refusal, and posts an error.
+#[derive(Default)]
+struct Flush {
+    under_way: AtomicBool,
+    /// An error was posted meanwhile.
+    failed: AtomicBool,
+}
+
+impl Flush {
+    /// Flushes; whether every element bore it. Errors are posted before this returns, since a flush waits for every thread.
+    fn run(&self, flush: impl FnOnce()) -> bool {
+        self.under_way.store(true, Ordering::Release);
+        flush();
+        self.under_way.store(false, Ordering::Release);
+        !self.failed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether an error that is posted now is taken as one of the flush.
+    fn takes_error(&self) -> bool {
+        let is_under_way = self.under_way.load(Ordering::Acquire);
+        if is_under_way {
+            self.failed.store(true, Ordering::Release);
+        }
+        is_under_way
+    }
 }
 
 impl Wiring {
@@ -64,7 +93,11 @@ impl Wiring {
         post_messages: bool,
         listener: &Arc<dyn Listener>,
     ) -> Result<Self, PipelineError> {
-        let wiring = Self { built: file.build(given)?, orientation: Some(VideoOrientationMethod::Identity) };
+        let wiring = Self {
+            built: file.build(given)?,
+            orientation: Some(VideoOrientationMethod::Identity),
+            flush: Arc::default(),
+        };
         wiring.set_up_elements(post_messages, listener);
         wiring.watch_payloads(listener);
         wiring.watch_throttle(listener);
@@ -90,17 +123,24 @@ impl Wiring {
     }
 
     /// Empties every queue and every window, ends the inference that is running, and sets the target. Blocks until
-    /// busy elements have returned.
-    pub(crate) fn reset(&mut self, letter: Option<String>, epoch: u64) {
+    /// busy elements have returned. `false` if an element did not bear it: then a new pipeline is needed.
+    #[must_use]
+    pub(crate) fn reset(&mut self, letter: Option<String>, epoch: u64) -> bool {
         // What waits in a queue is lost, and with it the news of how the next frame lies.
         self.orientation = self.orientation.filter(|last| *last == VideoOrientationMethod::Identity);
         let frames = &self.built.frames;
-        frames.send_event(gst::event::FlushStart::new());
-        frames.send_event(gst::event::FlushStop::new(false));
+        let is_whole = self.flush.run(|| {
+            frames.send_event(gst::event::FlushStart::new());
+            frames.send_event(gst::event::FlushStop::new(false));
+        });
+        if !is_whole {
+            return false;
+        }
         frames.send_event(LetterTarget { letter, epoch }.to_event());
         // A decoder keeps the event until its next picture; a GAP releases it.
         let now = self.built.pipeline.current_running_time().unwrap_or(gst::ClockTime::ZERO);
         frames.send_event(gst::event::Gap::new(now, gst::ClockTime::NONE));
+        true
     }
 
     /// Labels of the model, as the throttle sees them; known once a frame has been analysed.
@@ -195,6 +235,7 @@ impl Wiring {
     ) -> Arc<Mutex<Option<PipelineError>>> {
         let first_error = Arc::new(Mutex::new(None));
         let (kept, file, listener) = (Arc::clone(&first_error), file.clone(), Arc::clone(listener));
+        let flush = Arc::clone(&self.flush);
         // Messages come on the pipeline's own threads, which know nothing of the session.
         let span = tracing::Span::current();
         if let Some(bus) = self.built.pipeline.bus() {
@@ -205,6 +246,9 @@ impl Wiring {
                     listener.failed(&error);
                 };
                 match message.view() {
+                    gst::MessageView::Error(error) if flush.takes_error() => {
+                        tracing::debug!(error = %file.runtime_error(error), "an element did not bear a flush");
+                    }
                     gst::MessageView::Error(error) => fail(file.runtime_error(error)),
                     gst::MessageView::Eos(_) => {
                         fail(file.error(None, "the pipeline ended by itself".to_owned()));
@@ -348,5 +392,53 @@ mod tests {
             let gst::EventView::Tag(tag) = event.view() else { panic!("{event:?}") };
             assert_eq!(VideoOrientationMethod::from_tag(tag.tag()), Some(orientation));
         }
+    }
+
+    #[derive(Default)]
+    struct Failures(Mutex<Vec<String>>);
+
+    impl Listener for Failures {
+        fn payload(&self, _payload: &str, _epoch: u64, _cause: Cause) {}
+
+        fn message(&self, _structure: &gst::StructureRef) {}
+
+        fn throttled(&self, _results: u64) {}
+
+        fn unusable_result(&self) {}
+
+        fn failed(&self, error: &PipelineError) {
+            self.0.lock().unwrap().push(error.to_string());
+        }
+    }
+
+    /// A new letter flushes everything when the decoder has its first picture and has not told the next element its format.
+    #[test]
+    fn a_letter_within_moments_of_the_first_frame_is_no_failure_of_the_pipeline() {
+        crate::register_elements().unwrap();
+        let text = include_str!("../../../pipelines/recognise.toml");
+        let path = std::path::Path::new("recognise.toml");
+        let file = PipelineFile::parse("recognise", path, text).unwrap();
+        let failures = Arc::new(Failures::default());
+        let listener: Arc<dyn Listener> = Arc::clone(&failures) as _;
+        let mut wiring = Wiring::start(&file, &BTreeMap::new(), false, &listener).unwrap();
+        let is_decoder =
+            |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == "jpegdec");
+        let elements = wiring.built.pipeline.iterate_elements();
+        let decoder = elements.into_iter().flatten().find(is_decoder).unwrap();
+        let [sink, src] = ["sink", "src"].map(|name| decoder.static_pad(name).unwrap());
+        let (begins, has_begun) = std::sync::mpsc::channel();
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            begins.send(()).unwrap();
+            while !src.pad_flags().contains(gst::PadFlags::FLUSHING) {
+                std::thread::yield_now();
+            }
+            gst::PadProbeReturn::Ok
+        });
+        let picture = gst::Buffer::from_slice(include_bytes!("warm_up.jpg"));
+        wiring.push(Frame { buffer: picture, orientation: VideoOrientationMethod::Identity });
+        has_begun.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert!(!wiring.reset(None, 1), "the decoder bears it: nothing is left to be tested");
+        assert_eq!(failures.0.lock().unwrap().as_slice(), [""; 0]);
+        assert!(Wiring::start(&file, &BTreeMap::new(), false, &listener).unwrap().reset(None, 1));
     }
 }

@@ -129,7 +129,18 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
             Command::Stop => break,
             Command::Frame(frame) => wiring.push(frame),
             Command::Reset { target, epoch } => {
-                wiring.reset(target.clone(), epoch);
+                if !wiring.reset(target.clone(), epoch) {
+                    // The window would be empty now anyway: the client loses nothing, and is told nothing.
+                    drop(wiring);
+                    wiring = match start() {
+                        Ok(wiring) => wiring,
+                        Err(error) => return supervisor.gave_up(&error),
+                    };
+                    if !wiring.reset(target.clone(), epoch) {
+                        // Nothing runs in it yet that a flush could meet: something else is wrong.
+                        commands.failed();
+                    }
+                }
                 last_target = Some((target, epoch));
             }
             Command::Rebuild => {
@@ -145,8 +156,10 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
                     Ok(wiring) => wiring,
                     Err(error) => return supervisor.gave_up(&error),
                 };
-                if let Some((target, epoch)) = &last_target {
-                    wiring.reset(target.clone(), *epoch);
+                if let Some((target, epoch)) = &last_target
+                    && !wiring.reset(target.clone(), *epoch)
+                {
+                    commands.failed();
                 }
                 supervisor.restarted();
             }
