@@ -21,6 +21,9 @@ if [[ ${1:-} == test ]]; then
     command -v chromium >/dev/null || wanted+=(chromium)
     command -v chromedriver >/dev/null || wanted+=(chromium-driver)
     command -v strace >/dev/null || wanted+=(strace)
+    # The balancers of deploy/. Debian puts them where only root looks for programs.
+    command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || wanted+=(haproxy)
+    command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || wanted+=(nginx)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -28,8 +31,8 @@ if ! command -v dpkg-query >/dev/null; then
         exit 0
     fi
     echo "This is not a Debian system. Install GStreamer 1.22 or newer with its development files, the base, good," >&2
-    echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium, its chromedriver and strace)," >&2
-    echo "and try again." >&2
+    echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium, its chromedriver, strace," >&2
+    echo "HAProxy and nginx), and try again." >&2
     exit 1
 fi
 
