@@ -3,6 +3,7 @@
 # make bench   this machine's figures beside MediaPipe's; BENCHMARKS.md says what BENCH="..." has to hold
 # make bench-page  time to the practice page's first paint, and the work that it does while it sends
 # make fleet   rolling restarts, kills and hangs of three servers behind HAProxy and nginx, with thirty learners
+# make soak    half an hour of clients that come and go, or DACTYL_SOAK_MINUTES=1440 make soak; what grows is a failure
 # make plugins the GStreamer plugin alone
 # make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
@@ -13,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page fleet plugins keys clean system system-test
+.PHONY: run test bench bench-page fleet soak plugins keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -43,6 +44,11 @@ fleet: system-test
 	cargo build --release --workspace
 	$(TARGET)/release/dactyl models fetch
 	DACTYL_FLEET=long cargo test --release --workspace --test fleet -- --nocapture --test-threads 1
+
+soak: system-test
+	cargo build --release --workspace
+	$(TARGET)/release/dactyl models fetch
+	cargo test --release --workspace --test fleet -- --nocapture --ignored nothing_grows
 
 plugins: system
 	$(BUILD)

@@ -168,7 +168,7 @@ impl Instance {
     }
 
     /// The number of its process.
-    fn process(&self) -> u32 {
+    pub fn process(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }
 

@@ -62,7 +62,7 @@ pub async fn connect_to(instance: &Instance) -> WebSocketStream<TcpStream> {
 }
 
 /// Opens a session on a connection.
-async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     host: &str,
 ) -> Result<WebSocketStream<S>, Refusal> {
