@@ -63,7 +63,8 @@ on("top", (top) => {
 on("status", (status) => {
   practice?.status(status);
   const isWarming = status.status === "warming" && status.filled > 0;
-  byId("top-empty").textContent = text(isWarming ? "watching" : "exploreEmpty");
+  const key = isWarming ? "watching" : status.status === "other" ? "exploreOther" : "exploreEmpty";
+  byId("top-empty").textContent = text(key);
 });
 on("landmarks", (landmarks) => {
   overlay.draw(landmarks);

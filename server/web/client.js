@@ -14,7 +14,7 @@
  * |-------------|--------------------------|------------------------------------------------------------------|
  * | `state`     | {@link StateChange}      | the connection changes                                           |
  * | `feedback`  | {@link Feedback}         | the letter or the practised letter's probability has changed     |
- * | `status`    | {@link Status}           | the server's window fills, a hand comes or goes                  |
+ * | `status`    | {@link Status}           | the server's window fills, a hand comes, goes or shows no letter |
  * | `top`       | `[letter, probability][]`| every result: the best letters, best first                       |
  * | `landmarks` | {@link Landmarks}        | every analysed frame                                             |
  * | `sent`      | {@link Sent}             | a frame has left                                                 |
@@ -34,9 +34,10 @@
  *   client, `reason` says why. The client tries again by itself in `full`, `away` and `refused`.
  * @typedef {{state: State, reason: string, retryMs: number}} StateChange `retryMs`: time to the next try, or 0.
  * @typedef {{letter: string, probability: number, frame?: number, ageMs?: number, timings?: Record<string, number>}}
- *   Feedback `letter`: what is seen, "" = nothing. `probability`: of the practised letter, 0 to 1. `frame` is absent
+ *   Feedback `letter`: what is seen, "" = no letter. `probability`: of the practised letter, 0 to 1. `frame` is absent
  *   from the 0 % that answers a new letter. `ageMs`: since the frame was taken from the video.
- * @typedef {{status: "warming"|"ready"|"no_hand", filled: number, window: number}} Status
+ * @typedef {{status: "warming"|"ready"|"no_hand"|"other", filled: number, window: number}} Status `other`: a hand that shows
+ *   no letter.
  * @typedef {[number, number, number, number]} Landmark x and y as shares of the picture, z, visibility
  * @typedef {{frame: number, pose: Landmark[]|null, face: Landmark[]|null, left_hand: Landmark[]|null,
  *   right_hand: Landmark[]|null}} Landmarks

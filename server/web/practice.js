@@ -43,6 +43,8 @@ export class PracticeView {
   /** Whether the server's window is filling, and whether it is full. */
   #isWarming = false;
   #isReady = false;
+  /** Whether there is a hand that shows no letter. */
+  #isOther = false;
   /** Goes on from a won letter. @type {ReturnType<typeof setTimeout>|undefined} */
   #goingOn;
   /** A letter begins only when it is shown to somebody. */
@@ -169,7 +171,8 @@ export class PracticeView {
   /** What the server's window holds: time counts while it is full. @param {import("./client.js").Status} status */
   status({ status, filled }) {
     this.#isWarming = status === "warming" && filled > 0;
-    this.#isReady = status === "ready";
+    this.#isOther = status === "other";
+    this.#isReady = status === "ready" || this.#isOther;
     this.#watch();
     if (!this.#isWon) this.#showRing();
   }
@@ -297,7 +300,7 @@ export class PracticeView {
     ring.classList.toggle("warming", this.#isWarming);
     const number = text("percent", { number: percent });
     const state = this.#isWarming ? text("watching") : held > 0 ? text("holding")
-      : this.#wrong.letter ? text("sees", { letter: this.#wrong.letter }) : "";
+      : this.#wrong.letter ? text("sees", { letter: this.#wrong.letter }) : this.#isOther ? text("noLetterYet") : "";
     set(byId("percent"), number);
     set(byId("ring-state"), state);
     ring.setAttribute("aria-valuenow", percent);

@@ -49,6 +49,8 @@ const texts = {
   watching: "watching…",
   holding: "hold it…",
   sees: "seen: {letter}",
+  noLetterYet: "no letter yet",
+  exploreOther: "Your hand shows no letter yet. Take your time.",
   shapeOf: "The letter {letter}. {description} {view}.",
   viewPicture: "Your {side} hand, as your picture shows it",
   viewOwn: "Your {side} hand, as you see it yourself",

@@ -18,7 +18,7 @@ pub use features::{Layout, Observation, Picture};
 pub use feedback::{Feedback, label_index};
 pub use metadata::{Contract, Meaning, MetadataError, Overrides};
 pub use onnx_runtime::{LIBRARY_NAME, LibraryError, LoadError, OnnxRuntime, RunError, build_info};
-pub use recognizer::Recognizer;
+pub use recognizer::{Recognizer, reweighed};
 pub use smoothing::MovingAverage;
 pub use throttle::Throttle;
 pub use window::Window;

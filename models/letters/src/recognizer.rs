@@ -14,6 +14,7 @@ use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 pub struct Recognizer {
     classifier: Arc<Classifier>,
     nothing_share: f32,
+    other_weight: f32,
     frames: Frames,
 }
 
@@ -38,13 +39,14 @@ impl Recognizer {
             Layout::Hand1 => Frames::Hand1(Window::new(window)),
             Layout::Holistic1662 => Frames::Holistic1662(Window::new(window)),
         };
-        Self { classifier, nothing_share, frames }
+        Self { classifier, nothing_share, other_weight: 1.0, frames }
     }
 
     /// Takes one analysed frame, with a hand in it or not.
     ///
     /// `None` until the window is full, then one distribution over [`Classifier::labels`] per frame. It is all zeros
-    /// ("nothing") when more than `nothing_share` of the window shows no hand, without asking the classifier.
+    /// ("nothing") when more than `nothing_share` of the window shows no hand, without asking the classifier. Of a classifier
+    /// that knows hands which show none of its labels, what the values lack to 1 is the probability of such a hand.
     ///
     /// # Errors
     /// [`RunError`]; the frame stays in the window.
@@ -77,7 +79,10 @@ impl Recognizer {
             }
         };
         match rows {
-            Some(rows) => self.classifier.classify(&rows, cancel).map(Some),
+            Some(rows) => {
+                let distribution = self.classifier.classify(&rows, cancel)?;
+                Ok(Some(reweighed(distribution, self.other_weight)))
+            }
             None => Ok(Some(vec![0.0; self.classifier.labels().len()])),
         }
     }
@@ -107,10 +112,52 @@ impl Recognizer {
     pub fn set_nothing_share(&mut self, nothing_share: f32) {
         self.nothing_share = nothing_share;
     }
+
+    /// Changes how much likelier than in its training the classifier's "none of the labels" is held to be: the factor of its
+    /// odds, 0 and more. 1 takes the classifier at its word; with 0 every hand shows some label.
+    pub fn set_other_weight(&mut self, other_weight: f32) {
+        self.other_weight = other_weight;
+    }
+}
+
+/// The distribution with the odds of what it lacks to 1 multiplied by `other_weight`. One that lacks nothing stays.
+pub fn reweighed(mut distribution: Vec<f32>, other_weight: f32) -> Vec<f32> {
+    let sum: f32 = distribution.iter().sum();
+    let other = (1.0 - sum).max(0.0);
+    let total = sum + other_weight * other;
+    if total > 0.0 && other_weight != 1.0 {
+        for value in &mut distribution {
+            *value /= total;
+        }
+    }
+    distribution
 }
 
 fn is_nothing(hands: impl ExactSizeIterator<Item = bool>, nothing_share: f32) -> bool {
     let frames = hands.len() as f32;
     let without = hands.filter(|has_hand| !has_hand).count() as f32;
     without > nothing_share * frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_odds_of_no_label_are_multiplied() {
+        let close = |a: Vec<f32>, b: [f32; 2]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        // 1 to 1, then 1 to 3, 3 to 1, and none at all.
+        assert!(close(reweighed(vec![0.4, 0.1], 1.0), [0.4, 0.1]));
+        assert!(close(reweighed(vec![0.4, 0.1], 3.0), [0.2, 0.05]));
+        assert!(close(reweighed(vec![0.4, 0.1], 1.0 / 3.0), [0.6, 0.15]));
+        assert!(close(reweighed(vec![0.4, 0.1], 0.0), [0.8, 0.2]));
+    }
+
+    #[test]
+    fn nothing_stays_nothing_and_a_whole_distribution_stays_whole() {
+        for weight in [0.0, 0.5, 1.0, 100.0] {
+            assert_eq!(reweighed(vec![0.0, 0.0], weight), [0.0, 0.0]);
+            assert_eq!(reweighed(vec![0.75, 0.25], weight), [0.75, 0.25]);
+        }
+    }
 }

@@ -132,6 +132,22 @@ fn a_cancelled_push_says_so_and_keeps_the_frame() {
     assert_eq!(recognizer.fill(), (4, 4));
 }
 
+#[test]
+fn the_odds_of_no_label_can_be_changed_while_a_stream_runs() {
+    let mut recognizer = Recognizer::new(small(), 0.5);
+    let cancel = Cancel::new();
+    let mut push = |weight: Option<f32>| {
+        weight.into_iter().for_each(|weight| recognizer.set_other_weight(weight));
+        recognizer.push(&with_hand(RIGHT_HAND, 0.5, 0.5), PICTURE, &cancel).unwrap()
+    };
+    assert!((0..3).all(|_| push(None).is_none()));
+    // The classifier leaves 0.125 to hands that show none of its labels: odds of 1 to 7.
+    assert_eq!(push(None).unwrap(), [0.5, 0.25, 0.125]);
+    assert_eq!(push(Some(9.0)).unwrap(), [0.25, 0.125, 0.0625]);
+    let sum: f32 = push(Some(0.0)).unwrap().iter().sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

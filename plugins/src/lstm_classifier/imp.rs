@@ -70,6 +70,10 @@ pub struct LstmClassifier {
         type = f32, member = nothing_share, get, set
     )]
     #[property(
+        name = "other-weight", nick = "Weight of no letter", key = keys::letters::other_weight(), mutable_playing,
+        type = f32, member = other_weight, get, set
+    )]
+    #[property(
         name = "post-messages", nick = "Post messages", key = keys::letters::post_messages(), mutable_playing,
         type = bool, member = post_messages, get, set
     )]
@@ -156,7 +160,7 @@ impl LstmClassifier {
     fn classify(
         &self,
         buffer: &gst::BufferRef,
-        nothing_share: f32,
+        settings: &Letters,
     ) -> Result<Option<Answer>, gst::FlowError> {
         let mut state = lock(&self.state);
         let State { recognizer, info, picture: last, .. } = state.as_mut().ok_or(gst::FlowError::Flushing)?;
@@ -165,7 +169,8 @@ impl LstmClassifier {
         let Some(keypoints) = bytes.and_then(|bytes| Keypoints::from_le_bytes(&bytes)) else {
             return Ok(None);
         };
-        recognizer.set_nothing_share(nothing_share);
+        recognizer.set_nothing_share(settings.nothing_share);
+        recognizer.set_other_weight(settings.other_weight);
         let picture = Picture { width: info.width, height: info.height };
         if *last != Some(picture) {
             // Another camera, or the same one turned: what came before is not the beginning of this.
@@ -311,7 +316,7 @@ impl Filter for LstmClassifier {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let begin = Instant::now();
         let settings = lock(&self.settings).clone();
-        let Some(answer) = self.classify(&buffer, settings.nothing_share)? else {
+        let Some(answer) = self.classify(&buffer, &settings)? else {
             self.bad_buffers.fetch_add(1, Ordering::Relaxed);
             gst::element_imp_warning!(
                 self,

@@ -326,6 +326,7 @@ fn properties_read_back() {
     assert_eq!(element.property::<String>("model"), config.model);
     assert_eq!(element.property::<u32>("window"), config.window);
     assert_eq!(element.property::<f32>("nothing-share"), config.nothing_share);
+    assert_eq!(element.property::<f32>("other-weight"), config.other_weight);
     for (name, text) in
         [("features", "holistic-1662"), ("output", "logits"), ("model", "my.onnx"), ("window", "16")]
     {

@@ -367,6 +367,7 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         ("status", "warming", status("warming 12/32")),
         ("status", "ready", status("ready")),
         ("status", "no_hand", status("no_hand")),
+        ("status", "other", status("other")),
         ("top", "top", top(&best)),
         ("landmarks", "landmarks", landmarks(&seen)),
         ("ended", "one", ended(&[(7, Outcome::Analysed)])),

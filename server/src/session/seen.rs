@@ -15,6 +15,8 @@ pub(super) struct Seen {
     hand: Option<bool>,
     /// Frames in the window, and how many it holds.
     window: Option<(u32, u32)>,
+    /// Whether the classifier holds it likelier that a hand shows no letter than that it shows the best one.
+    other: bool,
     /// The best letters and their probabilities.
     pub(super) top: Option<Vec<(String, f64)>>,
     /// 543 x (x, y, z, visibility), float32 little-endian.
@@ -37,7 +39,13 @@ impl Seen {
             }
             "lstm-classifier" => {
                 let window = structure.get::<u32>("filled").ok().zip(structure.get::<u32>("window").ok());
-                Some(Self { frame, window, top: read_top(structure), ..Self::default() })
+                let top = read_top(structure);
+                let nothing = structure.get::<f32>("nothing").unwrap_or_default();
+                let best =
+                    top.as_ref().and_then(|top| top.first()).map_or(0.0, |(_, probability)| *probability);
+                // Where too few frames show a hand all letters are at 0, and nothing is known about the hand.
+                let other = nothing < 1.0 && f64::from(nothing) > best;
+                Some(Self { frame, window, other, top, ..Self::default() })
             }
             _ => None,
         }
@@ -93,7 +101,7 @@ pub(super) struct Status(Mutex<Option<bool>>);
 
 impl Status {
     /// The status after a message of the classifier: `warming 12/32`, then `ready`, or `no_hand` when the last frame
-    /// shows none.
+    /// shows none, or `other` when a hand shows no letter.
     pub(super) fn after(&self, seen: &Seen) -> Option<String> {
         let mut hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *hand = seen.hand.or(*hand);
@@ -101,6 +109,7 @@ impl Status {
         Some(match (filled < window, *hand) {
             (true, _) => format!("warming {filled}/{window}"),
             (false, Some(false)) => "no_hand".to_owned(),
+            (false, _) if seen.other => "other".to_owned(),
             (false, _) => "ready".to_owned(),
         })
     }
@@ -124,16 +133,21 @@ mod tests {
         Seen::read(&structure).unwrap()
     }
 
-    fn window(filled: u32) -> Seen {
+    fn classified(filled: u32, probabilities: [f32; 2]) -> Seen {
         gst::init().unwrap();
         let structure = gst::Structure::builder("lstm-classifier")
             .field("id", 8u64)
             .field("filled", filled)
             .field("window", 32u32)
+            .field("nothing", 1.0 - probabilities.iter().sum::<f32>())
             .field("labels", gst::Array::new(["B", "D"]))
-            .field("probabilities", gst::Array::new([0.930_04f32, 0.04]))
+            .field("probabilities", gst::Array::new(probabilities))
             .build();
         Seen::read(&structure).unwrap()
+    }
+
+    fn window(filled: u32) -> Seen {
+        classified(filled, [0.930_04, 0.04])
     }
 
     #[test]
@@ -147,6 +161,18 @@ mod tests {
         assert_eq!(next(hands(false, false)), None);
         assert_eq!(next(window(32)).as_deref(), Some("no_hand"));
         assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));
+    }
+
+    #[test]
+    fn a_hand_that_shows_no_letter_is_other() {
+        let status = Status::default();
+        status.after(&hands(true, false));
+        assert_eq!(status.after(&classified(32, [0.3, 0.1])).as_deref(), Some("other"));
+        assert_eq!(status.after(&classified(32, [0.5, 0.1])).as_deref(), Some("ready"));
+        assert_eq!(status.after(&classified(31, [0.3, 0.1])).as_deref(), Some("warming 31/32"));
+        assert_eq!(status.after(&classified(32, [0.0, 0.0])).as_deref(), Some("ready"), "it was just raised");
+        status.after(&hands(false, false));
+        assert_eq!(status.after(&classified(32, [0.3, 0.1])).as_deref(), Some("no_hand"));
     }
 
     #[test]

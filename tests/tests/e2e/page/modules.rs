@@ -176,6 +176,8 @@ async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrate
         await after(300);
         view.status({ status: 'warming', filled: 3, window: 32 });
         const warming = document.getElementById('ring-state').textContent;
+        view.status({ status: 'other', filled: 0, window: 0 });
+        const noLetter = document.getElementById('ring-state').textContent;
         view.status({ status: 'ready', filled: 0, window: 0 });
         view.feedback({ letter: 'B', probability: 0.1 });
         const other = document.getElementById('ring-state').textContent;
@@ -191,9 +193,10 @@ async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrate
         await after(1000);
         const next = [ring.classList.contains('won'), letter()];
         view.analysed();
-        return { warming, other, half, celebrating, next, won, second: [ring.classList.contains('won'), practised.join('')] };";
+        return { warming, noLetter, other, half, celebrating, next, won, second: [ring.classList.contains('won'), practised.join('')] };";
     let seen = run(&browser, win).await;
     assert_eq!((&seen["warming"], &seen["other"]), (&json!("watching…"), &json!("seen: B")));
+    assert_eq!(seen["noLetter"], json!("no letter yet"));
     assert!(seen["half"].as_f64().is_some_and(|share| (30.0..95.0).contains(&share)), "{seen}");
     assert_eq!(seen["celebrating"], json!([true, "A", "AB"]), "{seen}");
     assert_eq!(seen["next"], json!([false, "B"]), "{seen}");
