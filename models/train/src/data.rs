@@ -1,4 +1,4 @@
-//! The keypoint sets as clips of one signer's hand, and every place where their labels are not taken at their word.
+//! The keypoint sets as clips of one signer's hand.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -11,6 +11,7 @@ use ndarray::{Array1, Array3, Axis, Ix1, Ix3, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 
 use crate::keypoint_file;
+use crate::notes::{Note, Notes};
 
 /// Letters of the alphabet.
 pub const LETTERS: usize = 26;
@@ -24,6 +25,8 @@ pub const I: usize = 8;
 pub const D: usize = 3;
 /// Index of X among the labels.
 pub const X: usize = 23;
+/// Index behind the labels: a hand that shows none of them.
+pub const OTHER: usize = LETTERS;
 
 /// 21 landmarks of a right hand: x right, y down, z away from the camera, equal units. z is NaN where the source has none.
 pub type Hand = [[f32; 3]; 21];
@@ -54,61 +57,29 @@ pub struct Clip {
     pub ordered: bool,
 }
 
-/// One public set: one person (a few, in two of them).
+/// What somebody shows that is no letter.
 #[derive(Debug, Clone)]
+pub struct OtherSign {
+    /// What its file calls it.
+    pub label: String,
+    /// The clip; its `letter` is [`OTHER`].
+    pub clip: Clip,
+}
+
+/// One public set: one person (a few, in two of them).
+#[derive(Debug, Clone, Default)]
 pub struct Signer {
     /// Name of the file.
     pub name: String,
     /// The clips.
     pub clips: Vec<Clip>,
+    /// Clips of what is no letter, and has no letter's shape.
+    pub others: Vec<OtherSign>,
+    /// People that it shows, about: 0 counts as 1.
+    pub people: usize,
     /// Whether it came from the second folder: trained on, but counted by itself.
     pub is_further: bool,
 }
-
-/// Labels that are not what they say, by set and letter, and why. These frames are left out. The reasons are measured: the
-/// median hand of the letter has, in hand sizes, what another letter has in every other set, and not what its own has.
-const WRONG: [(&str, u8, &str); 8] = [
-    ("Hands4All", b'K', "looks like U"),
-    ("Hands4All", b'G', "the middle finger is straight beside the index finger: H"),
-    ("Hands4All", b'E', "the fingers are bent as in its O, and meet the thumb's tip"),
-    ("Hands4All", b'J', "a held pose, not the movement"),
-    ("Mrunalisa", b'J', "three held stages of the movement"),
-    ("prestonglee", b'D', "only the little finger is straight"),
-    ("prestonglee", b'K', "the thumb lies across the palm: V"),
-    ("prestonglee", b'N', "three fingers lie over the thumb: M"),
-];
-
-/// Letters of a set that carry each other's label. In kevinjosethomas' M two fingers lie over the thumb and in N three: the ring
-/// fingertip is 0.5 and 1.1 times as far from the wrist as the middle one. In the M and N of others it is 0.7 to 1.1 and 0.5 to
-/// 0.8 times, but for the N of PredaAlin, which is close to its E, and that of prestonglee.
-const EXCHANGED: [(&str, [u8; 2]); 1] = [("kevinjosethomas", [b'M', b'N'])];
-
-/// Sets in which one and the same hand, to the last bit, stands under several labels: one under 23 letters, six under E and S.
-/// Such a hand shows one of them at most and is left out.
-const UNDER_SEVERAL_LABELS: [&str; 1] = ["SigNN"];
-
-/// Sets whose neighbouring rows are no neighbours in time: augmented copies of photographs, rows in shuffled order, and left
-/// and right hands in turn (from row to row an index finger of G jumps by three hand sizes).
-const PICTURES: [&str; 6] = ["DavidLee", "prestonglee", "SigNN", "13lack13lood", "Insitee", "Fawziya20"];
-
-/// Sets whose x was scaled for another aspect than their pictures have, and what mends it. In their B the palm is 0.90 and
-/// 0.49 as wide as long; in the sets whose size of picture is known it is 0.55 to 0.63. Which of 4:3 and 16:9 was taken for
-/// the other explains both.
-const ASPECT: [(&str, f32); 2] = [("SigNN", 3.0 / 4.0), ("asl-ai", 4.0 / 3.0)];
-
-/// Recordings whose J or Z is a held shape. In every other recording it is taken to be moved.
-const HELD: [(&str, u8); 6] = [
-    ("gunsai75", b'J'),
-    ("gunsai75", b'Z'),
-    ("Hands4All", b'Z'),
-    ("Lolzorus", b'J'),
-    ("Lolzorus", b'Z'),
-    ("PredaAlin", b'J'),
-];
-
-/// Sets of single hands whose J or Z is moved, beside the films of [`crate::hands_file`]. In every other set it is a held shape.
-/// Of asl-ai's Z the wrist's path is not there, but the hand turns: the index fingertip crosses one hand size in 32 frames.
-const MOVING: [(&str, u8); 3] = [("asl-ai", b'Z'), ("kevinjosethomas", b'J'), ("kevinjosethomas", b'Z')];
 
 /// What a folder of sets holds.
 #[derive(Debug, Clone)]
@@ -120,6 +91,11 @@ pub struct Data {
 }
 
 impl Data {
+    /// What is told apart: the labels, and hands that show none of them where somebody shows such.
+    pub fn classes(&self) -> usize {
+        self.labels.len() + usize::from(self.signers.iter().any(|signer| !signer.others.is_empty()))
+    }
+
     /// The same clips under other labels, such as a model's; clips whose label is none of them are left out.
     pub fn relabelled(mut self, labels: &[String]) -> Self {
         let index = |letter: usize| labels.iter().position(|label| *label == self.labels[letter]);
@@ -145,14 +121,18 @@ pub fn name(letter: usize) -> char {
 }
 
 /// Reads every set of the folder's `full/` and `hands/`, less those named in `without`, and further people's from the `hands/`
-/// of a second folder. One of the first two may be missing.
+/// of a second folder. One of the first two may be missing. What they show that is no letter lies in `other/` of both, in files of
+/// the same names, perhaps with `_other` behind them, or of people who show no letters; `labels.toml` says which of it has a
+/// letter's shape and is left out.
 ///
 /// # Errors
-/// A file that is missing or not as its README says.
+/// A file that is missing or not as its README says, or an `other/` beside other labels than the alphabet's.
 pub fn read(directory: &Path, further: Option<&Path>, without: &[String]) -> Result<Data> {
-    let full = directory.join("full");
-    let folders: Vec<_> =
-        [full.clone(), directory.join("hands")].into_iter().filter(|folder| folder.exists()).collect();
+    let folders: Vec<_> = ["full", "hands"]
+        .map(|folder| directory.join(folder))
+        .into_iter()
+        .filter(|folder| folder.exists())
+        .collect();
     ensure!(
         !folders.is_empty(),
         "{} has neither `full/` nor `hands/`: `dactyl-train extract` makes one",
@@ -189,13 +169,34 @@ pub fn read(directory: &Path, further: Option<&Path>, without: &[String]) -> Res
     }
     labels.sort_by(|a, b| natural_order::compare(a, b));
     labels.dedup();
+    let notes = Notes::read()?;
     let mut signers = Vec::new();
     for Set { path, name, is_further } in sets {
-        let is_full = path.parent() == Some(&full);
-        let clips =
-            if is_full { read_full(&path, &name, &labels) } else { read_hands(&path, &name, &labels) };
-        let clips = clips.with_context(|| unexpected(&path))?;
-        signers.push(Signer { name, clips, is_further });
+        let note = notes.of(&name);
+        let clips = read_clips(&path, &note, &labels).with_context(|| unexpected(&path))?;
+        signers.push(Signer { name, clips, others: Vec::new(), people: note.people, is_further });
+    }
+    for (folder, is_further) in [(Some(directory), false), (further, true)] {
+        let Some(folder) = folder.map(|folder| folder.join("other")).filter(|folder| folder.exists()) else {
+            continue;
+        };
+        ensure!(
+            labels == alphabet(),
+            "{} is there, but what is none of the labels is learnt beside all letters A to Z alone",
+            folder.display()
+        );
+        let sets = sets_in(&folder, is_further);
+        for Set { path, name, .. } in sets.with_context(|| format!("{} can't be listed", folder.display()))? {
+            let name = name.strip_suffix("_other").unwrap_or(&name).to_owned();
+            if without.contains(&name) {
+                continue;
+            }
+            let others = read_others(&path, &notes.of(&name)).with_context(|| unexpected(&path))?;
+            match signers.iter_mut().find(|signer| signer.name == name) {
+                Some(signer) => signer.others.extend(others),
+                None => signers.push(Signer { name, others, is_further, ..Signer::default() }),
+            }
+        }
     }
     Ok(Data { labels, signers })
 }
@@ -238,29 +239,15 @@ fn index_of(labels: &[String], label: &str) -> Result<usize> {
 }
 
 /// J and Z of the alphabet need their movement, which `moves` tells of; other signs are taken as they were recorded.
-fn kind(labels: &[String], letter: usize, moves: impl FnOnce(u8) -> bool) -> Kind {
+fn kind(labels: &[String], letter: usize, moves: impl FnOnce(&str) -> bool) -> Kind {
     if labels != alphabet() {
         Kind::Moving
     } else if letter != J && letter != Z {
         Kind::Still
-    } else if moves(b'A' + letter as u8) {
+    } else if moves(&labels[letter]) {
         Kind::Moving
     } else {
         Kind::HeldShape
-    }
-}
-
-fn is_wrong(name: &str, label: &str) -> bool {
-    WRONG.iter().any(|(set, code, _)| *set == name && label.as_bytes() == [*code])
-}
-
-/// The label that a hand of a set should carry.
-fn mended(name: &str, label: String) -> String {
-    let exchanged = EXCHANGED.iter().find(|(set, _)| *set == name).map(|(_, letters)| *letters);
-    match (exchanged, label.as_bytes()) {
-        (Some([one, other]), [code]) if *code == one => char::from(other).to_string(),
-        (Some([one, other]), [code]) if *code == other => char::from(one).to_string(),
-        _ => label,
     }
 }
 
@@ -294,9 +281,30 @@ pub fn flat(hand: &Hand) -> HandPoints {
     hand.map(|point| [point[0], point[1]])
 }
 
-/// Frame by frame, whole pictures. Repeated pictures are left out: a camera's repeats are no new frames.
-fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
+/// The clips of a file, of whole people or of single hands.
+fn read_clips(path: &Path, note: &Note, known: &[String]) -> Result<Vec<Clip>> {
     let mut npz = open(path)?;
+    if has(&mut npz, "hand")? { read_hands(npz, note, known) } else { read_full(npz, note, known) }
+}
+
+/// What a file shows that is no letter.
+fn read_others(path: &Path, note: &Note) -> Result<Vec<OtherSign>> {
+    let mut labels = keypoint_file::labels(&mut open(path)?)?;
+    labels.sort();
+    labels.dedup();
+    let others = read_clips(path, note, &labels)?.into_iter().map(|clip| OtherSign {
+        label: labels[clip.letter].clone(),
+        clip: Clip { letter: OTHER, kind: Kind::Still, ..clip },
+    });
+    Ok(others.collect())
+}
+
+fn has(npz: &mut Npz, column: &str) -> Result<bool> {
+    Ok(npz.names()?.iter().any(|name| name == column))
+}
+
+/// Frame by frame, whole pictures. Repeated pictures are left out: a camera's repeats are no new frames.
+fn read_full(mut npz: Npz, note: &Note, known: &[String]) -> Result<Vec<Clip>> {
     let left = landmarks(&mut npz, "left.npy")?;
     let right = landmarks(&mut npz, "right.npy")?;
     let labels = keypoint_file::labels(&mut npz)?;
@@ -320,7 +328,7 @@ fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
         let letter = index_of(known, label)?;
         let kept: Vec<usize> = (start..end).filter(|row| duplicates[*row] == 0).collect();
         start = end;
-        if is_wrong(name, label) {
+        if note.is_left_out(label) {
             continue;
         }
         let hands: Vec<[Option<Hand>; 2]> =
@@ -341,44 +349,39 @@ fn read_full(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
                 Side::Left => (mirrored(left), mirrored(right)),
             })
             .unzip();
-        let kind = kind(known, letter, |code| !HELD.contains(&(name, code)));
+        let kind = kind(known, letter, |letter| note.recording_moves(letter));
         clips.push(Clip { letter, kind, frames, other, ordered: true });
     }
     Ok(clips)
 }
 
 /// Single hands, wrist at the origin. Their letters make one clip each, and so does every film.
-fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
-    let mut npz = open(path)?;
+fn read_hands(mut npz: Npz, note: &Note, known: &[String]) -> Result<Vec<Clip>> {
     let hands = landmarks(&mut npz, "hand.npy")?;
     let labels: Vec<String> =
-        keypoint_file::labels(&mut npz)?.into_iter().map(|label| mended(name, label)).collect();
+        keypoint_file::labels(&mut npz)?.into_iter().map(|label| note.mended(label)).collect();
     let rows = labels.len();
     if hands.shape() != [rows, 21, 3] {
         bail!("hands have the shape {:?}", hands.shape());
     }
-    let unclear = if UNDER_SEVERAL_LABELS.contains(&name) {
-        rows_under_several_labels(&hands, &labels)
-    } else {
-        HashSet::new()
-    };
-    let names = npz.names()?;
-    let has = |column: &str| names.iter().any(|name| name == column);
+    let unclear =
+        if note.hands_under_one_label { rows_under_several_labels(&hands, &labels) } else { HashSet::new() };
     // Few sets tell where the wrist was.
-    let path = if has("wrist") {
+    let path = if has(&mut npz, "wrist")? {
         let path = npz.by_name::<OwnedRepr<f32>, ndarray::Ix2>("wrist.npy").context("column wrist")?;
         ensure!(path.len_of(Axis(0)) == rows && path.len_of(Axis(1)) == 2, "wrist has the wrong shape");
         Some(path)
     } else {
         None
     };
-    let films = if has("sequence") { Some(column::<i32>(&mut npz, "sequence.npy")?) } else { None };
+    let films =
+        if has(&mut npz, "sequence")? { Some(column::<i32>(&mut npz, "sequence.npy")?) } else { None };
     ensure!(films.as_ref().is_none_or(|films| films.len() == rows), "sequence has the wrong length");
-    let wider = ASPECT.iter().find(|(set, _)| *set == name).map_or(1.0, |(_, factor)| *factor);
+    let wider = note.stretch();
 
     let mut clips: Vec<(Option<i32>, Clip)> = Vec::new();
     for (row, label) in labels.iter().enumerate() {
-        if is_wrong(name, label) || unclear.contains(&row) {
+        if note.is_left_out(label) || unclear.contains(&row) {
             continue;
         }
         let letter = index_of(known, label)?;
@@ -393,8 +396,8 @@ fn read_hands(path: &Path, name: &str, known: &[String]) -> Result<Vec<Clip>> {
         match clips.iter_mut().find(|(known, clip)| clip.letter == letter && *known == film) {
             Some((_, clip)) => clip.frames.push(Some(hand)),
             None => {
-                let kind = kind(known, letter, |code| film.is_some() || MOVING.contains(&(name, code)));
-                let ordered = if films.is_some() { film.is_some() } else { !PICTURES.contains(&name) };
+                let kind = kind(known, letter, |letter| film.is_some() || note.hands_move(letter));
+                let ordered = if films.is_some() { film.is_some() } else { !note.pictures };
                 clips.push((
                     film,
                     Clip { letter, kind, frames: vec![Some(hand)], other: Vec::new(), ordered },

@@ -132,7 +132,7 @@ impl HeldOut {
                 continue;
             }
             let count = of_letter.len() as f32;
-            let mean: Vec<f32> = (0..self.labels.len())
+            let mean: Vec<f32> = (0..of_letter[0].len())
                 .map(|class| of_letter.iter().map(|one| one[class]).sum::<f32>() / count)
                 .collect();
             let won = largest(&mean);
@@ -141,7 +141,8 @@ impl HeldOut {
             if won == letter {
                 tally.0 += 1;
             } else {
-                score.wrong.push((label.clone(), self.labels[won].clone()));
+                let won = self.labels.get(won).map_or("none of them", String::as_str);
+                score.wrong.push((label.clone(), won.to_owned()));
             }
             score.windows += of_letter.iter().filter(|one| largest(one) == letter).count() as f32 / count;
             score.probability += mean[letter];

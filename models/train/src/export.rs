@@ -2,7 +2,8 @@
 //!
 //! `[1, window, features]` -> shape of the hand, presence and movement apart -> for each reader, side by side, three dense
 //! layers on the shape of every frame -> softmax -> mean over the readers -> by presence -> presence and movement again ->
-//! LSTM -> last state -> dense -> plus the logarithm of the window's mean distribution -> softmax -> `[1, labels]`.
+//! LSTM -> last state -> dense -> plus the logarithm of the window's mean distribution -> softmax -> `[1, labels]`, without the
+//! probability that a hand shows none of them where the network knows that.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,7 @@ pub fn onnx(
     let input = transposed(&network.values("lstm.input")?, sizes.reading());
     let recurrent = transposed(&network.values("lstm.recurrent")?, sizes.hidden);
     let (wide_weight, wide_bias) = scaled_input(network)?;
-    let initializer = vec![
+    let mut initializer = vec![
         TensorProto::ints("parts", &[1, shape - 1, movement]),
         TensorProto::floats("wide.weight", &[readers, shape - 1, wide], &wide_weight),
         TensorProto::floats("wide.bias", &[readers, 1, wide], &wide_bias),
@@ -110,14 +111,27 @@ pub fn onnx(
         node("Log", &["mean.most"], &["mean.log"], vec![]),
         node("Mul", &["mean.log", "coolness"], &["mean.logits"], vec![]),
         node("Add", &["mean.logits", "correction"], &["logits"], vec![]),
-        node("Softmax", &["logits"], &["probabilities"], vec![AttributeProto::int("axis", 1)]),
     ]);
+    let labels = contract.labels.len();
+    let softmax =
+        |output: &str| node("Softmax", &["logits"], &[output], vec![AttributeProto::int("axis", 1)]);
+    if labels < sizes.classes {
+        initializer.extend([
+            TensorProto::ints("first.label", &[0]),
+            TensorProto::ints("behind.labels", &[labels as i64]),
+            TensorProto::ints("label.axis", &[1]),
+        ]);
+        let slice = ["outcomes", "first.label", "behind.labels", "label.axis"];
+        nodes.extend([softmax("outcomes"), node("Slice", &slice, &["probabilities"], vec![])]);
+    } else {
+        nodes.push(softmax("probabilities"));
+    }
     let graph = GraphProto {
         node: nodes,
         name: "letters".to_owned(),
         initializer,
         input: vec![ValueInfoProto::floats("features", &[1, contract.window as i64, features])],
-        output: vec![ValueInfoProto::floats("probabilities", &[1, classes])],
+        output: vec![ValueInfoProto::floats("probabilities", &[1, labels as i64])],
     };
     let mut properties = notes.clone();
     properties.extend(contract.properties());

@@ -1,5 +1,5 @@
-//! Leave one signer out: for every signer a network that has never seen them, trained by the recipe and with nobody
-//! looking on, then measured on that signer.
+//! Leave signers out: for every signer a network that has never seen them, trained by the recipe and with nobody looking on,
+//! then measured on that signer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,26 +18,33 @@ use crate::network::Network;
 use crate::training::{self, Learner, RUN, Recipe, Run};
 use crate::windows::People;
 
-/// Trains the networks of one seed, for the signers of these indices, unless they are there: all at once, from one stream of
-/// examples, of which each network leaves out those made of its own signer's hands.
+/// Trains the networks of one seed, one for each group of signers by their indices, unless they are there: all at once, from one
+/// stream of examples, of which each network leaves out those made of its own group's hands.
 ///
 /// # Errors
 /// As of [`training::train`].
-pub fn train(data: &Data, left_out: &[usize], recipe: &Recipe, out: &Path, bar: &ProgressBar) -> Result<()> {
+pub fn train(
+    data: &Data,
+    groups: &[Vec<usize>],
+    recipe: &Recipe,
+    out: &Path,
+    bar: &ProgressBar,
+) -> Result<()> {
     let Data { labels, signers } = data;
     let folder = seed_folder(out, recipe.seed);
-    if left_out.iter().all(|signer| folder.join(&signers[*signer].name).join(RUN).exists()) {
+    if groups.iter().flatten().all(|signer| folder.join(&signers[*signer].name).join(RUN).exists()) {
         return Ok(());
     }
-    let mut learners = (left_out.iter())
-        .map(|&signer| {
+    let mut learners = (groups.iter())
+        .map(|group| {
             let network = Network::new(recipe.sizes, recipe.seed)?;
-            Ok(Learner { network, strangers: People::one(signer) })
+            let one = |strangers: People, signer: &usize| strangers.with(People::one(*signer));
+            Ok(Learner { network, strangers: group.iter().fold(People::default(), one) })
         })
         .collect::<Result<Vec<_>>>()?;
     let kept = training::learn(data, &mut learners, &|_, _| Ok(None), recipe, &folder, bar)?;
-    for (left_out, learner) in left_out.iter().zip(&learners) {
-        let others = signers.iter().enumerate().filter(|(other, _)| other != left_out);
+    for (group, learner) in groups.iter().zip(&learners) {
+        let others = signers.iter().enumerate().filter(|(other, _)| !group.contains(other));
         let run = Run {
             recipe: recipe.clone(),
             labels: labels.clone(),
@@ -47,7 +54,9 @@ pub fn train(data: &Data, left_out: &[usize], recipe: &Recipe, out: &Path, bar: 
             score: None,
             temperature: 1.0,
         };
-        training::save(&run, &learner.network, &folder.join(&signers[*left_out].name))?;
+        for signer in group {
+            training::save(&run, &learner.network, &folder.join(&signers[*signer].name))?;
+        }
     }
     Checkpoint::remove(&folder)
 }

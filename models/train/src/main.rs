@@ -14,7 +14,9 @@ mod landmark_table;
 mod loso;
 mod measure;
 mod network;
+mod notes;
 mod optimizer;
+mod other_hands;
 mod paths;
 mod people;
 mod report;
@@ -131,6 +133,9 @@ struct Loso {
     /// Sets to leave out in turn; without it, every one.
     #[arg(long, value_delimiter = ',')]
     signers: Vec<String>,
+    /// Leave them out in so many groups, each at once, instead of one by one: quicker, and harder.
+    #[arg(long)]
+    groups: Option<usize>,
     /// One training of every network for each of these.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
     seeds: Vec<u64>,
@@ -192,7 +197,6 @@ fn train(options: &Train) -> Result<()> {
     recipe.frame.steps = options.frame_steps;
     recipe.window.steps = options.window_steps;
     let Data { labels, signers } = data::read(&options.data, options.more.as_deref(), &options.without)?;
-    recipe.sizes.classes = labels.len();
     let (held_out, signers): (Vec<_>, Vec<_>) =
         signers.into_iter().partition(|signer| options.hold_out.contains(&signer.name));
     ensure!(
@@ -202,6 +206,7 @@ fn train(options: &Train) -> Result<()> {
         held_out.len()
     );
     let data = Data { labels, signers };
+    recipe.sizes.classes = data.classes();
     let run = training::train(&data, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
     let [frame, window] = run.kept;
     say(&format!("kept steps {frame} and {window}, temperature {}", run.temperature))?;
@@ -233,11 +238,16 @@ fn eval(options: &Eval) -> Result<()> {
         data::read(&options.data, options.more.as_deref(), &[])?.relabelled(classifier.labels());
     for name in &options.signers {
         let signer = named(name, &signers, &options.data)?;
-        ensure!(!signer.clips.is_empty(), "{name} shows none of the model's labels: {}", labels.join(", "));
+        ensure!(
+            !signer.clips.is_empty() || !signer.others.is_empty(),
+            "{name} shows none of the model's labels: {}",
+            labels.join(", ")
+        );
         let measured = measure::measure(&classifier, signer, 0)?;
         say(&format!("{name}\n{measured}"))?;
         if labels == data::alphabet() {
-            say(&format!("\n{}", report::markdown(&[vec![measured]])?))?;
+            let seeds = [vec![measured]];
+            say(&format!("\n{}{}", report::markdown(&seeds)?, report::others(&seeds)?))?;
         }
     }
     Ok(())
@@ -261,9 +271,13 @@ fn loso(options: &Loso) -> Result<()> {
     for name in &options.signers {
         named(name, &data.signers, &options.data)?;
     }
+    let count = options.groups.unwrap_or(left_out.len()).clamp(1, left_out.len().max(1));
+    let groups: Vec<Vec<usize>> =
+        (0..count).map(|group| left_out.iter().copied().skip(group).step_by(count).collect()).collect();
     for seed in &options.seeds {
-        let recipe = Recipe { seed: *seed, ..Recipe::default() };
-        loso::train(&data, &left_out, &recipe, &options.out, &ProgressBar::new(0))?;
+        let mut recipe = Recipe { seed: *seed, ..Recipe::default() };
+        recipe.sizes.classes = data.classes();
+        loso::train(&data, &groups, &recipe, &options.out, &ProgressBar::new(0))?;
     }
     let temperature = match options.temperature {
         Some(temperature) => temperature,
@@ -274,6 +288,7 @@ fn loso(options: &Loso) -> Result<()> {
         .iter()
         .map(|seed| loso::measure_all(&signers, *seed, temperature, &options.out))
         .collect::<Result<Vec<_>>>()?;
+    let others = report::others(&seeds)?;
     let is_further = |name: &str| signers.iter().any(|signer| signer.name == name && signer.is_further);
     let (seeds, further): (Vec<Vec<_>>, Vec<Vec<_>>) = (seeds.into_iter())
         .map(|seed| seed.into_iter().partition(|measured| !is_further(&measured.signer)))
@@ -282,6 +297,7 @@ fn loso(options: &Loso) -> Result<()> {
     if further.iter().any(|seed| !seed.is_empty()) {
         table = format!("{table}Further people, each left out in turn:\n\n{}", report::people(&further)?);
     }
+    table.push_str(&others);
     write(&options.out.join("report.md"), &table)?;
     write(&options.out.join("confusion.svg"), &report::picture(&report::confusion(&seeds))?)?;
     say(&format!(

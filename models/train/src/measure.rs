@@ -8,7 +8,7 @@ use anyhow::Result;
 use dactyl_config::Config;
 use dactyl_holistic::Cancel;
 use dactyl_letters::features::hand_1_rows;
-use dactyl_letters::{Classifier, Feedback, MovingAverage, Throttle};
+use dactyl_letters::{Classifier, Feedback, MovingAverage, Throttle, reweighed};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{self, Clip, J, Kind, Signer, Z};
@@ -24,6 +24,12 @@ pub const HISTORIES: [usize; 6] = [1, 3, 5, 8, 12, 16];
 pub const MIN_CHANGES: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.05, 0.1];
 /// Intervals of the throttle that are compared, in milliseconds.
 pub const MIN_INTERVALS: [u64; 4] = [0, 50, 80, 150];
+/// Weights of "none of the labels" that are compared, see `letters.other_weight`.
+pub const OTHER_WEIGHTS: [f32; 8] = [0.0, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0, 10.0];
+/// A label that has this probability without a break for [`HELD_FRAMES`] would be won.
+const WINNING: f32 = 0.8;
+/// Half a second.
+const HELD_FRAMES: usize = 15;
 /// Synthesised windows per letter and kind.
 const PATHS: usize = 40;
 /// Bins of the reliability diagram.
@@ -49,8 +55,47 @@ pub struct Measured {
     pub histories: Vec<Steadiness>,
     /// One per pair of [`MIN_INTERVALS`] and [`MIN_CHANGES`].
     pub throttles: Vec<Thrift>,
+    /// Clips of what is no letter.
+    #[serde(default)]
+    pub others: Vec<FalseLetters>,
+    /// One per entry of [`OTHER_WEIGHTS`], each with what `others` would be.
+    #[serde(default)]
+    pub weighings: Vec<Weighing>,
     /// Synthesised J: right and shown; Z: right and shown; held I that is not J and shown; held index that is not Z and shown.
     pub paths: [(usize, usize); 4],
+}
+
+/// What the answers to a clip that shows no letter were.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FalseLetters {
+    /// What the clip is called.
+    pub label: String,
+    /// Stretches, as of [`stream`]: one of a film, several of pictures.
+    pub stretches: usize,
+    /// Stretches in which some label is held.
+    pub with_any: usize,
+    /// Labels that are held, summed over stretches.
+    pub held: usize,
+    /// Each label that is held.
+    pub letters: Vec<usize>,
+}
+
+impl FalseLetters {
+    /// Share of stretches in which some label is held.
+    pub fn share(&self) -> f32 {
+        self.with_any as f32 / self.stretches.max(1) as f32
+    }
+}
+
+/// What one weight of "none of the labels" costs and gains.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Weighing {
+    /// Still letters that are right, and letters.
+    pub right: (usize, usize),
+    /// Sum over those letters of the right one's mean probability.
+    pub probability: f32,
+    /// Clips of what is no letter.
+    pub others: Vec<FalseLetters>,
 }
 
 /// What the answers to one letter of a signer were.
@@ -58,7 +103,7 @@ pub struct Measured {
 pub struct Told {
     /// Index of the label.
     pub letter: usize,
-    /// Answers with each letter in front.
+    /// Answers with each letter in front, and behind them those in which a hand shows none.
     pub won: Vec<usize>,
     /// Sum of the distributions.
     pub sum: Vec<f64>,
@@ -110,16 +155,16 @@ pub struct Thrift {
 
 impl Told {
     fn new(letter: usize, labels: usize) -> Self {
-        Self { letter, won: vec![0; labels], sum: vec![0.0; labels], answers: 0, waited: Vec::new() }
+        Self { letter, won: vec![0; labels + 1], sum: vec![0.0; labels], answers: 0, waited: Vec::new() }
     }
 
     fn add(&mut self, stretch: &[Vec<f32>]) {
-        let first = stretch.iter().position(|one| is_letter(one) && largest(one) == self.letter);
+        let first = stretch.iter().position(|one| has_hand(one) && winner(one) == self.letter);
         self.waited.extend(first);
         for one in stretch {
             self.answers += 1;
-            if is_letter(one) {
-                self.won[largest(one)] += 1;
+            if has_hand(one) {
+                self.won[winner(one)] += 1;
             }
             for (sum, value) in self.sum.iter_mut().zip(one) {
                 *sum += f64::from(*value);
@@ -127,7 +172,7 @@ impl Told {
         }
     }
 
-    /// The letter that won most answers.
+    /// The letter that won most answers; the index behind them if a hand shows none in most.
     pub fn winner(&self) -> usize {
         (0..self.won.len()).rev().max_by_key(|letter| self.won[*letter]).unwrap_or_default()
     }
@@ -186,10 +231,26 @@ impl fmt::Display for Measured {
                 formatter,
                 "{} wins {:5} ({:3.0} % of {} answers), probability {:.2}",
                 self.labels[told.letter],
-                if told.is_right() { String::new() } else { format!("NOT {}", self.labels[told.winner()]) },
+                if told.is_right() {
+                    String::new()
+                } else {
+                    format!("NOT {}", self.labels.get(told.winner()).map_or("any", String::as_str))
+                },
                 100.0 * told.share(),
                 told.answers,
                 told.probability()
+            )?;
+        }
+        for other in &self.others {
+            let letters: Vec<&str> =
+                other.letters.iter().map(|letter| self.labels[*letter].as_str()).collect();
+            writeln!(
+                formatter,
+                "{} is taken for a label in {:3.0} % of {}: {}",
+                other.label,
+                100.0 * other.share(),
+                other.stretches,
+                letters.join(" ")
             )?;
         }
         let ((right, counted), (low, pairs)) = (self.right(), self.low_pairs());
@@ -221,6 +282,8 @@ pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Resu
         reliability: reliability(&raw, history),
         histories: Vec::new(),
         throttles: throttles(classifier, &raw, history),
+        others: Vec::new(),
+        weighings: Vec::new(),
         paths: paths(classifier, signer, seed)?,
     };
     let held = signer.clips.iter().filter(|clip| clip.kind == Kind::HeldShape);
@@ -240,12 +303,85 @@ pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Resu
         measured.views.push((name.to_owned(), right, told.len()));
     }
     measured.histories = histories(classifier, &counted, &raw)?;
+    let others = signer.others.iter();
+    let others: Vec<(&str, Vec<Vec<Vec<f32>>>)> = others
+        .map(|other| Ok((other.label.as_str(), stream(classifier, &other.clip, AS_FILMED)?)))
+        .collect::<Result<_>>()?;
+    measured.others = false_letters(&others, 1.0, history);
+    let of_still: Vec<_> = raw.iter().filter(|(clip, _)| clip.kind == Kind::Still).cloned().collect();
+    measured.weighings =
+        OTHER_WEIGHTS.map(|weight| weigh(&of_still, &others, weight, labels, history)).to_vec();
     Ok(measured)
 }
 
-/// Probability is missing where nothing was seen.
+/// Whether a letter wins: what is missing to 1 is none of them.
 fn is_letter(distribution: &[f32]) -> bool {
-    distribution.iter().sum::<f32>() > 0.5
+    distribution.iter().copied().fold(0.0, f32::max) >= 1.0 - distribution.iter().sum::<f32>()
+}
+
+/// All values are 0 where no hand was seen.
+fn has_hand(distribution: &[f32]) -> bool {
+    distribution.iter().any(|value| *value > 0.0)
+}
+
+/// The label in front, or the index behind them.
+fn winner(distribution: &[f32]) -> usize {
+    if is_letter(distribution) { largest(distribution) } else { distribution.len() }
+}
+
+/// Answers with the odds of none of the labels multiplied.
+fn weighted(stretch: &[Vec<f32>], weight: f32) -> Vec<Vec<f32>> {
+    stretch.iter().map(|one| reweighed(one.clone(), weight)).collect()
+}
+
+fn weigh(
+    of_still: &[(&Clip, Vec<Vec<Vec<f32>>>)],
+    others: &[(&str, Vec<Vec<Vec<f32>>>)],
+    weight: f32,
+    labels: usize,
+    history: usize,
+) -> Weighing {
+    let of_still: Vec<(&Clip, Vec<Vec<Vec<f32>>>)> = (of_still.iter())
+        .map(|(clip, stretches)| (*clip, stretches.iter().map(|stretch| weighted(stretch, weight)).collect()))
+        .collect();
+    let told = tell(&of_still, labels, history);
+    Weighing {
+        right: (told.iter().filter(|told| told.is_right()).count(), told.len()),
+        probability: told.iter().map(Told::probability).sum(),
+        others: false_letters(others, weight, history),
+    }
+}
+
+fn false_letters(others: &[(&str, Vec<Vec<Vec<f32>>>)], weight: f32, history: usize) -> Vec<FalseLetters> {
+    let one = |(label, stretches): &(&str, Vec<Vec<Vec<f32>>>)| {
+        let mut all = FalseLetters {
+            label: (*label).to_owned(),
+            stretches: stretches.len(),
+            with_any: 0,
+            held: 0,
+            letters: Vec::new(),
+        };
+        for stretch in stretches {
+            let held = held_labels(&smooth(&weighted(stretch, weight), history));
+            all.with_any += usize::from(!held.is_empty());
+            all.held += held.len();
+            all.letters.extend(held);
+        }
+        all.letters.sort_unstable();
+        all.letters.dedup();
+        all
+    };
+    others.iter().map(one).collect()
+}
+
+/// Labels that have the winning probability for half a second. A single picture, which gets few answers, is held as long as
+/// anybody likes.
+fn held_labels(stretch: &[Vec<f32>]) -> Vec<usize> {
+    let frames = HELD_FRAMES.min(stretch.len()).max(1);
+    let labels = stretch.first().map_or(0, Vec::len);
+    let is_held =
+        |label: &usize| stretch.windows(frames).any(|run| run.iter().all(|one| one[*label] >= WINNING));
+    (0..labels).filter(is_held).collect()
 }
 
 fn smooth(stretch: &[Vec<f32>], history: usize) -> Vec<Vec<f32>> {
@@ -276,7 +412,7 @@ fn reliability(raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], history: usize) -> Vec<(usiz
         let answers: Vec<Vec<f32>> = stretches
             .iter()
             .flat_map(|stretch| smooth(stretch, history))
-            .filter(|one| is_letter(one))
+            .filter(|one| has_hand(one))
             .collect();
         for place in 0..100 {
             let Some(one) = answers.get(place * answers.len() / 100) else { continue };
@@ -315,14 +451,14 @@ fn histories(
         steadiness.right = told.iter().filter(|told| told.is_right()).count();
         for (_, stretches) in of_still.iter().filter(|(clip, _)| clip.ordered) {
             for stretch in stretches {
-                let won: Vec<usize> = smooth(stretch, history).iter().map(|one| largest(one)).collect();
+                let won: Vec<usize> = smooth(stretch, history).iter().map(|one| winner(one)).collect();
                 steadiness.changes += won.windows(2).filter(|pair| pair[0] != pair[1]).count();
                 steadiness.seconds += won.len() as f32 / RATE;
             }
         }
         for (before, after, answers) in &changes {
-            let won: Vec<usize> = smooth(answers, history).iter().map(|one| largest(one)).collect();
-            let third = won.iter().filter(|letter| *letter != before && *letter != after).count();
+            let won: Vec<usize> = smooth(answers, history).iter().map(|one| winner(one)).collect();
+            let third = won.iter().filter(|letter| ![*before, *after, labels].contains(letter)).count();
             steadiness.transitions += 1;
             steadiness.false_wins += third;
             steadiness.false_transitions += usize::from(third > 0);
@@ -382,10 +518,48 @@ fn paths(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Result<[(u
             if hands.iter().flatten().count() * 2 < hands.len() {
                 continue;
             }
-            let won = largest(&classifier.classify(&hand_1_rows(&hands), &Cancel::new())?);
+            let won = winner(&classifier.classify(&hand_1_rows(&hands), &Cancel::new())?);
             paths[index].0 += usize::from((won == letter) == moves);
             paths[index].1 += 1;
         }
     }
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_held_that_has_0_8_for_half_a_second_without_a_break() {
+        let answer = |is_high: bool| vec![0.1, if is_high { 0.8 } else { 0.79 }];
+        let held = |frames: &[(bool, usize)]| {
+            let answers = frames.iter().flat_map(|(is_high, count)| vec![answer(*is_high); *count]);
+            held_labels(&answers.collect::<Vec<_>>())
+        };
+        assert_eq!(held(&[(false, 5), (true, 15), (false, 5)]), [1]);
+        assert_eq!(held(&[(true, 14), (false, 1), (true, 14)]), [0usize; 0]);
+        assert_eq!(held(&[(true, 1)]), [1], "a single picture");
+        assert_eq!(held_labels(&[]), [0usize; 0]);
+    }
+
+    #[test]
+    fn a_hand_that_shows_no_letter_has_no_winner_and_no_hand_counts_for_nobody() {
+        let mut told = Told::new(0, 2);
+        told.add(&[vec![0.3, 0.1], vec![0.3, 0.1], vec![0.6, 0.1], vec![0.0, 0.0]]);
+        assert_eq!((told.won.as_slice(), told.answers), (&[1, 0, 2][..], 4));
+        assert_eq!((told.winner(), told.is_right()), (2, false));
+    }
+
+    #[test]
+    fn more_weight_loses_letters_and_catches_hands_that_show_none() {
+        let clip =
+            Clip { letter: 0, kind: Kind::Still, frames: Vec::new(), other: Vec::new(), ordered: true };
+        let letters = [(&clip, vec![vec![vec![0.5, 0.0]; 20]])];
+        let others = [("open", vec![vec![vec![0.1, 0.4]; 20]])];
+        let [none, some, much] = [0.0, 0.5, 2.0].map(|weight| weigh(&letters, &others, weight, 2, 5));
+        assert_eq!([none.right, some.right, much.right], [(1, 1), (1, 1), (0, 1)]);
+        assert_eq!([&none, &some].map(|weighing| weighing.others[0].with_any), [1, 0]);
+        assert_eq!(none.others[0].letters, [1]);
+    }
 }

@@ -22,7 +22,7 @@ pub struct Sizes {
     pub narrow: usize,
     /// State of the LSTM.
     pub hidden: usize,
-    /// Labels.
+    /// Labels, and one more where hands that show none of them are known.
     pub classes: usize,
 }
 

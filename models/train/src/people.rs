@@ -23,7 +23,7 @@ pub struct People {
     /// Who they are and where their landmarks lie.
     #[arg(long, default_value = "models/train/people.toml")]
     manifest: PathBuf,
-    /// Folder for `hands/` and for what was fetched; what is there is not fetched again.
+    /// Folder for `hands/`, for `other/` (what is no letter) and for what was fetched; what is there is not fetched again.
     #[arg(long)]
     out: PathBuf,
 }
@@ -63,6 +63,9 @@ struct Person {
     /// Letters that are left out, and why.
     #[serde(default)]
     without: BTreeMap<String, String>,
+    /// Labels of what is no letter and has no letter's shape, and what it is.
+    #[serde(default)]
+    others: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -128,9 +131,23 @@ impl Person {
             rows.extend(landmark_folder::read(&copy.join(folder), self.columns)?);
         }
         ensure!(!rows.is_empty(), "the manifest names neither `files` nor a `folder` with a hand");
-        let rows = self.letters(rows)?;
+        let others = self.others(&rows);
+        let letters = self.letters(rows)?;
+        ensure!(!letters.is_empty() || !others.is_empty(), "no row is a letter or one of `others`");
         let aspect = self.picture.map_or(1.0, |[width, height]| width / height);
-        hands_file::write(&out.join("hands").join(&self.name).with_extension("npz"), &rows, aspect, self.side)
+        for (folder, rows) in [("hands", letters), ("other", others)] {
+            if !rows.is_empty() {
+                let path = out.join(folder).join(&self.name).with_extension("npz");
+                hands_file::write(&path, &rows, aspect, self.side)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Those hands that show no letter, by what they show.
+    fn others(&self, rows: &[Row]) -> Vec<Row> {
+        let named = |row: &Row| Some(Row { label: self.others.get(&row.label)?.clone(), ..row.clone() });
+        rows.iter().filter_map(named).collect()
     }
 
     /// The hands of a file.
@@ -279,6 +296,26 @@ mod tests {
         fs::remove_dir_all(folder.join("more/fetched")).unwrap();
         let gone = format!("{:#}", run(folder, &manifest).unwrap_err());
         assert!(gone.contains("somebody") && gone.contains("is it still there"), "{gone}");
+    }
+
+    #[test]
+    fn what_is_no_letter_becomes_a_set_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let points: Vec<String> = (0..42).map(|value| format!("0.{value:02}")).collect();
+        let points = points.join(",");
+        let table: String = [0, 1, 1, 2].map(|label| format!("{label},{points}\n")).concat();
+        let (_, manifest) = published(folder, &table);
+        let manifest = manifest.replace("numbered = true\n", "others = { 1 = \"open hand\" }\n");
+        run(folder, &manifest).unwrap();
+        assert!(!folder.join("more/hands").exists(), "it has no letters");
+        let file = fs::File::open(folder.join("more/other/somebody.npz")).unwrap();
+        let labels = crate::keypoint_file::labels(&mut ndarray_npy::NpzReader::new(file).unwrap()).unwrap();
+        assert_eq!(labels, ["open hand", "open hand"]);
+
+        let neither = manifest.replace("1 = ", "9 = ");
+        let error = format!("{:#}", run(folder, &neither).unwrap_err());
+        assert!(error.contains("no row is a letter or one of `others`"), "{error}");
     }
 
     #[test]

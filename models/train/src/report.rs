@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::data::{J, LETTERS, Z, name};
-use crate::measure::{HISTORIES, Measured, Thrift, Told};
+use crate::measure::{FalseLetters, HISTORIES, Measured, OTHER_WEIGHTS, Thrift, Told};
 
 /// What one signer got, mean over seeds.
 struct Line {
@@ -21,8 +21,10 @@ struct Line {
     wrong: Vec<(String, f32)>,
 }
 
-/// The whole report on models of the alphabet as Markdown. One entry per seed, each with the signers in the same order.
+/// The whole report on models of the alphabet as Markdown, but for [`others`]. One entry per seed, each with the signers in the
+/// same order.
 pub fn markdown(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
+    let seeds = &with_letters(seeds);
     let mut text = people(seeds)?;
     recall(&mut text, seeds)?;
     reliability(&mut text, seeds)?;
@@ -34,10 +36,87 @@ pub fn markdown(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
 
 /// The part of the report that tells of every signer: letters, then movements.
 pub fn people(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
+    let seeds = &with_letters(seeds);
     let mut text = String::new();
     signers(&mut text, seeds)?;
     movements(&mut text, seeds)?;
     Ok(text)
+}
+
+/// What is taken for a letter though it is none, signer by signer, and what `letters.other_weight` would change; empty if nobody
+/// shows such.
+pub fn others(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let all = |of: &dyn Fn(&Measured) -> Vec<FalseLetters>| -> Vec<FalseLetters> {
+        seeds.iter().flatten().flat_map(of).collect()
+    };
+    if all(&|one| one.others.clone()).is_empty() {
+        return Ok(text);
+    }
+    writeln!(
+        text,
+        "| left-out signer | no letter | shown as | taken for a letter | for which |\n|---|---|---|---|---|"
+    )?;
+    for index in 0..seeds.first().map_or(0, Vec::len) {
+        for (place, clip) in seeds[0][index].others.iter().enumerate() {
+            let of: Vec<&FalseLetters> = seeds.iter().map(|seed| &seed[index].others[place]).collect();
+            let mut letters: Vec<usize> = of.iter().flat_map(|one| one.letters.iter().copied()).collect();
+            letters.sort_unstable();
+            letters.dedup();
+            let letters: Vec<String> = letters.into_iter().map(shown).collect();
+            writeln!(
+                text,
+                "| {} | {} | {} | {:.0} % | {} |",
+                seeds[0][index].signer,
+                clip.label,
+                if clip.stretches == 1 {
+                    "a film".to_owned()
+                } else {
+                    format!("{} pictures", clip.stretches)
+                },
+                100.0 * mean_share(&of),
+                letters.join(" ")
+            )?;
+        }
+    }
+    writeln!(
+        text,
+        "\n| `letters.other_weight` | still letters right | probability of the right letter | clips taken for a letter | for a given target, mean over targets |\n|---|---|---|---|---|"
+    )?;
+    let with_letters = with_letters(seeds);
+    for (index, weight) in OTHER_WEIGHTS.into_iter().enumerate() {
+        let people: Vec<_> = with_letters.iter().flatten().map(|one| &one.weighings[index]).collect();
+        let mean = |of: &dyn Fn(&crate::measure::Weighing) -> f32| {
+            people.iter().map(|one| of(one)).sum::<f32>() / people.len().max(1) as f32
+        };
+        let others = all(&|one| one.weighings[index].others.clone());
+        let held: f32 = others.iter().map(|one| one.held as f32 / one.stretches.max(1) as f32).sum();
+        writeln!(
+            text,
+            "| {weight} | {:.1} % | {:.2} | {:.1} % | {:.2} % |",
+            100.0 * mean(&|one| one.right.0 as f32 / one.right.1.max(1) as f32),
+            mean(&|one| one.probability / one.right.1.max(1) as f32),
+            100.0 * mean_share(&others.iter().collect::<Vec<_>>()),
+            100.0 * held / (LETTERS * others.len().max(1)) as f32
+        )?;
+    }
+    writeln!(text)?;
+    Ok(text)
+}
+
+fn mean_share(clips: &[&FalseLetters]) -> f32 {
+    clips.iter().map(|clip| clip.share()).sum::<f32>() / clips.len().max(1) as f32
+}
+
+/// Without those who show no letters.
+fn with_letters(seeds: &[Vec<Measured>]) -> Vec<Vec<Measured>> {
+    let shows = |one: &&Measured| !one.letters.is_empty();
+    seeds.iter().map(|seed| seed.iter().filter(shows).cloned().collect()).collect()
+}
+
+/// A letter's label; the index behind them is none of them.
+fn shown(letter: usize) -> String {
+    if letter < LETTERS { name(letter).to_string() } else { "none".to_owned() }
 }
 
 fn lines(seeds: &[Vec<Measured>]) -> Vec<Line> {
@@ -54,7 +133,7 @@ fn lines(seeds: &[Vec<Measured>]) -> Vec<Line> {
             };
             let mut wrong: Vec<(String, f32)> = Vec::new();
             for told in of.iter().flat_map(|one| one.counted()).filter(|told| !told.is_right()) {
-                let pair = format!("{} as {}", name(told.letter), name(told.winner()));
+                let pair = format!("{} as {}", name(told.letter), shown(told.winner()));
                 match wrong.iter_mut().find(|(known, _)| *known == pair) {
                     Some((_, share)) => *share += 1.0 / runs,
                     None => wrong.push((pair, 1.0 / runs)),
@@ -169,12 +248,12 @@ fn recall(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
     letters.sort_by(|a, b| confusion[*a][*a].total_cmp(&confusion[*b][*b]));
     for letter in letters {
         let mut others: Vec<usize> =
-            (0..LETTERS).filter(|other| *other != letter && confusion[letter][*other] >= 0.01).collect();
+            (0..=LETTERS).filter(|other| *other != letter && confusion[letter][*other] >= 0.01).collect();
         others.sort_by(|a, b| confusion[letter][*b].total_cmp(&confusion[letter][*a]));
         let others: Vec<String> = others
             .into_iter()
             .take(3)
-            .map(|other| format!("{} {:.0} %", name(other), 100.0 * confusion[letter][other]))
+            .map(|other| format!("{} {:.0} %", shown(other), 100.0 * confusion[letter][other]))
             .collect();
         writeln!(
             text,
@@ -187,9 +266,9 @@ fn recall(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
     writeln!(text)
 }
 
-/// Rows: what was shown; columns: share of answers, mean over signers and seeds.
+/// Rows: what was shown; columns: share of answers, mean over signers and seeds; the last column is none of the letters.
 pub fn confusion(seeds: &[Vec<Measured>]) -> Vec<Vec<f32>> {
-    let mut shares = vec![vec![0.0f32; LETTERS]; LETTERS];
+    let mut shares = vec![vec![0.0f32; LETTERS + 1]; LETTERS];
     let mut counts = vec![0.0f32; LETTERS];
     for told in seeds.iter().flatten().flat_map(|one| &one.letters) {
         counts[told.letter] += 1.0;
@@ -345,7 +424,7 @@ pub fn picture(confusion: &[Vec<f32>]) -> Result<String, std::fmt::Error> {
         writeln!(svg, "<text x=\"{}\" y=\"{}\">{}</text>", EDGE - 10, place + 4, name(letter))?;
     }
     for (row, shares) in confusion.iter().enumerate() {
-        for (column, share) in shares.iter().enumerate() {
+        for (column, share) in shares.iter().enumerate().take(LETTERS) {
             let percent = (100.0 * share).round();
             if percent < 1.0 {
                 continue;

@@ -68,7 +68,8 @@ impl Examples for Signs<'_> {
         let letter = self.shown.choose(&mut self.random).copied()?;
         let (people, clip) = self.pick(letter)?;
         let hand = some_hand(clip, &mut self.random)?;
-        Some(Still { hand: distort_hand(&hand, &mut self.random), letter, people })
+        let hand = distort_hand(&hand, &mut self.random);
+        Some(Still { hand, letter, people, near: People::default() })
     }
 
     fn draw(&mut self) -> Example {
@@ -85,7 +86,7 @@ impl Examples for Signs<'_> {
         }
         let mut target = vec![0.0; self.clips.len()];
         target[label] = 1.0;
-        Example { hands: distort(&track, &mut self.random), target, people }
+        Example { hands: distort(&track, &mut self.random), target, people, near: People::default() }
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
 
     fn signer(name: &str, labels: &[usize], frames: usize) -> Signer {
         let clips = labels.iter().map(|&label| clip(label, frames)).collect();
-        Signer { name: name.to_owned(), clips, is_further: false }
+        Signer { name: name.to_owned(), clips, ..Signer::default() }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use dactyl_tests::recordings::shared;
 use gstdactyl::models;
 use indicatif::ProgressBar;
 
-use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, Signer, Z};
+use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, OTHER, OtherSign, Signer, Z};
 use crate::evaluation::HeldOut;
 use crate::export;
 use crate::hands_file::{self, Side};
@@ -52,7 +52,21 @@ fn signer(name: &str, letters: &[usize], person: f32) -> Signer {
             ordered: true,
         })
         .collect();
-    Signer { name: name.to_owned(), clips, is_further: false }
+    Signer { name: name.to_owned(), clips, ..Signer::default() }
+}
+
+/// The same, who also shows a hand that is no letter.
+fn signer_with_other(name: &str, letters: &[usize], person: f32) -> Signer {
+    let mut signer = signer(name, letters, person);
+    let clip = Clip {
+        letter: OTHER,
+        kind: Kind::Still,
+        frames: vec![Some(hand(26, person)); 40],
+        other: Vec::new(),
+        ordered: true,
+    };
+    signer.others = vec![OtherSign { label: "a rock".to_owned(), clip }];
+    signer
 }
 
 fn letters(signers: Vec<Signer>) -> Data {
@@ -75,6 +89,26 @@ fn windows_are_seeded_finite_and_of_probability_one() {
         assert!((a.target.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
     assert!(differs);
+}
+
+#[test]
+fn a_fifth_of_the_examples_show_no_letter_where_somebody_shows_such() {
+    let everybody = [signer_with_other("one", &[0, 3, 7, 8], 0.0), signer("two", &[0, 3, 7, 8], 1.0)];
+    let mut windows = Windows::new(&everybody, 1);
+    let (mut stills, mut tracks) = (0, 0);
+    for _ in 0..500 {
+        let still = windows.draw_still().unwrap();
+        let example = windows.draw();
+        assert!((example.target.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert_eq!(example.target.len(), LETTERS + 1);
+        assert!(example.hands.iter().flatten().flatten().flatten().all(|value| value.is_finite()));
+        let shows_none = example.target[OTHER] == 1.0;
+        assert!(shows_none || example.near == People::default() && example.target[OTHER] == 0.0);
+        assert!(example.near.count() < 2 && still.near.count() < 2, "nobody could learn from it");
+        stills += usize::from(still.letter == OTHER);
+        tracks += usize::from(shows_none);
+    }
+    assert!((60..140).contains(&stills) && (60..140).contains(&tracks), "{stills} and {tracks}");
 }
 
 #[test]
@@ -187,7 +221,7 @@ fn a_left_out_signer_is_a_stranger_to_the_network_that_is_measured_on_them() {
     contrary.clips.iter_mut().for_each(|clip| clip.letter = 5 - clip.letter);
     let everybody = letters(vec![signer("one", &[0, 5], 0.0), signer("two", &[0, 5], 0.2), contrary]);
     let folder = tempfile::tempdir().unwrap();
-    loso::train(&everybody, &[1, 2], &small(), folder.path(), &ProgressBar::hidden()).unwrap();
+    loso::train(&everybody, &[vec![1], vec![2]], &small(), folder.path(), &ProgressBar::hidden()).unwrap();
     assert!(!folder.path().join("seed-1/one").exists(), "nobody asked to leave them out");
     let left_out = [&everybody.signers[1], &everybody.signers[2]];
     let measured = loso::measure_all(&left_out, small().seed, 1.0, folder.path()).unwrap();
@@ -236,6 +270,40 @@ fn an_exported_model_answers_as_the_trainer_does() {
             }
         }
     }
+}
+
+/// A hand that shows no letter is told apart by what the probabilities lack to 1, in the trainer and in the exported file.
+#[test]
+fn a_model_of_people_who_show_other_hands_knows_such_hands() {
+    let shown = [0, 5, 10, 17, 21];
+    let everybody =
+        letters(vec![signer_with_other("one", &shown, 0.0), signer_with_other("two", &shown, 1.0)]);
+    let mut recipe = small();
+    recipe.window.steps = 80;
+    recipe.sizes.classes = everybody.classes();
+    assert_eq!(recipe.sizes.classes, LETTERS + 1);
+    let folder = tempfile::tempdir().unwrap();
+    training::train(&everybody, &[], &recipe, folder.path(), &ProgressBar::hidden()).unwrap();
+    let (run, network) = training::open(folder.path()).unwrap();
+    let file = export::onnx(&network, &export::contract(run.labels), 1.0, &BTreeMap::new()).unwrap();
+    let runtime = models::onnx_runtime().unwrap();
+    let classifier =
+        Arc::new(Classifier::from_bytes(&runtime, "others", &file, &Overrides::default()).unwrap());
+    assert_eq!(classifier.labels().len(), LETTERS);
+    let mut windows = Windows::new(&everybody.signers, 7);
+    for _ in 0..50 {
+        let rows = hand_1_rows(&windows.draw().hands);
+        let ours = network.probabilities(&rows, FRAMES, 1.0).unwrap();
+        let theirs = classifier.classify(&rows, &Cancel::new()).unwrap();
+        assert_eq!((ours[0].len(), theirs.len()), (LETTERS + 1, LETTERS));
+        for (a, b) in ours[0].iter().zip(&theirs) {
+            assert!((a - b).abs() < 1e-4, "{a} and {b}");
+        }
+    }
+    let stranger = signer_with_other("three", &shown, 0.5);
+    let measured = measure::measure(&classifier, &stranger, 0).unwrap();
+    assert_eq!(measured.others[0].with_any, 0, "{measured}");
+    assert!(measured.right().0 >= 4, "{measured}");
 }
 
 /// From a folder of keypoints with labels of its own to a model that says them.
@@ -342,6 +410,35 @@ fn a_hand_under_several_labels_of_signn_is_read_under_none() {
 }
 
 #[test]
+fn what_is_no_letter_is_read_beside_the_alphabet_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |label: &str| Row { label: label.to_owned(), hand: hand(3, 0.0), film: None };
+    let write = |place: &str, rows: &[Row]| {
+        hands_file::write(&folder.path().join(place), rows, 1.0, Side::Right).unwrap();
+    };
+    let alphabet: Vec<Row> = data::alphabet().iter().map(|letter| row(letter)).collect();
+    write("hands/me.npz", &alphabet);
+    write("other/me_other.npz", &[row("an open hand"), row("an open hand"), row("a rock")]);
+    write("other/Mrunalisa.npz", &[row("D5"), row("D9")]);
+    let data = data::read(folder.path(), None, &[]).unwrap();
+    let shown: Vec<(&str, Vec<(&str, usize)>)> = (data.signers.iter())
+        .map(|signer| {
+            let others = signer.others.iter();
+            (signer.name.as_str(), others.map(|one| (one.label.as_str(), one.clip.frames.len())).collect())
+        })
+        .collect();
+    let [me, other] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!(me, &("me", vec![("an open hand", 2), ("a rock", 1)]));
+    assert_eq!(other, &("Mrunalisa", vec![("D5", 1)]), "D9 has the shape of F");
+    assert_eq!((data.classes(), data.labels.len()), (LETTERS + 1, LETTERS));
+    assert_eq!(data::read(folder.path(), None, &["Mrunalisa".to_owned()]).unwrap().signers.len(), 1);
+
+    write("hands/me.npz", &alphabet[..3]);
+    let error = format!("{:#}", data::read(folder.path(), None, &[]).unwrap_err());
+    assert!(error.contains("beside all letters A to Z alone"), "{error}");
+}
+
+#[test]
 fn one_s_own_recording_of_j_is_its_movement() {
     let folder = tempfile::tempdir().unwrap();
     let clips: Vec<_> = data::alphabet()
@@ -384,6 +481,8 @@ fn the_sets_are_read_without_wrong_labels() {
     assert_eq!(of("kevinjosethomas", J), [Kind::Moving]);
     assert_eq!(of("DavidLee", Z), [Kind::HeldShape]);
     assert_eq!(of("DavidLee", 0), [Kind::Still]);
+    let others = |name: &str| everybody.iter().find(|signer| signer.name == name).unwrap().others.len();
+    assert_eq!(["Lolzorus", "Mrunalisa", "PredaAlin", "DavidLee"].map(others), [1, 10, 3, 0]);
     // Left hands are turned into right ones: the palm of B shows to the camera in every set.
     for signer in &everybody {
         let hands: Vec<_> = signer

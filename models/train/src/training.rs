@@ -37,7 +37,7 @@ pub struct Recipe {
     pub weight_decay: f64,
     /// Share of values zeroed in training.
     pub dropout: f32,
-    /// Share of the target spread evenly over all letters.
+    /// Share of the target spread evenly over all classes.
     pub label_smoothing: f32,
     /// Steps between two looks at the held-out signers; a training that is killed goes on from the last look.
     pub look_every: usize,
@@ -184,7 +184,12 @@ pub fn learn(
         People::MOST
     );
     let classes = recipe.sizes.classes;
-    ensure!(classes == labels.len(), "a network of {classes} classes can't learn {} labels", labels.len());
+    ensure!(
+        classes == data.classes(),
+        "a network of {classes} classes can't learn {} of {} labels",
+        data.classes(),
+        labels.len()
+    );
     std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
     let names: Vec<String> = signers.iter().map(|signer| signer.name.clone()).collect();
     let mut resumed = Checkpoint::read(out, recipe, labels, &names, learners)?;
@@ -343,7 +348,7 @@ impl Loop<'_> {
         let classes = self.recipe.sizes.classes;
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
         for (index, people) in batch.people.iter().enumerate() {
-            if people.are_strangers_to(learner.strangers) {
+            if people.are_strangers_to(learner.strangers) && batch.near[index].are_among(learner.strangers) {
                 rows.extend_from_slice(&batch.rows[index * width..(index + 1) * width]);
                 targets.extend_from_slice(&batch.targets[index * classes..(index + 1) * classes]);
             }
@@ -376,6 +381,8 @@ struct Batch {
     /// `[examples, classes]`.
     targets: Vec<f32>,
     people: Vec<People>,
+    /// Whose letters each is near although it shows none.
+    near: Vec<People>,
 }
 
 fn draw(data: &Data, recipe: &Recipe, half: Half, first: usize, send: &SyncSender<Batch>) {
@@ -383,25 +390,26 @@ fn draw(data: &Data, recipe: &Recipe, half: Half, first: usize, send: &SyncSende
     let Schedule { steps, batch, .. } = recipe.schedule(half);
     for step in first..=steps {
         examples.reseed(recipe.seed_of(half, step));
-        let mut drawn = Batch { rows: Vec::new(), targets: Vec::new(), people: Vec::new() };
+        let mut drawn = Batch { rows: Vec::new(), targets: Vec::new(), people: Vec::new(), near: Vec::new() };
         drawn.rows.reserve(batch * if half == Half::Frame { SHAPE } else { FRAMES * HAND_1 });
         while drawn.people.len() < batch {
-            let (target, people) = match half {
+            let (target, people, near) = match half {
                 Half::Frame => {
                     let Some(still) = examples.draw_still() else { return };
                     drawn.rows.extend(shape(&still.hand));
-                    let mut target = vec![0.0; data.labels.len()];
+                    let mut target = vec![0.0; recipe.sizes.classes];
                     target[still.letter] = 1.0;
-                    (target, still.people)
+                    (target, still.people, still.near)
                 }
                 Half::Window => {
                     let example = examples.draw();
                     drawn.rows.extend(hand_1_rows(&example.hands));
-                    (example.target, example.people)
+                    (example.target, example.people, example.near)
                 }
             };
             drawn.targets.extend(smoothed(&target, recipe.label_smoothing));
             drawn.people.push(people);
+            drawn.near.push(near);
         }
         // The receiver goes when training stops early.
         if send.send(drawn).is_err() {

@@ -5,9 +5,10 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
-use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, X, Z, size};
+use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, OTHER, Signer, X, Z, size};
 use crate::distortion::{Distortion, Place, normal};
-use crate::paths::{Stroke, posed};
+use crate::other_hands::{KnownLetters, OtherHand};
+use crate::paths::{Pose, Stroke, posed};
 
 /// Frames per window.
 pub const FRAMES: usize = 32;
@@ -16,20 +17,24 @@ pub const FRAMES: usize = 32;
 pub struct Example {
     /// One per frame.
     pub hands: Vec<Option<HandPoints>>,
-    /// One per label; sums to 1.
+    /// One per label, and one for hands that show none of them where that is learnt; sums to 1.
     pub target: Vec<f32>,
     /// Whose hands it was made of.
     pub people: People,
+    /// Whose letters are near, if it shows none: only who does not know them may learn that it is none.
+    pub near: People,
 }
 
 /// One picture of a right hand that shows a label.
 pub struct Still {
     /// The hand.
     pub hand: HandPoints,
-    /// Index of the label.
+    /// Index of the label, or the index behind them.
     pub letter: usize,
     /// Whose hands it was made of.
     pub people: People,
+    /// As of [`Example`].
+    pub near: People,
 }
 
 /// A set of signers, one bit each by their index.
@@ -53,6 +58,16 @@ impl People {
     /// Whether nobody is in both.
     pub fn are_strangers_to(self, others: Self) -> bool {
         self.0 & others.0 == 0
+    }
+
+    /// Whether the others are all of these and perhaps more.
+    pub fn are_among(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+
+    /// How many they are.
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
     }
 }
 
@@ -81,6 +96,9 @@ pub struct Windows<'a> {
     still: Vec<Vec<Source<'a>>>,
     moving: Vec<Vec<Source<'a>>>,
     held: Vec<Vec<Source<'a>>>,
+    /// Clips of what is no letter, by signer.
+    others: Vec<Source<'a>>,
+    known: KnownLetters,
 }
 
 /// Which clips of a letter.
@@ -100,8 +118,30 @@ const POINTING: [usize; 5] = [6, 11, 15, 16, X];
 /// Those of them that a hand may look like while it draws: P and Q hang down.
 const DRAWING: [usize; 3] = [6, 11, X];
 
-/// Photographs of several people: worth more than one person's film.
-const SEVERAL_PEOPLE: [(&str, usize); 2] = [("DavidLee", 4), ("SigNN", 2)];
+/// Share of the examples that show no letter, where that is learnt.
+const OTHER_SHARE: f64 = 0.2;
+
+/// How often a hand that shows no letter is drawn anew because it is near one.
+const TRIES: usize = 8;
+
+/// A target: one value per letter, and one for none of them.
+type Target = [f32; LETTERS + 1];
+
+/// A hand that is meant to show no letter.
+struct OtherShape {
+    hand: Hand,
+    /// How it is told that it shows none; `None` if somebody says so.
+    check: Option<Check>,
+}
+
+/// When a hand is a letter after all.
+#[derive(Clone, Copy)]
+enum Check {
+    /// A letter's shape, however it is turned in the plane.
+    Turned,
+    /// A letter as it is held: hanging hands may have the shape of an upright one.
+    AsHeld,
+}
 
 impl<'a> Windows<'a> {
     /// Windows of these signers, at most [`People::MOST`]. The same seed gives the same windows.
@@ -114,10 +154,15 @@ impl<'a> Windows<'a> {
             still: vec![Vec::new(); LETTERS],
             moving: vec![Vec::new(); LETTERS],
             held: vec![Vec::new(); LETTERS],
+            others: Vec::new(),
+            known: KnownLetters::default(),
         };
         for (index, signer) in signers.iter().enumerate() {
-            let weight =
-                SEVERAL_PEOPLE.iter().find(|(name, _)| *name == signer.name).map_or(1, |found| found.1);
+            let weight = signer.people.max(1);
+            let others: Vec<&Clip> = signer.others.iter().map(|other| &other.clip).collect();
+            if !others.is_empty() {
+                windows.others.push((index, others));
+            }
             for (kind, list) in [
                 (Kind::Still, &mut windows.still),
                 (Kind::Moving, &mut windows.moving),
@@ -145,7 +190,15 @@ impl<'a> Windows<'a> {
                 _ => !windows.still[letter].is_empty(),
             })
             .collect();
+        if windows.knows_others() {
+            windows.known = KnownLetters::of(signers, &mut windows.random);
+        }
         windows
+    }
+
+    /// Whether examples show hands that are no letter too: where somebody shows such.
+    fn knows_others(&self) -> bool {
+        !self.others.is_empty()
     }
 }
 
@@ -154,8 +207,13 @@ impl Examples for Windows<'_> {
         self.random = Random::seed_from_u64(seed);
     }
 
-    /// Of a letter that is held still, or from the movement of J. Never of Z: a picture of it is one of D, G or L.
+    /// Of a letter that is held still, or from the movement of J, or of none. Never of Z: a picture of it is one of D, G or L.
     fn draw_still(&mut self) -> Option<Still> {
+        if self.shows_other()
+            && let Some(still) = self.other_still()
+        {
+            return Some(still);
+        }
         self.people = People::default();
         let letters = self.letters.iter().filter(|letter| **letter != Z);
         let letter = letters.choose(&mut self.random).copied()?;
@@ -173,10 +231,16 @@ impl Examples for Windows<'_> {
                 hand
             }
         };
-        Some(Still { hand: distort_hand(&hand, &mut self.random), letter, people: self.people })
+        let hand = distort_hand(&hand, &mut self.random);
+        Some(Still { hand, letter, people: self.people, near: People::default() })
     }
 
     fn draw(&mut self) -> Example {
+        if self.shows_other()
+            && let Some(example) = self.other_window()
+        {
+            return example;
+        }
         self.people = People::default();
         // What only the window can tell needs more practice than letters that every frame shows.
         let letter = if self.can_hold() && self.random.random_bool(0.25) {
@@ -197,7 +261,7 @@ impl Examples for Windows<'_> {
             _ => self.still_letter(letter),
         };
         let hands = distort(&track, &mut self.random);
-        Example { hands, target: target.to_vec(), people: self.people }
+        self.example(hands, target, People::default())
     }
 }
 
@@ -213,6 +277,149 @@ impl<'a> Windows<'a> {
         let shape = self.stroke_shape(letter);
         let track = if moves { self.synthesised(letter, shape, true) } else { vec![shape; FRAMES] };
         distort(&track, &mut self.random)
+    }
+
+    fn example(&self, hands: Vec<Option<HandPoints>>, target: Target, near: People) -> Example {
+        let classes = LETTERS + usize::from(self.knows_others());
+        Example { hands, target: target[..classes].to_vec(), people: self.people, near }
+    }
+
+    fn shows_other(&mut self) -> bool {
+        self.knows_others() && self.random.random_bool(OTHER_SHARE)
+    }
+
+    /// `None` if every hand that was drawn is near letters of several signers.
+    fn other_still(&mut self) -> Option<Still> {
+        for _ in 0..TRIES {
+            self.people = People::default();
+            let OtherShape { hand, check } = self.other_shape()?;
+            let hand = distort_hand(&hand, &mut self.random);
+            let near = self.near(check, &[Some(hand)]);
+            if near.count() < 2 {
+                return Some(Still { hand, letter: OTHER, people: self.people, near });
+            }
+        }
+        None
+    }
+
+    /// Whose letters one of these hands is near.
+    fn near(&self, check: Option<Check>, hands: &[Option<HandPoints>]) -> People {
+        hands.iter().flatten().fold(People::default(), |near, hand| match check {
+            Some(Check::Turned) => near.with(self.known.with_the_shape_of(hand)),
+            Some(Check::AsHeld) => near.with(self.known.that_hold(hand)),
+            None => near,
+        })
+    }
+
+    /// As often filmed as drawn freely, resting, or between two letters.
+    fn other_shape(&mut self) -> Option<OtherShape> {
+        let drawn = |hand| OtherShape { hand, check: Some(Check::Turned) };
+        match self.random.random_range(0..10) {
+            0..5 => {
+                let clip = self.pick_other()?;
+                let hand = some_hand(clip, &mut self.random)?;
+                let [hand] = self.varied([Some(hand)]);
+                hand.map(|hand| OtherShape { hand, check: None })
+            }
+            5..7 => Some(drawn(OtherHand::free(&mut self.random))),
+            7 => Some(OtherShape { hand: OtherHand::resting(&mut self.random), check: Some(Check::AsHeld) }),
+            _ => {
+                let [first, second] = self.two_letters()?;
+                let part = self.random.random_range(0.3..0.7);
+                Some(drawn(blend(&first, &at_wrist(&second, &first), part)))
+            }
+        }
+    }
+
+    /// A clip of what is no letter; everybody's equally often.
+    fn pick_other(&mut self) -> Option<&'a Clip> {
+        let (signer, clips) = self.others.choose(&mut self.random)?;
+        let clip = clips.choose(&mut self.random).copied()?;
+        self.people = self.people.with(People::one(*signer));
+        Some(clip)
+    }
+
+    /// Hands turned as no letter would be, and sometimes seen from the other side: they show no letter so either.
+    fn varied<const COUNT: usize>(&mut self, hands: [Option<Hand>; COUNT]) -> [Option<Hand>; COUNT] {
+        let roll = if self.random.random_bool(0.5) { self.random.random_range(-0.7..0.7) } else { 0.0 };
+        let mirrored = self.random.random_bool(0.25);
+        hands.map(|hand| {
+            let turned = posed(&hand?, Pose { roll, ..Pose::default() }, 0.0);
+            Some(if mirrored { turned.map(|[x, y, z]| [-x, y, z]) } else { turned })
+        })
+    }
+
+    /// Hands of one signer that hold two letters.
+    fn two_letters(&mut self) -> Option<[Hand; 2]> {
+        let letters = self.letters.iter().filter(|letter| !self.still[**letter].is_empty());
+        let first = letters.choose(&mut self.random).copied()?;
+        let (signer, clip) = self.pick(List::Still, first)?;
+        let hand = some_hand(clip, &mut self.random)?;
+        Some([hand, self.another_letter(signer, first)?])
+    }
+
+    /// A hand of this signer that holds another letter than this one.
+    fn another_letter(&mut self, signer: usize, letter: usize) -> Option<Hand> {
+        let clips = self.signers[signer].clips.iter();
+        let others: Vec<&Clip> =
+            clips.filter(|other| other.letter != letter && other.kind == Kind::Still).collect();
+        some_hand(others.choose(&mut self.random)?, &mut self.random)
+    }
+
+    /// A window that shows no letter in the end: a hand that holds none, moves with none, or is on its way to one.
+    fn other_window(&mut self) -> Option<Example> {
+        for _ in 0..TRIES {
+            self.people = People::default();
+            let (mut track, check) = match self.random.random_range(0..20) {
+                0..8 => {
+                    let clip = self.pick_other()?;
+                    let track: [Option<Hand>; FRAMES] = self.still_track(clip).try_into().ok()?;
+                    (self.varied(track).to_vec(), None)
+                }
+                8..14 => {
+                    let [first, second] = [self.other_shape()?, self.other_shape()?];
+                    if self.random.random_bool(0.4) {
+                        (way(&first.hand, &second.hand, 0.0, FRAMES as f32), second.check)
+                    } else {
+                        (vec![Some(first.hand); FRAMES], first.check)
+                    }
+                }
+                14..16 => {
+                    let OtherShape { hand, check } = self.other_shape()?;
+                    let letter = if self.random.random_bool(0.5) { J } else { Z };
+                    (self.synthesised(letter, Some(hand), true), check)
+                }
+                _ => {
+                    let [first, second] = self.two_letters()?;
+                    let start = self.random.random_range(0.0..20.0f32);
+                    let arrived = self.random.random_range(0.3..0.7);
+                    let frames = (FRAMES as f32 - 1.0 - start) / arrived;
+                    (way(&first, &second, start, frames), Some(Check::Turned))
+                }
+            };
+            if self.random.random_bool(0.25)
+                && let Some([before, _]) = self.two_letters()
+            {
+                self.begin_with(&before, &mut track);
+            }
+            let hands = distort(&track, &mut self.random);
+            let near = self.near(check, &hands[FRAMES - 1..]);
+            if near.count() < 2 {
+                return Some(self.example(hands, sure(OTHER), near));
+            }
+        }
+        None
+    }
+
+    /// Has the window begin with another hand, on the way to what it shows.
+    fn begin_with(&mut self, before: &Hand, track: &mut [Option<Hand>]) {
+        let until = self.random.random_range(1..15usize);
+        let frames = self.random.random_range(1..7usize);
+        let goal = track[until + frames].unwrap_or(*before);
+        for (frame, slot) in track.iter_mut().enumerate().take(until + frames) {
+            let part = (frame as f32 - until as f32).max(0.0) / frames as f32;
+            *slot = Some(blend(&at_wrist(before, &goal), &goal, part));
+        }
     }
 
     /// A hand in the second half of a movement, where J no longer looks like I.
@@ -275,7 +482,7 @@ impl<'a> Windows<'a> {
         self.can_draw(J) && self.can_draw(Z)
     }
 
-    fn drawn_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
+    fn drawn_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, Target) {
         if self.random.random_bool(0.2)
             && let Some((_, clip)) = self.pick(List::Moving, letter)
             && let Some(track) = self.moving_track(letter, clip)
@@ -362,7 +569,7 @@ impl<'a> Windows<'a> {
     }
 
     /// A hand shape of J or Z that holds still, or a movement that has hardly begun: I, or most likely D, not J, not Z.
-    fn held_shape(&mut self) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
+    fn held_shape(&mut self) -> (Vec<Option<Hand>>, Target) {
         let letter = if self.random.random_bool(0.5) { J } else { Z };
         let like = if letter == J { I } else { D };
         let target = if letter == J && self.random.random_bool(0.5) { sure(like) } else { unsure(like) };
@@ -374,7 +581,7 @@ impl<'a> Windows<'a> {
         (self.synthesised(letter, shape, false), target)
     }
 
-    fn still_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, [f32; LETTERS]) {
+    fn still_letter(&mut self, letter: usize) -> (Vec<Option<Hand>>, Target) {
         let Some((signer, clip)) = self.pick(List::Still, letter) else {
             return (vec![None; FRAMES], sure(letter));
         };
@@ -389,23 +596,15 @@ impl<'a> Windows<'a> {
                 *hand = hand.map(|[x, y, z]| [-x, y, z]);
             }
         }
-        // A window may begin with the letter before, on the way to this one.
+        // A window may begin with the letter before, or with no letter, on the way to this one.
         if self.random.random_bool(0.25) {
-            let others: Vec<&Clip> = self.signers[signer]
-                .clips
-                .iter()
-                .filter(|other| other.letter != letter && other.kind == Kind::Still)
-                .collect();
-            if let Some(before) =
-                others.choose(&mut self.random).and_then(|clip| some_hand(clip, &mut self.random))
-            {
-                let until = self.random.random_range(1..15usize);
-                let way = self.random.random_range(1..7usize);
-                let goal = track[until + way].unwrap_or(before);
-                for (frame, slot) in track.iter_mut().enumerate().take(until + way) {
-                    let part = (frame as f32 - until as f32).max(0.0) / way as f32;
-                    *slot = Some(blend(&at_wrist(&before, &goal), &goal, part));
-                }
+            let before = if self.knows_others() && self.random.random_bool(0.3) {
+                self.other_shape().map(|shape| shape.hand)
+            } else {
+                self.another_letter(signer, letter)
+            };
+            if let Some(before) = before {
+                self.begin_with(&before, &mut track);
             }
         }
         (track, sure(letter))
@@ -509,14 +708,22 @@ fn path(random: &mut Random) -> Vec<Place> {
         .collect()
 }
 
-fn sure(letter: usize) -> [f32; LETTERS] {
-    let mut target = [0.0; LETTERS];
+/// From one hand to another over so many frames, and no farther than to the second.
+fn way(first: &Hand, second: &Hand, start: f32, frames: f32) -> Vec<Option<Hand>> {
+    let second = at_wrist(second, first);
+    let part = |frame: usize| ((frame as f32 - start) / frames).clamp(0.0, 1.0);
+    (0..FRAMES).map(|frame| Some(blend(first, &second, part(frame)))).collect()
+}
+
+fn sure(letter: usize) -> Target {
+    let mut target = [0.0; LETTERS + 1];
     target[letter] = 1.0;
     target
 }
 
-fn unsure(letter: usize) -> [f32; LETTERS] {
-    let mut target = [0.5 / (LETTERS - 3) as f32; LETTERS];
+fn unsure(letter: usize) -> Target {
+    let mut target = [0.5 / (LETTERS - 3) as f32; LETTERS + 1];
+    target[OTHER] = 0.0;
     target[J] = 0.0;
     target[Z] = 0.0;
     target[letter] = 0.5;
