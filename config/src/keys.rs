@@ -258,7 +258,7 @@ sections! {
         nothing_share: f32 = 0.5, 0.0..=1.0;
         /// Factor of the odds that a hand shows none of the model's letters; 1 as the model says, 0 gives every hand a letter.
         ///
-        /// Only for a model that knows such hands, as the built-in one does. What it gains and costs stands in
+        /// Only for a model that knows such hands, which the built-in one does not. What it gains and costs stands in
         /// `models/weights/README.md`.
         other_weight: f32 = 1.0, 0.0..=1000.0;
         /// Whether each frame posts an element message with the window's fill and the best classes.

@@ -247,7 +247,8 @@ fn eval(options: &Eval) -> Result<()> {
         say(&format!("{name}\n{measured}"))?;
         if labels == data::alphabet() {
             let seeds = [vec![measured]];
-            say(&format!("\n{}{}", report::markdown(&seeds)?, report::others(&seeds)?))?;
+            let letters = if signer.clips.is_empty() { String::new() } else { report::markdown(&seeds)? };
+            say(&format!("\n{letters}{}", report::others(&seeds)?))?;
         }
     }
     Ok(())
