@@ -126,13 +126,14 @@ export class Picture {
       let lineMark = isMarked[part];
       const isInside = column >= reach && column < width - reach;
       for (const offset of isInside ? around : upright) {
-        const other = parts[index + offset] ?? part;
-        if (!part && !other) continue;
+        const other = parts[index + offset];
+        // Beyond the first and the last row there is nothing to stand out from.
+        if (other === undefined || (!part && !other)) continue;
         const isOther = part !== other;
         // Where a finger leaves the palm there is no line, nor where one finger bends smoothly.
         const isJoined = part && other && (!isOther || part === 1 || other === 1);
         const limit = isOther ? STEP : SELF_STEP;
-        const step = isJoined ? Math.abs(depth[index] - (depth[index + offset] ?? 0)) > limit * Math.max(1, reach / 2) : isOther;
+        const step = isJoined ? Math.abs(depth[index] - depth[index + offset]) > limit * Math.max(1, reach / 2) : isOther;
         if (step) {
           line = true;
           lineMark ||= isMarked[other];

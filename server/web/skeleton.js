@@ -39,7 +39,7 @@ const SIZES = {
 };
 const THUMB = { root: [0.2, 0.16, 0.06], bones: [0.38, 0.32, 0.25], radii: [0.16, 0.128, 0.112, 0.09] };
 const THUMB_NAIL = /** @type {Vector} */ ([0.75, 0.3, 0.6]);
-const ARM = 0.45;
+const ARM = 1.1;
 
 /** @param {Vector} a @param {Vector} b @returns {Vector} */
 export const add = (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
