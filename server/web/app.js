@@ -1,16 +1,20 @@
 /** The practice page: puts camera, client and views together. */
 
 import { CameraError, listCameras, startCamera, stopCamera } from "./camera.js";
+import { Celebration } from "./celebrate.js";
 import { DactylClient } from "./client.js";
 import { showDetails } from "./details.js";
+import { FramingView } from "./framing.js";
 import { showProgress, showTop } from "./lists.js";
 import { HandWatch, LightMeter, NoticeBoard, OtherHandWatch } from "./notice.js";
 import { Overlay } from "./overlay.js";
+import { loadPacks } from "./packs.js";
 import { PracticeView } from "./practice.js";
 import { ReadingView } from "./reading.js";
+import { Session, showSummary } from "./session.js";
 import { bindSettings } from "./settings.js";
 import { Statistics } from "./statistics.js";
-import { fillTexts, text } from "./text.js";
+import { LANGUAGES, fillTexts, isRightToLeft, text, useLanguage } from "./text.js";
 
 const LIGHT_MS = 1000;
 /** How long a page is hidden before its camera is turned off. */
@@ -21,6 +25,7 @@ const SAID_MS = 5000;
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
+byId("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
 fillTexts();
 const video = byId("video");
 const board = new NoticeBoard(byId("notice"), byId("spoken-notice"));
@@ -30,9 +35,15 @@ const hands = new HandWatch();
 const otherHand = new OtherHandWatch();
 const statistics = new Statistics();
 const settings = bindSettings(byId("settings-form"), changed);
+const celebration = new Celebration(settings);
+const framing = new FramingView(() => {
+  practise();
+  byId("pause").focus({ preventScroll: true });
+});
 const client = new DactylClient("ws", { extras: ["status", "top", "landmarks"] });
 /** @type {PracticeView|undefined} Once the server has said which letters it knows. */
 let practice;
+let session = new Session();
 let isRunning = false;
 let isPaused = false;
 /** Whether the camera was turned off while the page was hidden. */
@@ -58,6 +69,7 @@ on("feedback", (feedback) => {
   if (!feedback.letter) showTop([]);
 });
 on("top", (top) => {
+  practice?.top(top);
   if (document.body.dataset.view === "explore" && byId("seen").textContent !== "–") showTop(top);
 });
 on("status", (status) => {
@@ -68,6 +80,7 @@ on("status", (status) => {
 });
 on("landmarks", (landmarks) => {
   overlay.draw(landmarks);
+  framing.look(landmarks);
   board.set("hand", hands.look(landmarks));
   practice?.compare(overlay.handOf(landmarks, settings.hand));
   if (otherHand.look(landmarks, settings.hand)) offerOtherHand();
@@ -102,9 +115,9 @@ function forgetWhatWasSeen() {
 /** Asks the server which signs it knows: others are not practised. */
 async function learnLabels() {
   try {
-    const info = await (await fetch("info")).json();
+    const [info, packs] = await Promise.all([fetch("info").then((answer) => answer.json()), loadPacks()]);
     const labels = info.pipelines[info.pipeline].labels;
-    practice ??= new PracticeView({ client, settings, statistics, labels });
+    practice ??= new PracticeView({ client, settings, statistics, session, celebration, labels, packs });
     showView(document.body.dataset.view ?? "practise");
     practice.begin();
   } catch {
@@ -128,9 +141,23 @@ async function start() {
   document.body.classList.add("running");
   byId("stage").style.setProperty("aspect-ratio", `${video.videoWidth} / ${video.videoHeight}`);
   void listChoices();
+  if (!FramingView.isKnown && document.body.dataset.view === "practise") checkFraming();
   setPaused(false);
   // The button that had it is gone.
-  byId("pause").focus({ preventScroll: true });
+  if (!framing.isOpen) byId("pause").focus({ preventScroll: true });
+}
+
+/** Lets the learner see first whether the camera sees them. */
+function checkFraming() {
+  framing.begin();
+  practise();
+  byId("framing-skip").focus({ preventScroll: true });
+}
+
+/** Shows the letters to practise, or what comes before them. */
+function practise() {
+  location.hash = "practise";
+  showView("practise");
 }
 
 /** @param {CameraError} [error] None if it was turned off on purpose. */
@@ -138,6 +165,10 @@ function failCamera(error) {
   isRunning = false;
   client.stop();
   stopCamera(video);
+  if (framing.isOpen) {
+    framing.leave();
+    showView(document.body.dataset.view ?? "practise");
+  }
   document.body.classList.remove("running");
   overlay.draw(null);
   board.set("light");
@@ -181,8 +212,11 @@ function changed(name) {
   applySettings();
   if (name === "camera" && isRunning) void start();
   if (name === "list" || name === "ownList") practice?.renew();
-  if (name === "speed" || name === "recall") practice?.begin();
+  if (name === "speed" || name === "recall" || name === "flow") practice?.begin();
   if (name === "goal") showLetters();
+  if (name === "language") void speak();
+  // What was turned on is heard or felt.
+  if ((name === "sound" || name === "vibration") && settings[name]) celebration.won(false);
   if (name === "hand" || name === "mirrored" || name === "view") practice?.redraw();
 }
 
@@ -190,6 +224,26 @@ function applySettings() {
   byId("stage").classList.toggle("mirrored", settings.mirrored);
   byId("details").hidden = !settings.details;
   byId("own-list").hidden = settings.list !== "own";
+  for (const button of document.querySelectorAll("[data-hand]")) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("data-hand") === settings.hand));
+  }
+}
+
+/** Says everything in the language of the settings. */
+async function speak() {
+  try {
+    await useLanguage(settings.language);
+    byId("language-problem").textContent = "";
+  } catch {
+    byId("language-problem").textContent = text("noLanguage");
+    return;
+  }
+  fillTexts();
+  byId("pause").textContent = text(isPaused ? "resume" : "pause");
+  board.show();
+  practice?.retell();
+  reading.retell();
+  showLetters();
 }
 
 /** @param {string} view */
@@ -199,7 +253,7 @@ function showView(view) {
     if (button.getAttribute("data-show") === view) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
   }
-  practice?.setShown(view === "practise");
+  practice?.setShown(view === "practise" && !framing.isOpen);
   if (view === "explore") client.practise("");
   if (view === "progress") showLetters();
 }
@@ -221,9 +275,10 @@ function pressed(event) {
     else if (!byId("start").disabled) void start();
   }
   if (event.key === "Escape" && isRunning && !isPaused) setPaused(true);
-  if (document.body.dataset.view !== "practise") return;
-  if (event.key === "ArrowRight") practice?.skip();
-  if (event.key === "ArrowLeft") practice?.restart();
+  if (document.body.dataset.view !== "practise" || framing.isOpen) return;
+  const [on, back] = isRightToLeft() ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"];
+  if (event.key === on) practice?.skip();
+  if (event.key === back) practice?.restart();
 }
 
 /** A camera that nobody looks into is turned off. */
@@ -251,14 +306,23 @@ async function comeBack() {
 }
 
 function showLetters() {
-  const onChoose = (/** @type {string} */ letter) => {
-    showView("practise");
-    location.hash = "practise";
-    practice?.choose(letter);
-    byId("letter").scrollIntoView({ block: "nearest" });
-    byId("skip").focus();
-  };
-  showProgress(statistics, practice?.labels ?? [], { goal: Number(settings.goal), hand: settings.hand, onChoose });
+  showProgress(statistics, practice?.labels ?? [], { goal: Number(settings.goal), hand: settings.hand, onChoose: choose });
+}
+
+/** Practises one letter. @param {string} letter */
+function choose(letter) {
+  practise();
+  practice?.choose(letter);
+  byId("letter").scrollIntoView({ block: "nearest" });
+  byId("skip").focus();
+}
+
+/** Ends the sitting with what was done in it. */
+function finish() {
+  if (isRunning && !isPaused) setPaused(true);
+  showSummary(session);
+  session = new Session();
+  if (practice) practice.session = session;
 }
 
 /** @param {File|undefined} file */
@@ -280,8 +344,13 @@ function offerOtherHand() {
 function answerOtherHand(isTaken) {
   byId("other-hand").hidden = true;
   if (!isTaken) return;
+  drawHand(settings.hand === "left" ? "right" : "left");
+}
+
+/** Draws the model as that hand, as the settings would. @param {string} hand */
+function drawHand(hand) {
   const field = byId("settings-form").elements.namedItem("hand");
-  field.value = settings.hand === "left" ? "right" : "left";
+  field.value = hand;
   field.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
@@ -293,7 +362,25 @@ function exportProgress() {
 
 byId("start").addEventListener("click", start);
 byId("pause").addEventListener("click", () => setPaused(!isPaused));
-byId("open-settings").addEventListener("click", () => byId("settings").showModal());
+byId("finish").addEventListener("click", finish);
+byId("open-settings").addEventListener("click", () => {
+  byId("framing-again").hidden = !isRunning;
+  byId("settings").returnValue = "";
+  byId("settings").showModal();
+});
+byId("settings").addEventListener("close", () => {
+  if (byId("settings").returnValue !== "framing" || !isRunning) return;
+  checkFraming();
+  if (isPaused) setPaused(false);
+});
+byId("summary").addEventListener("close", () => {
+  const letter = byId("summary").returnValue;
+  byId("summary").returnValue = "";
+  if (letter) choose(letter);
+});
+for (const button of document.querySelectorAll("[data-hand]")) {
+  button.addEventListener("click", () => drawHand(button.getAttribute("data-hand") ?? "right"));
+}
 byId("other-hand-yes").addEventListener("click", () => answerOtherHand(true));
 byId("other-hand-no").addEventListener("click", () => answerOtherHand(false));
 byId("export").addEventListener("click", exportProgress);
@@ -322,7 +409,7 @@ setInterval(() => {
 }, LIGHT_MS);
 
 applySettings();
-new ReadingView(settings);
+const reading = new ReadingView(settings);
 showAddressed();
 showDetails(client, byId("details"));
 // The first letter can be looked at before the camera is there. The server is connected to when it is.

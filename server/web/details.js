@@ -1,6 +1,6 @@
 /** The panel of technical details: rates over the last second, and the newest times. */
 
-import { text } from "./text.js";
+import { decimal, text } from "./text.js";
 
 const INTERVAL_MS = 1000;
 
@@ -30,13 +30,13 @@ export function showDetails(client, panel) {
     const counts = client.counts;
     const now = performance.now();
     const rate = (/** @type {"sent"|"analysed"|"dropped"} */ name) =>
-      text("perSecond", { number: ((1000 * (counts[name] - before[name])) / (now - at)).toFixed(1) });
+      text("perSecond", { number: decimal((1000 * (counts[name] - before[name])) / (now - at)) });
     if (!panel.hidden) {
       set("sent", rate("sent"));
       set("analysed", rate("analysed"));
       set("dropped", rate("dropped"));
       const { rate: server } = counts;
-      set("rate", isFinite(server) ? text("perSecond", { number: server.toFixed(1) }) : text("unknown"));
+      set("rate", isFinite(server) ? text("perSecond", { number: decimal(server) }) : text("unknown"));
       set("trip", milliseconds(roundTripMs));
       set("age", milliseconds(ageMs));
     }

@@ -2,7 +2,7 @@
 
 import { HandPicture } from "./hand.js";
 import { median, trend } from "./statistics.js";
-import { language, text } from "./text.js";
+import { dayAndMonth, decimal, text } from "./text.js";
 
 /** Side of a hand in the chart. */
 const CHART_PIXELS = 160;
@@ -54,10 +54,10 @@ export function showProgress(statistics, labels, { goal, hand, onChoose }) {
 function progressOf(letter, { won, skipped, recent, last }, hand, onChoose) {
   const seconds = won ? median(recent) : 0;
   const quick = won ? 100 * Math.min(1, QUICK_SECONDS / Math.max(seconds, 0.1)) : 0;
-  const shown = seconds.toFixed(1);
+  const shown = decimal(seconds);
   const way = trend(recent);
   const key = won ? "letterStatistics" : skipped ? "letterSkipped" : "letterUntried";
-  const numbers = text(key, { letter, won, skipped, seconds: shown, trend: text(way), last: last ? dayShown(last) : text("unknown") });
+  const numbers = text(key, { letter, won, skipped, seconds: shown, trend: text(way), last: last ? dayAndMonth(new Date(`${last}T12:00`)) : text("unknown") });
   const item = document.createElement("li");
   const button = Object.assign(document.createElement("button"), { type: "button", title: numbers });
   button.setAttribute("aria-label", text("practiseLetter", { numbers }));
@@ -72,11 +72,6 @@ function progressOf(letter, { won, skipped, recent, last }, hand, onChoose) {
   item.append(button);
   item.classList.toggle("untried", won === 0);
   return { item, draw: () => new HandPicture(canvas).still(letter, hand === "left") };
-}
-
-/** @param {string} day As "2026-11-28" */
-function dayShown(day) {
-  return new Date(`${day}T12:00`).toLocaleDateString(language, { day: "numeric", month: "long" });
 }
 
 /** @param {string} tag */

@@ -38,6 +38,11 @@ export class NoticeBoard {
   /** @param {"camera"|"connection"|"light"|"hand"} place @param {Notice} [notice] None takes it away. */
   set(place, notice) {
     this.#notices[place] = notice;
+    this.show();
+  }
+
+  /** Shows what holds, in the language of now. */
+  show() {
     const first = Object.values(this.#notices).find((one) => one);
     const shown = first ? text(first.key, first.values) : "";
     if (this.#shown.textContent === shown) return;

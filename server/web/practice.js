@@ -1,24 +1,24 @@
 /** The view in which letters are practised: target, ring, hand shape, hint. */
 
 import { differences, handOf } from "./compare.js";
+import { LEVELS, WORD_LEVEL, courseOf, storeLevel, storedLevel } from "./course.js";
+import { FLOW_HOLD_MS, Pace, Repeat } from "./flow.js";
 import { HandPicture, VIEWS } from "./hand.js";
-import { HOLD_MS, Spelling, inOrder, shuffled, spell } from "./spelling.js";
+import { HOLD_MS, Spelling, THRESHOLD } from "./spelling.js";
 import { readStored } from "./statistics.js";
-import { descriptions, hintFor, text, words } from "./text.js";
+import { decimal, describe, hintFor, text } from "./text.js";
 
 /** How long a won letter is shown as won; the server watches for the next one meanwhile. */
 const WON_MS = 900;
+/** How long a word that was spelled in one go is shown with its pace. */
+const PACE_MS = 2600;
 /** How long the same wrong letter must be seen before a hint, and how long a hint stays. */
 const WRONG_MS = 900;
 const HINT_MS = 1200;
-/** From shapes that look like their letter, over fists and letters that are turned, to those that move. */
-const EASY_FIRST = [..."COLVWBYIAFUDSEXRKTNMGHQPJZ"];
 /** How often a letter that was chosen is practised. */
 const TIMES = 3;
 /** Where the word that is practised is kept while the tab lives. */
 const PLACE = "dactyl.place";
-/** Weakest letters that are practised in a round. */
-const WEAKEST = 5;
 
 /** What is said of each view. @type {Record<import("./hand.js").View, import("./text.js").TextKey>} */
 const CAPTIONS = { picture: "viewPicture", own: "viewOwn", opposite: "viewOpposite", side: "viewSide" };
@@ -34,6 +34,15 @@ export class PracticeView {
   #settings;
   #statistics;
   #labels;
+  #packs;
+  #celebration;
+  /** @type {import("./session.js").Session} */
+  #session;
+  #pace = new Pace();
+  /** What makes a second equal letter of a word in one go a new one. @type {Repeat|undefined} */
+  #repeat;
+  /** What is seen now, as {@link differences} wants it. @type {number[][]|undefined} */
+  #hand;
   #picture = new HandPicture(byId("shape"));
   #isWon = false;
   /** Whether the drawing is hidden, so that the learner remembers it. */
@@ -54,17 +63,25 @@ export class PracticeView {
 
   /**
    * @param {{client: import("./client.js").DactylClient, settings: import("./settings.js").Settings,
-   *   statistics: import("./statistics.js").Statistics, labels: string[]}} parts
+   *   statistics: import("./statistics.js").Statistics, session: import("./session.js").Session,
+   *   celebration: import("./celebrate.js").Celebration, labels: string[], packs: import("./packs.js").Packs}} parts
    */
-  constructor({ client, settings, statistics, labels }) {
+  constructor({ client, settings, statistics, session, celebration, labels, packs }) {
     this.#client = client;
     this.#settings = settings;
     this.#statistics = statistics;
+    this.#session = session;
+    this.#celebration = celebration;
     this.#labels = labels;
+    this.#packs = packs;
     this.#spelling = this.#resumed();
     byId("skip").addEventListener("click", () => this.skip());
     byId("repeat").addEventListener("click", () => this.restart());
     document.addEventListener("visibilitychange", () => this.#watch());
+    byId("level").addEventListener("change", () => {
+      storeLevel(Number(byId("level").value));
+      this.renew();
+    });
     byId("show-hand").addEventListener("click", () => {
       this.#isConcealed = false;
       this.#clearHint();
@@ -82,6 +99,16 @@ export class PracticeView {
   /** Signs that can be practised. */
   get labels() {
     return this.#labels;
+  }
+
+  /** What is done from now on counts for another session. @param {import("./session.js").Session} session */
+  set session(session) {
+    this.#session = session;
+  }
+
+  /** Whether words are spelled in one go: no letter is asked for, so that the server forgets nothing between them. */
+  get #flows() {
+    return this.#settings.flow && this.#spelling.signs.length > 1;
   }
 
   /** Practises one letter a few times, then goes on with the list. @param {string} letter */
@@ -107,7 +134,7 @@ export class PracticeView {
     const caption = text(CAPTIONS[view], { side: text(hand) });
     this.#picture.show(letter, { isLeft: hand === "left", isMirrored: mirrored, view });
     byId("shape").hidden = !isShown;
-    byId("shape").setAttribute("aria-label", text("shapeOf", { letter, description: descriptions[letter] ?? "", view: caption }));
+    byId("shape").setAttribute("aria-label", text("shapeOf", { letter, description: describe(letter), view: caption }));
     byId("shape-caption").textContent = isShown ? caption : has ? "" : text("noShape");
     byId("show-hand").hidden = !has || isShown;
     byId("turn-hand").hidden = !isShown;
@@ -117,24 +144,28 @@ export class PracticeView {
 
   /** Begins the letter, again or for the first time. */
   begin() {
+    this.#pace.begin();
+    this.#repeat = undefined;
     this.#practise();
     this.#show();
   }
 
-  /** Asks the server to watch for the letter. */
-  #practise() {
+  /** Asks the server to watch for the letter. @param {boolean} isAsked Whether it watches for it already. */
+  #practise(isAsked = false) {
     clearTimeout(this.#goingOn);
     this.#isWon = false;
-    this.#isReady = false;
-    this.#spelling.holdMs = HOLD_MS[this.#settings.speed];
+    if (!isAsked) this.#isReady = false;
+    this.#spelling.holdMs = this.#flows ? FLOW_HOLD_MS : HOLD_MS[this.#settings.speed];
     this.#spelling.begin();
+    this.#watch();
     this.#keepPlace();
     this.#wrong = { letter: "", since: performance.now() };
-    if (this.#isShown) this.#client.practise(this.#spelling.letter);
+    if (this.#isShown && !isAsked) this.#client.practise(this.#flows ? "" : this.#spelling.letter);
   }
 
   #show() {
     this.#isConcealed = this.#settings.recall;
+    this.#showLevels();
     this.#showWord();
     this.#showRing();
     this.#clearHint();
@@ -152,7 +183,8 @@ export class PracticeView {
   feedback({ letter, probability }) {
     if (!this.#isShown) return;
     const now = performance.now();
-    this.#spelling.see(probability, now);
+    if (!this.#flows) this.#spelling.see(probability, now);
+    else if (!letter) this.top([]);
     const wrong = letter === this.#spelling.letter ? "" : letter;
     const hasChanged = wrong !== this.#wrong.letter;
     if (hasChanged) this.#wrong = { letter: wrong, since: now };
@@ -160,6 +192,15 @@ export class PracticeView {
     this.#showRing();
     // What was said of another letter no longer holds.
     if (hasChanged) this.#clearHint();
+  }
+
+  /** The best letters of what is seen: in a word in one go, the letter is looked for among them. @param {[string, number][]} top */
+  top(top) {
+    if (!this.#isShown || this.#isWon || !this.#flows) return;
+    const probability = top.find(([letter]) => letter === this.#spelling.letter)?.[1] ?? 0;
+    const isNew = this.#repeat?.look(this.#hand, probability >= THRESHOLD) ?? true;
+    if (isNew) this.#repeat = undefined;
+    this.#spelling.see(isNew ? probability : 0, performance.now());
   }
 
   /** Nothing is seen any more. */
@@ -192,6 +233,7 @@ export class PracticeView {
   compare(hand) {
     const now = performance.now();
     const { letter } = this.#spelling;
+    this.#hand = hand;
     if (!this.#isShown || this.#isWon || now < this.#hintUntil) return;
     const isWrong = this.#wrong.letter !== "" && now - this.#wrong.since > WRONG_MS;
     if (!isWrong || !hand) return;
@@ -202,7 +244,7 @@ export class PracticeView {
     this.#picture.mark(turn ? [] : fingers.map(({ finger }) => finger));
     const clear = fingers.filter(({ how }) => how !== "move");
     // A finger that lies elsewhere has no word for where: then the letter is described.
-    const advice = known ?? (turn ? text("turn") : clear.length ? adviceOn(clear) : (descriptions[letter] ?? ""));
+    const advice = known ?? (turn ? text("turn") : clear.length ? adviceOn(clear) : describe(letter));
     this.#say(`${text("looksLike", { letter: this.#wrong.letter })} ${advice}`.trim());
   }
 
@@ -215,23 +257,62 @@ export class PracticeView {
   }
 
   #win() {
+    const now = performance.now();
     const { letter, signs, index } = this.#spelling;
-    this.#statistics.won(letter, this.#spelling.elapsed(performance.now()) / 1000);
+    const seconds = this.#spelling.elapsed(now) / 1000;
+    this.#statistics.won(letter, seconds);
+    this.#session.won(letter, seconds);
+    this.#pace.won(letter, now);
+    const isWord = index === signs.length - 1 && signs.length > 1;
+    this.#celebration.won(isWord);
+    if (this.#flows && !isWord) this.#flowOn();
+    else this.#celebrate(isWord);
+  }
+
+  /** The next letter of a word in one go: nothing is asked for, nothing waited for. */
+  #flowOn() {
+    const { letter } = this.#spelling;
+    this.#advance(false);
+    const isSame = this.#spelling.letter === letter;
+    this.#repeat = isSame ? new Repeat(this.#hand) : undefined;
+    this.#practise(true);
+    this.#show();
+    if (isSame) this.#say(text("slideAgain", { letter }));
+  }
+
+  /** Shows what was won while the server watches for the next letter already. @param {boolean} isWord */
+  #celebrate(isWord) {
+    const said = isWord ? this.#saidOfWord() : text("won", { letter: this.#spelling.letter });
+    const isPaced = isWord && this.#flows;
+    if (isWord) this.#session.word(isPaced ? this.#pace.rate : undefined);
     byId("ring").classList.add("won");
-    const isWordDone = index === signs.length - 1 && signs.length > 1;
-    const said = isWordDone ? text("wonAll", { word: signs.join("") }) : text("won", { letter });
     this.#clearHint();
     this.#say(said, true);
     const isNewWord = this.#advance(false);
+    if (isNewWord) this.#pace.begin();
     this.#practise();
     this.#isWon = true;
-    this.#goingOn = setTimeout(() => this.#goOn(said, isNewWord), WON_MS);
+    this.#goingOn = setTimeout(() => this.#goOn(said, isNewWord), isPaced ? PACE_MS : WON_MS);
+  }
+
+  #saidOfWord() {
+    const word = this.#spelling.signs.join("");
+    const { rate, longest } = this.#pace;
+    if (this.#flows && rate !== undefined && longest) {
+      const { from, to, seconds } = longest;
+      return text("pace", { word, rate: Math.round(rate), from, to, seconds: decimal(seconds) });
+    }
+    const level = this.#settings.list === "levels" ? LEVELS.indexOf(word) + 1 : 0;
+    return level ? text("levelDone", { number: level, letters: [...word].join(" ") }) : text("wonAll", { word });
   }
 
   /** Leaves the letter. */
   skip() {
     if (this.#isWon) return;
     this.#statistics.skipped(this.#spelling.letter);
+    this.#session.skipped();
+    this.#pace.begin();
+    this.#repeat = undefined;
     // Skipping the letter that was chosen leaves it.
     this.#timesLeft = Math.min(this.#timesLeft, 1);
     const isNewWord = this.#advance(true);
@@ -257,6 +338,11 @@ export class PracticeView {
     this.begin();
   }
 
+  /** Shows everything anew, in another language. */
+  retell() {
+    this.#show();
+  }
+
   /** Shows the letter that is practised already. @param {string} said What was said of the letter before. @param {boolean} isNewWord */
   #goOn(said, isNewWord) {
     this.#isWon = false;
@@ -264,6 +350,17 @@ export class PracticeView {
     const { letter, signs } = this.#spelling;
     const word = isNewWord && signs.length > 1 ? `${text("word", { word: signs.join("") })}. ` : "";
     byId("spoken").textContent = `${said} ${word}${text("next", { letter })}`.trim();
+  }
+
+  /** The levels to choose from, if they are practised. */
+  #showLevels() {
+    const isShown = this.#settings.list === "levels" && this.#timesLeft === 0;
+    byId("levels").hidden = !isShown;
+    if (!isShown) return;
+    const options = LEVELS.map((letters, index) =>
+      new Option(text("levelOf", { number: index + 1, letters: [...letters].join(" ") }), String(index + 1)));
+    byId("level").replaceChildren(...options, new Option(text("levelWords", { number: WORD_LEVEL }), String(WORD_LEVEL)));
+    byId("level").value = String(storedLevel());
   }
 
   #showWord() {
@@ -317,30 +414,18 @@ export class PracticeView {
   #clearHint() {
     this.#hintUntil = 0;
     this.#picture.mark([]);
-    byId("hint").textContent = (!this.#isConcealed && descriptions[this.#spelling.letter]) || "";
+    byId("hint").textContent = this.#isConcealed ? "" : describe(this.#spelling.letter);
     byId("hint").className = "hint plain";
   }
 
   /** @param {string} [first] The word to begin with, if the list has an order. */
   #newSpelling(first) {
-    const { list, ownList } = this.#settings;
     const labels = this.#labels;
-    const known = words.filter((word) => spell(word, labels));
-    const problem = byId("own-list-problem");
-    problem.textContent = "";
-    const easy = EASY_FIRST.filter((letter) => labels.includes(letter));
-    if (list === "easy" && easy.length) return new Spelling(labels, inOrder(easy, first));
-    if (list === "alphabet") return new Spelling(labels, inOrder(labels, first));
-    if (list === "weakest") return new Spelling(labels, () => shuffled(this.#statistics.weakest(labels, WEAKEST))());
-    if (list === "own") {
-      const all = ownList.split(/[\s,;]+/).filter(Boolean);
-      const own = all.filter((word) => spell(word, labels));
-      const refused = all.filter((word) => !own.includes(word));
-      if (refused.length) problem.textContent = text("ownListBad", { labels: labels.join(" "), refused: refused.join(", ") });
-      if (own.length) return new Spelling(labels, inOrder(own, first));
-    }
-    if (list === "random" || !known.length) return new Spelling(labels, shuffled(labels));
-    return new Spelling(labels, shuffled(known));
+    const weakest = (/** @type {number} */ count) => this.#statistics.weakest(labels, count);
+    const { next, refused } = courseOf(this.#settings, { labels, packs: this.#packs, weakest, first });
+    byId("own-list-problem").textContent =
+      refused.length ? text("ownListBad", { labels: labels.join(" "), refused: refused.join(", ") }) : "";
+    return new Spelling(labels, next);
   }
 
   /** The practice as it was when the page was left, if the list is still the same. */

@@ -1,7 +1,8 @@
 /** Reading: the model hand spells a word, the learner types it. No camera, no server. */
 
 import { HandPicture } from "./hand.js";
-import { canSpell, spelled } from "./motion.js";
+import { spelled } from "./motion.js";
+import { loadPacks } from "./packs.js";
 import { text } from "./text.js";
 
 /** The ladder of speeds, in letters a second. */
@@ -14,15 +15,6 @@ const SLOWLY = 0.6;
 
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
-
-/**
- * Packs of words from their text: a line each, "name: word word ...". Words that cannot be spelled are left out.
- * @param {string} lines @returns {Record<string, string[]>}
- */
-export function packsOf(lines) {
-  const packs = lines.split("\n").map((line) => line.split(":")).filter(([, words]) => words);
-  return Object.fromEntries(packs.map(([name, words]) => [name.trim(), words.trim().split(/\s+/).filter(canSpell)]));
-}
 
 /** What was typed of a word: letters in their place, the others open. @param {string} word @param {string} typed */
 export function rightLetters(word, typed) {
@@ -50,8 +42,6 @@ export class ReadingView {
   #picture = new HandPicture(byId("read-hand"));
   #ladder = new Ladder();
   #settings;
-  /** @type {Record<string, string[]>} */
-  #packs = {};
   #word = "";
   #tries = 0;
   #isDone = true;
@@ -71,20 +61,25 @@ export class ReadingView {
     });
   }
 
+  /** Shows everything anew, in another language: what was said is not said again. */
+  retell() {
+    this.#say("");
+    if (this.#word) byId("read-hand").setAttribute("aria-label", text("readHand", { count: this.#word.length }));
+  }
+
   get #speed() {
     return Number(this.#settings.readSpeed);
   }
 
   async #next() {
-    if (!Object.keys(this.#packs).length) {
-      try {
-        this.#packs = packsOf(await (await fetch(new URL("words.txt", import.meta.url))).text());
-      } catch {
-        byId("read-said").textContent = text("readNoWords");
-        return;
-      }
+    let packs;
+    try {
+      packs = await loadPacks();
+    } catch {
+      this.#say(text("noWords"));
+      return;
     }
-    const words = this.#packs[this.#settings.readPack] ?? Object.values(this.#packs)[0];
+    const words = packs[this.#settings.readPack] ?? Object.values(packs)[0];
     const others = words.filter((word) => word !== this.#word);
     this.#word = others[Math.floor(Math.random() * others.length)];
     this.#tries = 0;

@@ -14,16 +14,27 @@ const defaults = {
   hand: "right",
   /** @type {import("./hand.js").View} */
   view: "picture",
-  /** @type {"words"|"easy"|"alphabet"|"random"|"weakest"|"own"} */
-  list: "words",
+  /** A list of letters, the learner's own one, or a pack of words. */
+  list: "levels",
   ownList: "",
   /** @type {"calm"|"normal"|"quick"} */
   speed: "normal",
+  /** Words in one go. */
+  flow: false,
+  sound: false,
+  vibration: false,
+  /** A language's code, or "" for the browser's. */
+  language: "",
   goal: "20",
   readPack: "short",
   readSpeed: "1",
   details: false,
 };
+
+/** What is stored of the settings. @returns {Partial<Settings>} */
+export function storedSettings() {
+  return readStored(KEY);
+}
 
 /**
  * Binds the form's fields, whose names are those of the settings, to what is stored.
@@ -37,7 +48,7 @@ export function bindSettings(form, onChange) {
   const fieldOf = (/** @type {string} */ name) => /** @type {any} */ (form.elements.namedItem(name));
   /** Takes over what is stored. */
   const read = () => {
-    const stored = readStored(KEY);
+    const stored = /** @type {Record<string, any>} */ (storedSettings());
     return names.filter((name) => {
       const field = fieldOf(name);
       const before = settings[name];
@@ -45,9 +56,9 @@ export function bindSettings(form, onChange) {
       if (field.type === "checkbox") field.checked = settings[name];
       else field.value = settings[name];
       // An option that an older version had. Cameras are listed later.
-      if (field.value === "" && name !== "ownList" && name !== "camera") {
+      if (field instanceof HTMLSelectElement && field.value !== settings[name] && name !== "camera") {
         Object.assign(settings, { [name]: defaults[name] });
-        field.value = defaults[name];
+        field.value = String(defaults[name]);
       }
       return settings[name] !== before;
     });

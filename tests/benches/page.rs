@@ -24,7 +24,9 @@ use crate::server::Server;
 
 const ROUNDS: usize = 3;
 const SENDING: Duration = Duration::from_secs(10);
-const SIZES: [(u32, u32); 3] = [(390, 844), (768, 1024), (1440, 900)];
+/// Until a hand that spells is in the middle of a letter.
+const READING: Duration = Duration::from_millis(300);
+const SIZES: [(u32, u32); 4] = [(390, 844), (844, 390), (768, 1024), (1440, 900)];
 
 #[tokio::main]
 async fn main() {
@@ -135,20 +137,23 @@ async fn take_screenshots(clip: &Path, folder: &Path) {
     browser.value(r#"localStorage.setItem('dactyl.settings', '{"details": true, "list": "own", "ownList": "joy"}')"#).await;
     for (width, height) in SIZES {
         for theme in ["light", "dark"] {
-            let metrics =
-                json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width.min(height) < 500});
             browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
             let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
             browser.devtools("Emulation.setEmulatedMedia", features).await;
             let take = async |name: &str| {
-                let file = folder.join(format!("{width}-{theme}-{name}.png"));
+                let file = folder.join(format!("{width}x{height}-{theme}-{name}.png"));
                 std::fs::write(&file, browser.driver.screenshot().await.expect("a screenshot"))
                     .expect("written");
             };
             browser.open(&url).await;
             browser.until("the letter", "document.getElementById('letter').textContent").await;
             take("welcome").await;
+            browser.value("localStorage.removeItem('dactyl.framed')").await;
             browser.click("#start").await;
+            browser.until("the check", "!document.getElementById('framing').hidden").await;
+            take("framing").await;
+            browser.click("#framing-skip").await;
             browser.until("a hint", "document.getElementById('hint').textContent").await;
             take("practise").await;
             browser.click("[data-show=explore]").await;
@@ -156,6 +161,10 @@ async fn take_screenshots(clip: &Path, folder: &Path) {
             take("explore").await;
             browser.click("[data-show=progress]").await;
             take("progress").await;
+            browser.click("[data-show=read]").await;
+            browser.click("#read-next").await;
+            tokio::time::sleep(READING).await;
+            take("read").await;
             browser.click("#open-settings").await;
             take("settings").await;
         }

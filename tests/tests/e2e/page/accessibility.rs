@@ -42,9 +42,11 @@ async fn axe_core_finds_no_serious_fault_in_any_view_or_theme() {
     let numbers =
         json!({"A": {"won": 3, "skipped": 1, "seconds": 9.5}, "B": {"won": 0, "skipped": 2, "seconds": 0}});
     browser.value(&format!("localStorage.setItem('dactyl.statistics', {:?})", numbers.to_string())).await;
-    browser.value(r#"localStorage.setItem('dactyl.settings', '{"details": true, "list": "own"}')"#).await;
     let mut found = Vec::new();
-    for theme in ["light", "dark"] {
+    for (theme, list) in [("light", "own"), ("dark", "levels")] {
+        let settings = json!({"details": true, "list": list}).to_string();
+        browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
+        browser.value("localStorage.removeItem('dactyl.framed')").await;
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
         browser.devtools("Emulation.setEmulatedMedia", features).await;
         browser.open(&url).await;
@@ -58,7 +60,12 @@ async fn axe_core_finds_no_serious_fault_in_any_view_or_theme() {
         look("welcome").await;
         browser.click("#start").await;
         browser.until_notice("No hand").await;
+        look("framing").await;
+        browser.click("#framing-skip").await;
         look("practise").await;
+        browser.click("#finish").await;
+        look("summary").await;
+        browser.click("#summary .primary").await;
         browser.click("#open-settings").await;
         look("settings").await;
         browser.click("#settings .primary").await;

@@ -84,12 +84,27 @@ impl Browser {
         self.driver.goto(url).await.expect("the page opens");
     }
 
-    /// Opens the page and starts the camera; returns when pictures are on their way.
+    /// Opens the page and starts the camera as somebody does who has been there before; returns when pictures are on their way.
     pub async fn open_and_start(&self, url: &str) {
         self.open(url).await;
+        self.skip_framing().await;
         self.until("the letter", "document.getElementById('letter').textContent").await;
         self.click("#start").await;
         self.until("a running camera", "document.body.classList.contains('running')").await;
+    }
+
+    /// Takes the check whether the camera sees the learner as done.
+    pub async fn skip_framing(&self) {
+        self.value("localStorage.setItem('dactyl.framed', 'yes')").await;
+    }
+
+    /// Chooses a value of a setting, as the form does.
+    pub async fn choose(&self, setting: &str, value: &str) {
+        let choose = format!(
+            "(() => {{ const field = document.querySelector('[name={setting}]'); field.value = '{value}';
+                field.dispatchEvent(new Event('change', {{ bubbles: true }})); return true; }})()"
+        );
+        self.value(&choose).await;
     }
 
     pub async fn click(&self, selector: &str) {

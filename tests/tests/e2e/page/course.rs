@@ -137,6 +137,9 @@ async fn a_word_is_gone_through_by_keyboard_and_the_progress_outlives_the_page()
     let server = Server::start().await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open(&page(&server)).await;
+    browser.skip_framing().await;
+    browser.value(r#"localStorage.setItem('dactyl.settings', '{"list": "short"}')"#).await;
+    browser.open(&page(&server)).await;
     let word =
         "[...document.querySelectorAll('#word li > [aria-hidden]')].map((sign) => sign.textContent).join('')";
     let first = browser.until("a word", word).await;

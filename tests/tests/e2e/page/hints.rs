@@ -90,8 +90,8 @@ async fn a_hint_goes_as_soon_as_something_else_is_seen() {
          const hint = () => document.getElementById('hint').textContent;
          const client = { practise() {} };
          const settings = { speed: 'quick', list: 'alphabet', ownList: '', hand: 'right', mirrored: false, view: 'picture' };
-         const statistics = { won() {}, skipped() {} };
-         const view = new PracticeView({ client, settings, statistics, labels: ['S', 'B'] });
+         const [statistics, session, celebration] = [{ won() {}, skipped() {} }, { won() {}, skipped() {} }, { won() {} }];
+         const view = new PracticeView({ client, settings, statistics, session, celebration, labels: ['S', 'B'], packs: {} });
          view.begin();
          const plain = hint();
          const look = async (letter) => {

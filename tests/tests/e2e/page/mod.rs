@@ -5,8 +5,11 @@ pub mod browser;
 pub mod clip;
 mod course;
 mod failures;
+mod first_minute;
+mod flow;
 mod hands;
 mod hints;
+mod languages;
 #[expect(dead_code, clippy::unwrap_used, reason = "made for the elements' tests, which use the rest")]
 #[path = "../../../../plugins/tests/elements/model.rs"]
 mod model;

@@ -135,8 +135,8 @@ async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_
         const practised = [];
         const client = { practise: (letter) => practised.push(letter) };
         const settings = { speed: 'quick', list: 'alphabet', ownList: '', hand: 'right', mirrored: false, view: 'picture' };
-        const statistics = { won() {}, skipped() {} };
-        const view = new PracticeView({ client, settings, statistics, labels: ['A', 'B', 'C'] });
+        const [statistics, session, celebration] = [{ won() {}, skipped() {} }, { won() {}, skipped() {} }, { won() {} }];
+        const view = new PracticeView({ client, settings, statistics, session, celebration, labels: ['A', 'B', 'C'], packs: {} });
         const win = async () => {
             view.feedback({ letter: practised.at(-1), probability: 1 });
             await after(300);
@@ -171,7 +171,8 @@ async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrate
         const client = { practise: (letter) => practised.push(letter) };
         const settings = { speed: 'normal', list: 'alphabet', ownList: '', hand: 'right', mirrored: false, view: 'picture' };
         const statistics = { won: (letter, seconds) => won.push([letter, seconds > 0.5 && seconds < 5]), skipped() {} };
-        const view = new PracticeView({ client, settings, statistics, labels: ['A', 'B', 'C'] });
+        const [session, celebration] = [{ won() {}, skipped() {} }, { won() {} }];
+        const view = new PracticeView({ client, settings, statistics, session, celebration, labels: ['A', 'B', 'C'], packs: {} });
         view.begin();
         await after(300);
         view.status({ status: 'warming', filled: 3, window: 32 });

@@ -17,7 +17,8 @@ async fn a_word_is_spelled_letter_by_letter_without_a_jump() {
         "const { canSpell, spelled } = await import('/web/motion.js');
          const { bodyOf } = await import('/web/skeleton.js');
          const { held } = await import('/web/poses.js');
-         const { packsOf, rightLetters, Ladder } = await import('/web/reading.js');
+         const { rightLetters, Ladder } = await import('/web/reading.js');
+         const { packsOf } = await import('/web/packs.js');
          const far = (a, b) => Math.max(...a.map((point, joint) => Math.hypot(...point.map((value, axis) => value - b[joint][axis]))));
          const shape = (joints) => joints.map((point) => point.map((value, axis) => value - joints[0][axis]));
          const motion = spelled('Jazzbook', 500);
@@ -87,18 +88,13 @@ async fn words_are_read_by_keyboard_repeated_and_told_when_they_are_not_read() {
     let word = browser.text(&format!("{said}.match(/It was (\\w+)/)[1]")).await;
     let spaced: Vec<String> = word.to_uppercase().chars().map(String::from).collect();
     browser.until("all letters", &format!("{letters} === {:?}", spaced.join(" "))).await;
-    assert!(browser.text(said).await.ends_with("0 of 1 words read."), "{}", browser.text(said).await);
+    assert!(browser.text(said).await.ends_with("Words read: 0 of 1."), "{}", browser.text(said).await);
     // Enter goes on; what was said then is of the next word.
     browser.press(Key::Enter).await;
     browser.until("the next word", &format!("{said} === ''")).await;
     browser.press(Key::Tab).await;
     // The choices are kept like all settings.
-    browser
-        .value(
-            "(() => { const field = document.querySelector('[name=readPack]'); field.value = 'names';
-            field.dispatchEvent(new Event('change', { bubbles: true })); return true; })()",
-        )
-        .await;
+    browser.choose("readPack", "names").await;
     assert!(browser.text("localStorage.getItem('dactyl.settings')").await.contains("\"readPack\":\"names\""));
     server.stop().await;
 }

@@ -71,6 +71,7 @@ async fn keys_pause_skip_and_begin_the_word_again() {
     let url = format!("http://{}/", server.address);
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open(&url).await;
+    browser.skip_framing().await;
     store(&browser, &json!({"list": "own", "ownList": "cab"})).await;
     browser.open(&url).await;
     browser.until("the word", &format!("{WORD} === 'CAB'")).await;
@@ -109,18 +110,12 @@ async fn settings_of_two_tabs_do_not_undo_each_other() {
     browser.driver.switch_to_window(second).await.expect("the second");
     browser.open(&url).await;
     browser.until("the page", LETTER).await;
-    let change = |name: &str, value: &str| {
-        format!(
-            "(() => {{ const field = document.querySelector('[name={name}]'); field.value = '{value}';
-                field.dispatchEvent(new Event('change', {{ bubbles: true }})); return true; }})()"
-        )
-    };
-    browser.value(&change("hand", "left")).await;
+    browser.choose("hand", "left").await;
     browser.driver.switch_to_window(first).await.expect("the first");
     browser.until("the other tab's choice", "document.querySelector('[name=hand]').value === 'left'").await;
     let caption = "document.getElementById('shape-caption').textContent.includes('left hand')";
     browser.until("a left hand", caption).await;
-    browser.value(&change("list", "alphabet")).await;
+    browser.choose("list", "alphabet").await;
     let stored = browser.text("localStorage.getItem('dactyl.settings')").await;
     let stored: serde_json::Value = serde_json::from_str(&stored).expect("JSON");
     assert_eq!(stored, json!({"hand": "left", "list": "alphabet"}));
