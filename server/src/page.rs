@@ -1,11 +1,14 @@
 //! The practice page: the files of `server/web`, part of the program, and the headers that bind them.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use tower_http::compression::CompressionLayer;
 
 /// Nothing but this server's own files, no inline script or style, the camera for this page alone.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -29,13 +32,16 @@ const HEADERS: [(HeaderName, &str); 6] = [
 #[folder = "web/"]
 struct Files;
 
-/// `/`
-pub(crate) async fn index(headers: HeaderMap) -> Response {
+/// `/` and `/web/PATH`, compressed for clients that take it.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/", get(index)).route("/web/{*path}", get(file)).layer(CompressionLayer::new())
+}
+
+async fn index(headers: HeaderMap) -> Response {
     answer("index.html", &headers)
 }
 
-/// `/web/PATH`
-pub(crate) async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
+async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
     answer(&path, &headers)
 }
 
@@ -65,33 +71,71 @@ fn answer(path: &str, headers: &HeaderMap) -> Response {
     (kept, [(header::CONTENT_TYPE, kind)], Body::from(file.data.into_owned())).into_response()
 }
 
-/// Whether the client has the file of that tag: one of a list, or marked as weak by a proxy that has compressed it.
+/// Whether the client has the file of that tag: one of a list, of which a proxy may have taken the mark of a weak one.
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let known = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .flat_map(|line| line.to_str().unwrap_or_default().split(','));
-    known.map(str::trim).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
+    let strong = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    known.map(str::trim).any(|known| strong(known) == strong(tag))
 }
 
+/// Weak, because it is the same whether the file is sent compressed or not.
 fn entity_tag(file: &EmbeddedFile) -> String {
     let digest: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digest}\"")
+    format!("W/\"{digest}\"")
 }
 
 #[cfg(test)]
 mod tests {
+    use tower::ServiceExt;
+
     use super::*;
 
-    /// Uncompressed, what a visitor loads; the limit is part of what the page promises.
+    /// What a visitor loads at most, uncompressed and compressed; the limits are part of what the page promises.
     const MOST_BYTES: usize = 250_000;
+    const MOST_SENT_BYTES: usize = 80_000;
 
-    #[test]
-    fn the_page_is_light() {
-        let sizes: Vec<(String, usize)> =
-            Files::iter().map(|path| (path.to_string(), Files::get(&path).unwrap().data.len())).collect();
-        let total: usize = sizes.iter().map(|(_, size)| size).sum();
-        assert!(total < MOST_BYTES, "{total} bytes: {sizes:?}");
+    /// Every file, but of the languages only the largest one, because a page loads the one that is chosen, and not the
+    /// pictures that are taken when the page is installed.
+    fn loaded() -> Vec<(String, usize)> {
+        let sizes = Files::iter()
+            .filter(|path| !path.ends_with(".png"))
+            .map(|path| (path.to_string(), Files::get(&path).unwrap().data.len()));
+        let (languages, mut others): (Vec<_>, Vec<_>) =
+            sizes.partition(|(path, _)| path.starts_with("languages/"));
+        assert!(languages.len() >= 3, "{languages:?}");
+        others.extend(languages.into_iter().max_by_key(|(_, size)| *size));
+        others
+    }
+
+    async fn sent(path: &str) -> Response {
+        let request = Request::get(format!("/web/{path}")).header(header::ACCEPT_ENCODING, "br;q=0, gzip");
+        routes::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_page_is_light() {
+        let files = loaded();
+        let total: usize = files.iter().map(|(_, size)| size).sum();
+        assert!(total < MOST_BYTES, "{total} bytes: {files:?}");
+        let mut compressed = Vec::new();
+        for (path, _) in &files {
+            let body = axum::body::to_bytes(sent(path).await.into_body(), MOST_BYTES).await.unwrap();
+            compressed.push((path, body.len()));
+        }
+        let total_sent: usize = compressed.iter().map(|(_, size)| size).sum();
+        assert!(total_sent < MOST_SENT_BYTES, "{total_sent} bytes: {compressed:?}");
+    }
+
+    #[tokio::test]
+    async fn text_is_compressed_for_those_who_take_it_and_pictures_are_not() {
+        let script = sent("app.js").await;
+        assert_eq!(script.headers()[header::CONTENT_ENCODING], "gzip");
+        assert_eq!(script.headers()[header::VARY], "accept-encoding");
+        assert!(!sent("icon-512.png").await.headers().contains_key(header::CONTENT_ENCODING));
+        assert!(!answer("app.js", &HeaderMap::new()).headers().contains_key(header::CONTENT_ENCODING));
     }
 
     #[test]
@@ -104,7 +148,8 @@ mod tests {
         assert_eq!(answer("style.css", &known).status(), StatusCode::OK);
         let tag = first.headers()[header::ETAG].to_str().unwrap();
         for (list, status) in [
-            (format!("W/{tag}"), StatusCode::NOT_MODIFIED),
+            (tag.to_owned(), StatusCode::NOT_MODIFIED),
+            (tag.trim_start_matches("W/").to_owned(), StatusCode::NOT_MODIFIED),
             (format!("\"other\", W/\"x\",{tag}"), StatusCode::NOT_MODIFIED),
             ("W/\"other\"".to_owned(), StatusCode::OK),
         ] {
