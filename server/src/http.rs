@@ -23,10 +23,7 @@ use crate::{origin, page, session};
 
 /// The routes of the listener of clients; operators' are among them unless they have one of their own.
 pub(crate) fn client_routes(app: Arc<App>, serves_operators: bool) -> Router {
-    let routes = Router::new()
-        .merge(page::routes())
-        .route("/ws", get(open))
-        .route("/info", get(info));
+    let routes = Router::new().merge(page::routes()).route("/ws", get(open)).route("/info", get(info));
     complete(if serves_operators { routes.merge(operator_routes()) } else { routes }, app)
 }
 
