@@ -316,7 +316,7 @@ export class PracticeView {
     // Skipping the letter that was chosen leaves it.
     this.#timesLeft = Math.min(this.#timesLeft, 1);
     const isNewWord = this.#advance(true);
-    this.#practise();
+    this.#practise(this.#flows && !isNewWord);
     this.#goOn("", isNewWord);
   }
 

@@ -49,6 +49,9 @@ async fn a_word_flows_without_a_new_letter_for_the_server_and_a_double_letter_ne
          looks.K = await see('K');
          looks.said = hint();
          looks.after = practised.join('|');
+         await after(2700);
+         view.skip();
+         looks.skipped = [document.getElementById('letter').textContent, practised.join('|')];
          const summary = session.summary();
          showSummary(session);
          looks.rows = [...document.querySelectorAll('#summary-rows div')].map((row) => row.firstChild.textContent);
@@ -70,13 +73,17 @@ async fn a_word_flows_without_a_new_letter_for_the_server_and_a_double_letter_ne
     assert!(seen["plain"].as_str().is_some_and(|hint| hint.starts_with("The index finger up")), "{seen}");
     // Nothing is asked for from the first letter to the last one.
     assert_eq!((&seen["before"], &seen["after"]), (&json!(""), &json!("|")), "{seen}");
+    assert_eq!(seen["skipped"], json!(["O", "|"]), "{seen}");
     let said = seen["said"].as_str().unwrap_or_default();
     assert!(said.starts_with("BOOK: ") && said.contains("from O to O"), "{seen}");
     assert_eq!(seen["celebrated"], json!([false, false, false, true]));
     assert_eq!((&seen["letters"], &seen["words"]), (&json!(4), &json!(1)));
     // Three steps of about a fifth of a second, one of twice that.
     assert!(seen["rate"].as_f64().is_some_and(|rate| (60.0..300.0).contains(&rate)), "{seen}");
-    assert_eq!(seen["rows"], json!(["Time", "Letters", "Words", "Letters a minute", "Took longest"]));
+    assert_eq!(
+        seen["rows"],
+        json!(["Time", "Letters", "Skipped", "Words", "Letters a minute", "Took longest"])
+    );
     assert!(seen["offer"].as_str().is_some_and(|offer| offer.starts_with("Practise ")), "{seen}");
     server.stop().await;
 }
