@@ -428,7 +428,7 @@ fn what_is_no_letter_is_read_beside_the_alphabet_alone() {
         })
         .collect();
     let [me, other] = &shown[..] else { panic!("{shown:?}") };
-    assert_eq!(me, &("me", vec![("an open hand", 2), ("a rock", 1)]));
+    assert_eq!(me, &("me", vec![("a rock", 1), ("an open hand", 2)]));
     assert_eq!(other, &("Mrunalisa", vec![("D5", 1)]), "D9 has the shape of F");
     assert_eq!((data.classes(), data.labels.len()), (LETTERS + 1, LETTERS));
     assert_eq!(data::read(folder.path(), None, &["Mrunalisa".to_owned()]).unwrap().signers.len(), 1);
