@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod sampler;
 mod values;
 
@@ -210,7 +212,12 @@ fn cut_on(
 ) {
     match instructions {
         #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512 | Instructions::Avx2 if avx2::can_cut(sampler.frame, side) => {
+        Instructions::Avx512 if avx2::can_cut(sampler.frame, side) => {
+            // SAFETY: the processor has the instructions.
+            unsafe { avx512::cut(sampler, map, side, tensor) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx2 if avx2::can_cut(sampler.frame, side) => {
             // SAFETY: the processor has the instructions.
             unsafe { avx2::cut(sampler, map, side, tensor) }
         }
