@@ -10,12 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::data;
 use crate::network::{Half, Network};
 use crate::optimizer::AdamW;
-use crate::training::{Learner, Recipe};
+use crate::recipe::Recipe;
+use crate::windows::People;
 
 const STATE: &str = "unfinished.json";
 const BEST: &str = "unfinished-best.safetensors";
 /// Tensors lie in a file of their own step, so that a kill while writing leaves the state before with its tensors.
 const TENSORS: &str = "unfinished-step-";
+
+/// A network in training.
+pub struct Learner {
+    /// The network.
+    pub network: Network,
+    /// Whose hands it must not see.
+    pub strangers: People,
+}
 
 /// The state after a step.
 #[derive(Debug, Serialize, Deserialize)]

@@ -10,12 +10,14 @@ use gstdactyl::models;
 use indicatif::ProgressBar;
 
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::Learner;
 use crate::data::{Data, Signer};
 use crate::evaluation::HeldOut;
 use crate::export;
 use crate::measure::{Measured, measure};
 use crate::network::Network;
-use crate::training::{self, Learner, RUN, Recipe, Run};
+use crate::recipe::Recipe;
+use crate::training::{self, RUN, Run};
 use crate::windows::People;
 
 /// Trains the networks of one seed, one for each group of signers by their indices, unless they are there: all at once, from one

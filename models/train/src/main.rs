@@ -19,6 +19,7 @@ mod optimizer;
 mod other_hands;
 mod paths;
 mod people;
+mod recipe;
 mod report;
 mod signs;
 mod stream;
@@ -40,7 +41,7 @@ use gstdactyl::models;
 use indicatif::ProgressBar;
 
 use crate::data::{Data, Signer};
-use crate::training::Recipe;
+use crate::recipe::Recipe;
 
 /// The system's gives a step's tensors back and asks for them anew: a third of a training's time.
 #[global_allocator]

@@ -13,6 +13,7 @@ use dactyl_tests::recordings::shared;
 use gstdactyl::models;
 use indicatif::ProgressBar;
 
+use crate::checkpoint::Learner;
 use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, OTHER, OtherSign, Signer, Z};
 use crate::evaluation::HeldOut;
 use crate::export;
@@ -22,8 +23,9 @@ use crate::landmark_table::Row;
 use crate::loso;
 use crate::measure::{self, Told};
 use crate::network::{Half, Network, Sizes};
+use crate::recipe::{Recipe, Schedule};
 use crate::signs::Signs;
-use crate::training::{self, Learner, Recipe, Schedule};
+use crate::training;
 use crate::windows::{Examples, FRAMES, People, Windows};
 
 /// A hand whose fingers are curled as `letter` says; every letter differs.

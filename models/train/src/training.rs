@@ -16,79 +16,14 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Checkpoint;
-use crate::data::{self, Data, LETTERS, Signer, Z};
+use crate::checkpoint::{Checkpoint, Learner};
+use crate::data::{self, Data, Signer, Z};
 use crate::evaluation::{HeldOut, Score};
-use crate::network::{Half, Network, Sizes};
+use crate::network::{Half, Network};
 use crate::optimizer::AdamW;
+use crate::recipe::{Recipe, Schedule};
 use crate::signs::Signs;
 use crate::windows::{Examples, FRAMES, People, Windows};
-
-/// Everything that decides what comes out of a training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Seed of weights, examples and dropout.
-    pub seed: u64,
-    /// How the frame half learns, from single pictures of still letters.
-    pub frame: Schedule,
-    /// How the window half learns, from windows, while the frame half stays as it is.
-    pub window: Schedule,
-    /// Weight decay of AdamW.
-    pub weight_decay: f64,
-    /// Share of values zeroed in training.
-    pub dropout: f32,
-    /// Share of the target spread evenly over all classes.
-    pub label_smoothing: f32,
-    /// Steps between two looks at the held-out signers; a training that is killed goes on from the last look.
-    pub look_every: usize,
-    /// Looks without a better one after which a half is done.
-    pub patience: usize,
-    /// Widths of the layers.
-    pub sizes: Sizes,
-}
-
-/// How one half learns.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
-    /// Updates of the weights.
-    pub steps: usize,
-    /// Examples per update.
-    pub batch: usize,
-    /// Largest learning rate: it rises over the first twentieth of the steps and falls as a cosine.
-    pub learning_rate: f64,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            frame: Schedule { steps: 1200, batch: 512, learning_rate: 2e-3 },
-            window: Schedule { steps: 1500, batch: 64, learning_rate: 5e-3 },
-            weight_decay: 0.02,
-            dropout: 0.25,
-            label_smoothing: 0.05,
-            look_every: 100,
-            patience: 4,
-            sizes: Sizes { readers: 4, wide: 128, narrow: 64, hidden: 48, classes: LETTERS },
-        }
-    }
-}
-
-impl Recipe {
-    /// The schedule of a half.
-    pub fn schedule(&self, half: Half) -> Schedule {
-        match half {
-            Half::Frame => self.frame,
-            Half::Window => self.window,
-        }
-    }
-
-    /// A seed of its own for everything random in one step.
-    fn seed_of(&self, half: Half, step: usize) -> u64 {
-        let half = u64::from(half == Half::Window);
-        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (half << 40) ^ step as u64
-    }
-}
 
 /// What a finished training says about itself; lies beside the weights.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,14 +53,6 @@ pub const RUN: &str = "run.json";
 /// Added to Z's logit in the end (logit adjustment, Menon et al. 2021): a drawn Z of somebody unknown is missed more often than
 /// a held index finger is taken for one.
 const Z_ADJUSTMENT: f32 = 0.6;
-
-/// A network in training.
-pub struct Learner {
-    /// The network.
-    pub network: Network,
-    /// Whose hands it must not see.
-    pub strangers: People,
-}
 
 /// Trains one network on the data's signers, looks at `held_out` now and then and stops when they gain nothing any more. Weights
 /// and record go to `out`; a training that was killed goes on from there.
