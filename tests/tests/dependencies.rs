@@ -26,8 +26,16 @@ const LICENCES: [&str; 13] = [
 ];
 
 /// Crates of which the program holds two versions, because others that it uses have not moved to the newer one.
-const TWICE: [&str; 7] =
-    ["base64", "block-buffer", "cpufeatures", "crypto-common", "digest", "getrandom", "hashbrown"];
+const TWICE: [&str; 8] = [
+    "base64",
+    "block-buffer",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "getrandom",
+    "hashbrown",
+    "thiserror",
+];
 
 fn cargo(arguments: &[&str]) -> String {
     let output =
