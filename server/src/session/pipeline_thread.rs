@@ -64,7 +64,7 @@ impl Commands {
         self.change(|waiting| waiting.failed = true);
     }
 
-    /// What an old pipeline posted on its way down does not count against the next one.
+    /// Takes back what [`Self::failed`] told.
     fn forget_failures(&self) {
         self.change(|waiting| waiting.failed = false);
     }
@@ -114,11 +114,20 @@ pub(super) trait Supervisor: Listener {
 
 /// Runs a pipeline until [`Commands::stop`].
 pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, supervisor: &Arc<S>) {
-    let start = || {
+    // A new pipeline in place of one that is gone. What that one posted on its way down does not count against it.
+    let renew = |target: Option<&(Option<String>, u64)>| -> Result<Wiring, PipelineError> {
+        commands.forget_failures();
         let listener = Arc::clone(supervisor) as Arc<dyn Listener>;
-        Wiring::start(&job.file, &job.given, job.post_messages, &listener)
+        let mut wiring = Wiring::start(&job.file, &job.given, job.post_messages, &listener)?;
+        if let Some((target, epoch)) = target
+            && !wiring.reset(target.clone(), *epoch)
+        {
+            // Nothing runs in it yet that a flush could meet: something else is wrong.
+            commands.failed();
+        }
+        Ok(wiring)
     };
-    let mut wiring = match start() {
+    let mut wiring = match renew(None) {
         Ok(wiring) => wiring,
         Err(error) => return supervisor.gave_up(&error),
     };
@@ -129,38 +138,29 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
             Command::Stop => break,
             Command::Frame(frame) => wiring.push(frame),
             Command::Reset { target, epoch } => {
-                if !wiring.reset(target.clone(), epoch) {
+                let is_reset = wiring.reset(target.clone(), epoch);
+                last_target = Some((target, epoch));
+                if !is_reset {
                     // The window would be empty now anyway: the client loses nothing, and is told nothing.
                     drop(wiring);
-                    wiring = match start() {
+                    wiring = match renew(last_target.as_ref()) {
                         Ok(wiring) => wiring,
                         Err(error) => return supervisor.gave_up(&error),
                     };
-                    if !wiring.reset(target.clone(), epoch) {
-                        // Nothing runs in it yet that a flush could meet: something else is wrong.
-                        commands.failed();
-                    }
                 }
-                last_target = Some((target, epoch));
             }
             Command::Rebuild => {
                 drop(wiring);
-                commands.forget_failures();
                 failures.push_back(Instant::now());
                 failures.retain(|failure: &Instant| failure.elapsed() < FAILURE_WINDOW);
                 if failures.len() > MOST_FAILURES {
                     let cause = format!("it failed {} times within {FAILURE_WINDOW:?}", failures.len());
                     return supervisor.gave_up(&job.file.error(None, cause));
                 }
-                wiring = match start() {
+                wiring = match renew(last_target.as_ref()) {
                     Ok(wiring) => wiring,
                     Err(error) => return supervisor.gave_up(&error),
                 };
-                if let Some((target, epoch)) = &last_target
-                    && !wiring.reset(target.clone(), *epoch)
-                {
-                    commands.failed();
-                }
                 supervisor.restarted();
             }
         }
