@@ -70,6 +70,20 @@ impl WeightedSums {
     }
 }
 
+/// Frames in the window of [`write_by_wrist`].
+pub const WINDOW: u32 = 4;
+
+/// Writes a classifier of two signs over a window of 4 frames: the first one as soon as the right wrist of the last frame lies right
+/// of the picture's left edge, the second one left of it.
+///
+/// # Panics
+/// If the file can't be written.
+pub fn write_by_wrist(path: &Path, labels: [&str; 2]) {
+    let mut sums = WeightedSums::new(&labels, WINDOW as usize);
+    sums.weigh(WINDOW as usize - 1, RIGHT_WRIST, 0, 50.0);
+    sums.write(path);
+}
+
 /// Half the width of the hole of [`write_with_hole`]: landmarks that went through a message are rounded.
 const HOLE: f32 = 1e-4;
 

@@ -4,22 +4,12 @@ use std::path::Path;
 
 use dactyl_holistic::keypoints::{self, Keypoints};
 use dactyl_onnx::{Message, NodeProto, TensorProto};
+pub use dactyl_tests::classifier::WINDOW;
 use dactyl_tests::classifier::{self, RIGHT_WRIST, ROW, WeightedSums};
 
-/// Frames in the model's window.
-pub const WINDOW: u32 = 4;
-
-/// Writes a classifier of `A` and `B`; see [`write_with_labels`].
+/// Writes a classifier of `A` and `B`; see [`classifier::write_by_wrist`].
 pub fn write(path: &Path) {
-    write_with_labels(path, ["A", "B"]);
-}
-
-/// Writes a classifier of two signs over a window of 4 frames: the first one as soon as the right wrist of the last frame
-/// lies right of the picture's left edge, the second one left of it.
-pub fn write_with_labels(path: &Path, labels: [&str; 2]) {
-    let mut sums = WeightedSums::new(&labels, WINDOW as usize);
-    sums.weigh(WINDOW as usize - 1, RIGHT_WRIST, 0, 50.0);
-    sums.write(path);
+    classifier::write_by_wrist(path, ["A", "B"]);
 }
 
 /// Where the right wrist of the last frame must not lie for [`write_with_hole`].

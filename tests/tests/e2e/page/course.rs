@@ -1,11 +1,12 @@
 //! What a learner does: start, see the own hand, spell, look at the progress.
 
+use dactyl_tests::classifier::{WINDOW, write_by_wrist};
 use dactyl_tests::recordings::shared;
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Camera};
-use super::{clip, model};
+use super::clip;
 use crate::server::Server;
 
 /// Hands that are compared with the reference.
@@ -226,10 +227,10 @@ async fn signs_of_another_model_are_won_and_have_no_picture() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("signs.onnx");
     // The first one whenever a right hand is seen.
-    model::write_with_labels(&path, ["Hello", "B"]);
+    write_by_wrist(&path, ["Hello", "B"]);
     let server = Server::start_with(|config| {
         config.letters.model = path.display().to_string();
-        config.letters.window = model::WINDOW;
+        config.letters.window = WINDOW;
     })
     .await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;

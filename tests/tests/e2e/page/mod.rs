@@ -10,9 +10,6 @@ mod flow;
 mod hands;
 mod hints;
 mod languages;
-#[expect(dead_code, clippy::unwrap_used, reason = "made for the elements' tests, which use the rest")]
-#[path = "../../../../plugins/tests/elements/model.rs"]
-mod model;
 mod modules;
 mod reading;
 mod sending;
