@@ -13,6 +13,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::server::Server;
+
 /// How long a condition may take: the networks share few cores with the browser.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
@@ -35,6 +37,14 @@ pub struct Browser {
     pub driver: Client,
     _process: Chromedriver,
     _profile: TempDir,
+}
+
+/// A server, and a browser without a camera that shows its page.
+pub async fn opened() -> (Server, Browser) {
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    (server, browser)
 }
 
 impl Browser {

@@ -3,7 +3,7 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, opened};
 use super::clip;
 use super::modules::run;
 use crate::server::Server;
@@ -16,9 +16,7 @@ const FOCUS: &str = "document.activeElement.id";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_camera_must_see_is_checked_and_said() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { FramingView, framingOf } = await import('/web/framing.js');

@@ -2,15 +2,12 @@
 
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::opened;
 use super::modules::run;
-use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_flows_without_a_new_letter_for_the_server_and_a_double_letter_needs_a_slide() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { PracticeView } = await import('/web/practice.js');
@@ -90,9 +87,7 @@ async fn a_word_flows_without_a_new_letter_for_the_server_and_a_double_letter_ne
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pace_of_a_word_and_a_second_equal_letter_are_told_from_what_is_seen() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { Pace, Repeat } = await import('/web/flow.js');
@@ -120,9 +115,7 @@ async fn the_pace_of_a_word_and_a_second_equal_letter_are_told_from_what_is_seen
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sound_and_vibration_are_off_until_they_are_asked_for() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     browser.until("the letter", "document.getElementById('letter').textContent").await;
     let seen = run(
         &browser,

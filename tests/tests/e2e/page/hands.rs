@@ -9,9 +9,8 @@ use dactyl_letters::{Cancel, Picture, Recognizer};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, opened};
 use super::modules::run;
-use crate::server::Server;
 
 /// What is written of each letter: which parts touch, which are apart, and what a picture shows where.
 #[derive(Deserialize)]
@@ -41,9 +40,7 @@ async fn with_helpers(browser: &Browser, body: &str) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let described = described();
     assert_eq!(described.keys().map(String::as_str).collect::<String>(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     let mut wrong = Vec::new();
@@ -100,9 +97,7 @@ fn frame(points: &[[f32; 3]], is_left: bool) -> Keypoints {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_model_hand_is_read_as_its_letter() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let all = with_helpers(
         &browser,
         "return Object.fromEntries([...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].map((letter) => [letter, landmarks(letter)]));",

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::opened;
 use super::modules::run;
-use crate::server::Server;
 
 /// Letters of which each can be taken for each other one.
 const ALIKE: [&str; 6] = ["MNSTAE", "KUVRH", "PQG", "DXZ", "IJ", "COE"];
@@ -35,9 +34,7 @@ async fn every_pair_that_is_confused_has_a_sentence_of_its_own() {
         let all = alike.chars().flat_map(|wanted| alike.chars().map(move |seen| (wanted, seen)));
         pairs.extend(all.filter(|(wanted, seen)| wanted != seen));
     }
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let sentences = run(
         &browser,
         "const { hintFor } = await import('/web/text.js');
@@ -79,9 +76,7 @@ async fn every_pair_that_is_confused_has_a_sentence_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hint_goes_as_soon_as_something_else_is_seen() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { PracticeView } = await import('/web/practice.js');

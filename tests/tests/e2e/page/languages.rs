@@ -6,7 +6,7 @@ use fantoccini::key::Key;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, opened};
 use super::modules::run;
 use crate::server::Server;
 
@@ -26,9 +26,7 @@ struct Language {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_language_says_everything() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { LANGUAGES } = await import('/web/text.js');

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, opened};
 use crate::server::Server;
 
 /// Runs the body of an asynchronous function in the page; it returns what the test looks at.
@@ -21,9 +21,7 @@ pub async fn run(browser: &Browser, body: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hands_are_compared_and_words_spelled_as_they_should_be() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
 
     let compare = "
         const { differences, handOf } = await import('/web/compare.js');
@@ -104,9 +102,7 @@ async fn hands_are_compared_and_words_spelled_as_they_should_be() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_camera_that_is_started_again_and_again_is_watched_once() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let restart = "
         const { DactylClient } = await import('/web/client.js');
         let waiting = [];
@@ -126,9 +122,7 @@ async fn a_camera_that_is_started_again_and_again_is_watched_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_time() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let win = "
         const { PracticeView } = await import('/web/practice.js');
         const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -159,9 +153,7 @@ async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrated() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let win = "
         const { PracticeView } = await import('/web/practice.js');
         const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -208,9 +200,7 @@ async fn the_server_is_asked_for_the_next_letter_while_the_last_one_is_celebrate
 
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_is_the_median_of_the_newest_times_and_comes_back_from_a_file() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let keep = "
         const { Statistics, median, trend } = await import('/web/statistics.js');
         localStorage.setItem('dactyl.statistics', JSON.stringify({ Q: { won: 2, skipped: 1, seconds: 9 }, X: 'no', R: null }));

@@ -3,15 +3,13 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, opened};
 use super::modules::run;
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_is_spelled_letter_by_letter_without_a_jump() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let seen = run(
         &browser,
         "const { canSpell, spelled } = await import('/web/motion.js');

@@ -3,7 +3,7 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, opened};
 use super::clip;
 use crate::server::Server;
 
@@ -124,9 +124,7 @@ async fn settings_of_two_tabs_do_not_undo_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_spells_with_the_other_hand_is_asked_once() {
-    let server = Server::start().await;
-    let browser = Browser::start(Camera::None).await;
-    browser.open(&format!("http://{}/", server.address)).await;
+    let (server, browser) = opened().await;
     let watch = "const done = arguments[0];
         import('/web/notice.js').then(({ OtherHandWatch }) => {
             const watch = new OtherHandWatch();
