@@ -57,6 +57,20 @@ function partAt(letter, site, isLeft) {
   return PARTS[picture.parts[at(frame.top - y) * picture.width + at(x - frame.left)]];
 }
 
+// The share of a site's outline, if it were there alone, in which a picture shows its part.
+function shareSeen(letter, site, isLeft) {
+  const body = lookedAt(bodyOf(poseOf(letter)), 0, isLeft);
+  const frame = frameAround([body]);
+  const partsOf = (capsules) => {
+    const picture = new Picture(240);
+    picture.draw({ ...body, capsules }, frame);
+    return picture.parts;
+  };
+  const [all, alone] = [body.capsules, capsulesAt(body, site)].map(partsOf);
+  const count = (isIt) => alone.reduce((sum, part, pixel) => sum + (part && isIt(part, pixel) ? 1 : 0), 0);
+  return count((part, pixel) => all[pixel] === part) / count(() => true);
+}
+
 // 21 landmarks for every moment: one of a held letter, rest, movement and rest of one that moves.
 function landmarks(letter) {
   const move = moves[letter];

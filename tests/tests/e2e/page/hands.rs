@@ -12,7 +12,8 @@ use serde_json::json;
 use super::browser::{Browser, opened};
 use super::modules::run;
 
-/// What is written of each letter: which parts touch, which are apart, and what a picture shows where.
+/// What is written of each letter: which parts touch, which are apart, what a picture shows where, and which bones it shows
+/// plainly.
 #[derive(Deserialize)]
 struct Described {
     #[serde(default)]
@@ -21,11 +22,15 @@ struct Described {
     apart: Vec<[String; 2]>,
     #[serde(default)]
     shows: Vec<[String; 2]>,
+    #[serde(default)]
+    plain: Vec<String>,
 }
 
 /// Gaps in units of wrist to middle knuckle, about 9 cm: skins that touch, and what is plainly seen to be apart.
 const TOUCHING: f64 = 0.03;
 const APART: f64 = 0.15;
+/// Share of a bone's outline from which it is plainly seen, not a sliver between others.
+const PLAIN: f64 = 0.5;
 /// Probability from which a letter counts as seen on the page.
 const SEEN: f32 = 0.6;
 const PICTURE: Picture = Picture { width: 640, height: 480 };
@@ -44,15 +49,18 @@ async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
     let described = described();
     assert_eq!(described.keys().map(String::as_str).collect::<String>(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     let mut wrong = Vec::new();
-    for (letter, Described { touch, apart, shows }) in &described {
+    for (letter, Described { touch, apart, shows, plain }) in &described {
         let pairs = |pairs: &[[String; 2]]| json!(pairs).to_string();
         let seen = with_helpers(
             &browser,
             &format!(
                 "const gaps = (pairs) => pairs.map(([a, b]) => gapOf('{letter}', a, b));
                  const parts = (isLeft) => {}.map(([site]) => partAt('{letter}', site, isLeft));
-                 return {{ touch: gaps({}), apart: gaps({}), right: parts(false), left: parts(true), overlaps: overlaps('{letter}') }};",
+                 const shares = (isLeft) => {}.map((site) => shareSeen('{letter}', site, isLeft));
+                 return {{ touch: gaps({}), apart: gaps({}), right: parts(false), left: parts(true),
+                     shares: {{ right: shares(false), left: shares(true) }}, overlaps: overlaps('{letter}') }};",
                 pairs(shows),
+                json!(plain),
                 pairs(touch),
                 pairs(apart)
             ),
@@ -73,6 +81,14 @@ async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
             for side in ["right", "left"] {
                 if seen[side][index] != *part {
                     wrong.push(format!("{letter}, {side} hand, {site}: {} covers {part}", seen[side][index]));
+                }
+            }
+        }
+        for (index, site) in plain.iter().enumerate() {
+            for side in ["right", "left"] {
+                let share = seen["shares"][side][index].as_f64();
+                if share.is_none_or(|share| share < PLAIN) {
+                    wrong.push(format!("{letter}, {side} hand, {site}: hidden but for {share:?}"));
                 }
             }
         }
