@@ -112,13 +112,10 @@ export class HandPicture {
     step(began);
   }
 
-  /** Shows a letter's first moment, as somebody opposite sees it. @param {string} letter @param {boolean} isLeft */
+  /** Shows a letter without moving, as somebody opposite sees it. @param {string} letter @param {boolean} isLeft */
   still(letter, isLeft) {
-    const pose = held[letter] ?? moves[letter]?.poses[0];
-    if (!pose) return;
     this.#lookAt({ isLeft, isMirrored: false, view: "opposite" });
-    const body = this.#seen(bodyOf({ ...pose, at: [0, 0, 0] }));
-    this.#paint(body, frameAround([body]));
+    this.#paintStill(letter);
   }
 
   /** @param {{isLeft: boolean, isMirrored: boolean, view: View}} how */
@@ -156,21 +153,11 @@ export class HandPicture {
     }
     cancelAnimationFrame(this.#frame);
     const move = moves[this.#letter];
-    if (!move) {
-      const pose = held[this.#letter];
-      const body = pose && this.#seen(bodyOf(pose));
-      if (body) this.#paint(body, frameAround([body]));
-      else this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.width);
+    if (!move || (!isAsked && matchMedia("(prefers-reduced-motion: reduce)").matches)) {
+      this.#paintStill(this.#letter);
       return;
     }
-    const at = (/** @type {number} */ share) => this.#seen(bodyOf(poseAlong(move.poses, share, move.isRound)));
-    const steps = Array.from({ length: 33 }, (_, step) => at(step / 32));
-    const around = frameAround(steps);
-    const path = steps.map(({ joints }) => joints[move.tip]);
-    if (!isAsked && matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      this.#paint(steps[0], around, path);
-      return;
-    }
+    const { at, around, path } = this.#along(move);
     let last = -Infinity;
     const step = (/** @type {number} */ now) => {
       this.#frame = requestAnimationFrame(step);
@@ -181,6 +168,27 @@ export class HandPicture {
       this.#paint(at(share), around, path);
     };
     step(performance.now());
+  }
+
+  /** Of a letter that moves the first moment and the way. @param {string} letter */
+  #paintStill(letter) {
+    const [pose, move] = [held[letter], moves[letter]];
+    if (move) {
+      const { at, around, path } = this.#along(move);
+      this.#paint(at(0), around, path);
+    } else if (pose) {
+      const body = this.#seen(bodyOf(pose));
+      this.#paint(body, frameAround([body]));
+    } else {
+      this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.width);
+    }
+  }
+
+  /** A movement as it is looked at. @param {import("./poses.js").Move} move */
+  #along(move) {
+    const at = (/** @type {number} */ share) => this.#seen(bodyOf(poseAlong(move.poses, share, move.isRound)));
+    const steps = Array.from({ length: 33 }, (_, step) => at(step / 32));
+    return { at, around: frameAround(steps), path: steps.map(({ joints }) => joints[move.tip]) };
   }
 
   /** @param {Body} body */

@@ -1,5 +1,5 @@
 // Runs in the page: how the parts of a letter's hand lie to each other, and what a picture of it shows where.
-const [{ held, moves }, { bodyOf, landmarksOf, poseAlong }, { frameAround, lookedAt }, { PARTS, Picture }] = await Promise.all(
+const [{ held, moves }, { bodyOf, landmarksOf, poseAlong }, { HandPicture, frameAround, lookedAt }, { PARTS, Picture }] = await Promise.all(
   ["poses", "skeleton", "hand", "paint"].map((name) => import(`/web/${name}.js`)));
 const names = { t: "thumb", i: "index", m: "middle", r: "ring", l: "little", p: "palm" };
 const poseOf = (letter) => held[letter] ?? moves[letter].poses[0];
@@ -69,6 +69,27 @@ function shareSeen(letter, site, isLeft) {
   const [all, alone] = [body.capsules, capsulesAt(body, site)].map(partsOf);
   const count = (isIt) => alone.reduce((sum, part, pixel) => sum + (part && isIt(part, pixel) ? 1 : 0), 0);
   return count((part, pixel) => all[pixel] === part) / count(() => true);
+}
+
+// RGBA of a letter's picture that does not move.
+function stillOf(letter) {
+  const canvas = Object.assign(document.createElement("canvas"), { className: "hand", width: 110, height: 110 });
+  document.body.append(canvas);
+  new HandPicture(canvas).still(letter, false);
+  canvas.remove();
+  return canvas.getContext("2d").getImageData(0, 0, 110, 110).data;
+}
+
+// The share of the pixels of two pictures in which they differ plainly.
+function difference(a, b) {
+  let [drawn, other] = [0, 0];
+  for (let at = 0; at < a.length; at += 4) {
+    if (!a[at + 3] && !b[at + 3]) continue;
+    drawn += 1;
+    const distance = [0, 1, 2, 3].reduce((sum, value) => sum + Math.abs(a[at + value] - b[at + value]), 0);
+    if (distance > 60) other += 1;
+  }
+  return other / drawn;
 }
 
 // 21 landmarks for every moment: one of a held letter, rest, movement and rest of one that moves.

@@ -31,6 +31,8 @@ const TOUCHING: f64 = 0.03;
 const APART: f64 = 0.15;
 /// Share of a bone's outline from which it is plainly seen, not a sliver between others.
 const PLAIN: f64 = 0.5;
+/// Share of the pixels from which two pictures are plainly different.
+const DIFFERENT: f64 = 0.2;
 /// Probability from which a letter counts as seen on the page.
 const SEEN: f32 = 0.6;
 const PICTURE: Picture = Picture { width: 640, height: 480 };
@@ -97,6 +99,25 @@ async fn parts_of_the_26_hands_touch_and_cover_each_other_as_described() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_letters_have_nearly_the_same_still() {
+    let (server, browser) = opened().await;
+    let alike = with_helpers(
+        &browser,
+        &format!(
+            "const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+             const stills = letters.map(stillOf);
+             return letters.flatMap((a, i) => letters.slice(i + 1).flatMap((b, j) => {{
+                 const share = difference(stills[i], stills[i + 1 + j]);
+                 return share > {DIFFERENT} ? [] : [`${{a}} and ${{b}}: ${{share}}`];
+             }}));"
+        ),
+    )
+    .await;
+    assert_eq!(alike, json!([]));
     server.stop().await;
 }
 
