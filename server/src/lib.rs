@@ -31,4 +31,4 @@ pub mod tls;
 
 pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
-pub use serve::{Server, register_elements, serve};
+pub use serve::{Listening, Server, register_elements};

@@ -29,12 +29,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Takes the addresses of the configuration; see [`Listeners::bind`].
-    ///
-    /// # Errors
-    ///
-    /// Which address cannot be taken, why, and the key that names another one.
-    pub async fn bind(config: &Config) -> Result<Self> {
+    pub(crate) async fn bind(config: &Config) -> Result<Self> {
         let clients = Listeners::bind(&config.server.listen).await.with_context(|| {
             let listen = &config.server.listen;
             format!("{listen} can't be taken; is another server there? Name another address with --listen")
@@ -65,7 +60,7 @@ impl Listeners {
     /// # Errors
     ///
     /// When the host stands for nothing, or an address cannot be taken.
-    pub async fn bind(listen: &str) -> io::Result<Self> {
+    async fn bind(listen: &str) -> io::Result<Self> {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in lookup_host(listen).await? {
             if !addresses.contains(&address) {

@@ -41,7 +41,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// How often freed memory is given back to the system: each time costs some milliseconds.
 const RELEASE: Duration = Duration::from_secs(10);
 
-/// A server that is ready to listen.
+/// A server that is ready to listen. The binary, tests and embedders start it alike: [`Server::prepare`],
+/// [`Server::bind`], [`Listening::run`].
 pub struct Server {
     config: Arc<Config>,
     pipelines: BTreeMap<String, Arc<Prepared>>,
@@ -85,41 +86,61 @@ impl Server {
         Ok(Self { config, pipelines, default, models, tls })
     }
 
+    /// Takes the addresses of the configuration. Connections wait until [`Listening::run`].
+    ///
+    /// # Errors
+    ///
+    /// Which address cannot be taken, why, and the key that names another one.
+    pub async fn bind(self) -> Result<Listening> {
+        let sockets = Sockets::bind(&self.config).await?;
+        Ok(Listening { server: self, sockets })
+    }
+}
+
+/// A server that has its addresses.
+pub struct Listening {
+    server: Server,
+    sockets: Sockets,
+}
+
+impl Listening {
+    /// What the server listens on.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
     /// Serves until `shutdown`, which says whether to drain first; then closes every socket with 1001 and returns within
     /// `server.shutdown_timeout_ms`.
     ///
     /// # Errors
     ///
-    /// When the addresses of `sockets` cannot be told.
-    pub async fn run(
-        self,
-        sockets: Sockets,
-        shutdown: impl Future<Output = Ending> + Send + 'static,
-    ) -> Result<()> {
+    /// When the addresses of the sockets cannot be told.
+    pub async fn run(self, shutdown: impl Future<Output = Ending> + Send + 'static) -> Result<()> {
+        let Self { server, sockets } = self;
         let (stop, stopped) = watch::channel(false);
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let metrics = Arc::new(Metrics::new()?);
         let denials = Arc::new(Denials::new(Arc::clone(&metrics)));
-        let limits = self.config.server.clone();
+        let limits = server.config.server.clone();
         let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
         let (most, patience) =
             (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
         let addresses = sockets.clients.addresses().context("the socket has no address")?;
         let loopback_only = addresses.iter().all(|address| address.ip().is_loopback());
-        let certificate = self.tls.as_ref().map(|tls| tls.certificate.clone());
+        let certificate = server.tls.as_ref().map(|tls| tls.certificate.clone());
         let names = OwnNames::new(&limits.names, loopback_only, certificate);
         let registry = Arc::new(Registry::default());
         let proxies = Proxies::new(&limits.trusted_proxies);
         let draining = Arc::new(AtomicBool::new(false));
         let app = Arc::new(App {
-            config: self.config,
-            pipelines: self.pipelines,
+            config: server.config,
+            pipelines: server.pipelines,
             metrics: Arc::clone(&metrics),
             sessions: Arc::clone(&sessions),
             next_session: AtomicU64::new(1),
-            models: self.models,
+            models: server.models,
             denials: Arc::clone(&denials),
-            readiness: Arc::new(Readiness::new(self.default.file.clone())),
+            readiness: Arc::new(Readiness::new(server.default.file.clone())),
             registry: Arc::clone(&registry),
             clients: Places::new(usize::MAX, limits.max_sessions_per_client as usize),
             proxies: proxies.clone(),
@@ -131,7 +152,7 @@ impl Server {
         let one_ended = Arc::new(AtomicBool::new(false));
         let connections = Connections {
             router: http::client_routes(Arc::clone(&app), sockets.admin.is_none()),
-            acceptor: self.tls.map(|tls| tls.acceptor),
+            acceptor: server.tls.map(|tls| tls.acceptor),
             places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
             proxies,
             proxy_protocol: limits.proxy_protocol,
@@ -202,20 +223,6 @@ async fn keep_up(metrics: &Metrics, one_ended: &AtomicBool) {
             let _ = spawn_blocking(release_freed).await;
         }
     }
-}
-
-/// Prepares and runs a server; see [`Server`].
-///
-/// # Errors
-///
-/// As [`Server::prepare`] and [`Server::run`].
-pub async fn serve(
-    config: Arc<Config>,
-    sockets: Sockets,
-    shutdown: impl Future<Output = Ending> + Send + 'static,
-) -> Result<()> {
-    let server = spawn_blocking(move || Server::prepare(config)).await??;
-    server.run(sockets, shutdown).await
 }
 
 /// Starts GStreamer and makes the project's elements known to it, once in a process.

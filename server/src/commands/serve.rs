@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dactyl::log_output::Unwaiting;
-use dactyl::{Ending, Listeners, Server, Sockets};
-use dactyl_config::Config;
+use dactyl::{Ending, Listeners, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cli, logging};
@@ -24,20 +23,21 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     let loaded = arguments.layers.load(&arguments.overrides)?;
     dactyl_config::install_loaded(&loaded);
     let _log = logging::start(&loaded)?;
-    let config = Arc::new(loaded.config);
-    let server = Server::prepare(Arc::clone(&config))?;
+    let is_secure = !loaded.config.tls.certificate.is_empty();
+    let server = Server::prepare(Arc::new(loaded.config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(server, &config));
+    let served = runtime.block_on(serve(server, is_secure));
     // What is still running then holds nothing that needs an orderly end.
     runtime.shutdown_timeout(LAST_TASKS);
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(server: Server, config: &Config) -> Result<()> {
+async fn serve(server: Server, is_secure: bool) -> Result<()> {
     // Before the address is taken, so that no signal is missed once others know of it.
     let shutdown = asked_to_end()?;
-    let sockets = Sockets::bind(config).await?;
-    let mut welcome = welcome(&sockets.clients.addresses()?, !config.tls.certificate.is_empty());
+    let listening = server.bind().await?;
+    let sockets = listening.sockets();
+    let mut welcome = welcome(&sockets.clients.addresses()?, is_secure);
     for (listeners, what) in [(&sockets.admin, "metrics and readiness"), (&sockets.agent, "agent-check")] {
         for address in listeners.iter().map(Listeners::addresses).collect::<io::Result<Vec<_>>>()?.concat() {
             welcome.push_str(&format!("; {what} on {address}"));
@@ -46,7 +46,7 @@ async fn serve(server: Server, config: &Config) -> Result<()> {
     welcome.push('\n');
     // What starts the server may have stopped reading; the server is there all the same.
     let _ = Unwaiting::new(&io::stdout()).and_then(|mut output| output.write_line(welcome.as_bytes()));
-    server.run(sockets, shutdown).await
+    listening.run(shutdown).await
 }
 
 /// Ends with the first ctrl-C, or drains with the first SIGTERM. A second one ends the process at once.

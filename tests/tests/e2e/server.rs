@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dactyl::{Ending, Listeners, Sockets};
+use dactyl::{Ending, Listeners};
 use dactyl_config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// A server in this process, on a free port.
 pub struct Server {
@@ -31,18 +31,6 @@ impl Server {
 
     /// As [`Server::start`], changed by `edit`.
     pub async fn start_with(edit: impl FnOnce(&mut Config)) -> Self {
-        let mut server = Self::spawn(edit).await;
-        server.wait_until_ready().await;
-        server
-    }
-
-    /// As [`Server::start_with`] for one that speaks TLS, to which the other methods cannot speak; it may still be warming
-    /// up, and takes connections when it is ready.
-    pub async fn start_with_tls(edit: impl FnOnce(&mut Config)) -> Self {
-        Self::spawn(edit).await
-    }
-
-    async fn spawn(edit: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::builtin();
         config.server.listen = "127.0.0.1:0".to_owned();
         config.server.max_fps = 1000;
@@ -50,13 +38,14 @@ impl Server {
         config.feedback.min_interval_ms = 0;
         config.feedback.min_change = 0.0;
         edit(&mut config);
-        let sockets = Sockets::bind(&config).await.expect("free ports");
+        dactyl_config::install(config.clone());
+        let prepared = spawn_blocking(move || dactyl::Server::prepare(Arc::new(config))).await;
+        let listening = prepared.expect("no panic").expect("it starts").bind().await.expect("free ports");
+        let sockets = listening.sockets();
         let address = first(&sockets.clients);
         let (admin, agent) = (sockets.admin.as_ref().map(first), sockets.agent.as_ref().map(first));
-        dactyl_config::install(config.clone());
         let (stop, stopped) = oneshot::channel();
-        let shutdown = async { stopped.await.unwrap_or(Ending::Now) };
-        let task = tokio::spawn(dactyl::serve(Arc::new(config), sockets, shutdown));
+        let task = tokio::spawn(listening.run(async { stopped.await.unwrap_or(Ending::Now) }));
         Self { address, admin, agent, stop: Some(stop), task }
     }
 
@@ -110,32 +99,21 @@ impl Server {
         }
         panic!("{name} stays {value}");
     }
-
-    async fn wait_until_ready(&mut self) {
-        let address = self.admin.unwrap_or(self.address);
-        tokio::select! {
-            biased;
-            ended = &mut self.task => panic!("the server ended at its start: {ended:?}"),
-            // Answered when the models are warm and the pipeline links.
-            () = async { while get(address, "/readyz").await.0 != 200 {} } => {}
-        }
-    }
 }
 
 fn first(listeners: &Listeners) -> SocketAddr {
     listeners.addresses().expect("bound")[0]
 }
 
-/// Status and body of a GET request to that address.
+/// Status and body of a GET request to that address; 0 from a server that has no place for the connection.
 pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut socket = TcpStream::connect(address).await.expect("the server listens");
     socket.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
-    // A connection that is reset after its answer is still an answer; one without an answer is tried again at the start.
+    // A connection that is reset after its answer is still an answer.
     let read = socket.read_to_end(&mut answer).await;
     if answer.is_empty() {
-        tokio::time::sleep(Duration::from_millis(25)).await;
         return (0, format!("{read:?}"));
     }
     let answer = String::from_utf8(answer).expect("text");

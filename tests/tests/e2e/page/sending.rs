@@ -101,7 +101,7 @@ async fn the_page_works_over_tls() {
     let [certificate, key] = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
     std::fs::write(&certificate, certified.cert.pem()).expect("written");
     std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
-    let server = Server::start_with_tls(|config| {
+    let server = Server::start_with(|config| {
         config.tls.certificate = certificate.display().to_string();
         config.tls.key = key.display().to_string();
     })
