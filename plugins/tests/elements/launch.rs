@@ -273,6 +273,17 @@ fn the_elements_behind_the_classifier_run_alone() {
 }
 
 #[test]
+fn every_element_of_the_plugin_is_tested() {
+    init();
+    let elements = gst::Registry::get().features_by_plugin("dactyl");
+    let mut registered: Vec<_> = elements.iter().map(|element| element.name().to_string()).collect();
+    registered.sort();
+    let mut tested = ELEMENTS.map(|(name, _)| name);
+    tested.sort_unstable();
+    assert_eq!(registered, tested);
+}
+
+#[test]
 fn every_element_is_inspected_with_its_properties() {
     init();
     let folder = tempfile::tempdir().unwrap();
