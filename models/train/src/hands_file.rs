@@ -27,7 +27,7 @@ const MOST_PICTURES: usize = 200;
 /// Which hand the rows of a table show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Side {
+pub enum Handedness {
     /// A right hand in a picture that is not mirrored.
     #[default]
     Right,
@@ -41,7 +41,7 @@ pub enum Side {
 ///
 /// # Errors
 /// No rows, coordinates that are not finite, or a file that can't be written.
-pub fn write(path: &Path, rows: &[Row], aspect: f32, side: Side) -> Result<()> {
+pub fn write(path: &Path, rows: &[Row], aspect: f32, side: Handedness) -> Result<()> {
     ensure!(!rows.is_empty(), "there are no hands to write");
     let rows = spread(rows);
     let mut hands = Vec::new();
@@ -50,10 +50,10 @@ pub fn write(path: &Path, rows: &[Row], aspect: f32, side: Side) -> Result<()> {
         let scaled: Vec<Hand> =
             group.iter().map(|row| row.hand.map(|[x, y, z]| [aspect * x, y, aspect * z])).collect();
         let reversed = match side {
-            Side::Right => false,
-            Side::Mirrored => true,
+            Handedness::Right => false,
+            Handedness::Mirrored => true,
             // A hand turns while it moves: the first third tells.
-            Side::Either => {
+            Handedness::Either => {
                 let start = &scaled[..scaled.len().div_ceil(3)];
                 let left = start.iter().filter(|hand| looks_left(hand, &group[0].label)).count();
                 2 * left > start.len()
@@ -129,7 +129,7 @@ mod tests {
         Row { label: label.to_owned(), hand, film }
     }
 
-    fn written(rows: &[Row], side: Side) -> Result<Vec<data::Clip>> {
+    fn written(rows: &[Row], side: Handedness) -> Result<Vec<data::Clip>> {
         let folder = tempfile::tempdir()?;
         // Every letter, so that J is taken for the letter.
         let mut all: Vec<Row> =
@@ -145,7 +145,7 @@ mod tests {
         let mut rows: Vec<Row> =
             (0..9).map(|frame| row("J", hand(-1.0, frame as f32), Some(i32::from(frame > 4)))).collect();
         rows.push(row("J", hand(1.0, 3.0), None));
-        let clips = written(&rows, Side::Either).unwrap();
+        let clips = written(&rows, Handedness::Either).unwrap();
         let of_j: Vec<_> = clips.iter().filter(|clip| clip.letter == J).collect();
         let kinds: Vec<_> = of_j.iter().map(|clip| (clip.kind, clip.ordered, clip.frames.len())).collect();
         assert_eq!(kinds, [(Kind::HeldShape, false, 1), (Kind::Moving, true, 5), (Kind::Moving, true, 4)]);
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn many_pictures_of_a_letter_are_thinned_evenly() {
         let rows: Vec<Row> = (0..500).map(|index| row("B", hand(1.0 + index as f32, 0.0), None)).collect();
-        let clips = written(&rows, Side::Right).unwrap();
+        let clips = written(&rows, Handedness::Right).unwrap();
         let frames = &clips.iter().find(|clip| clip.letter == 1).unwrap().frames;
         assert_eq!(frames.len(), MOST_PICTURES);
         let widths: Vec<f32> = frames.iter().map(|hand| -hand.map_or(0.0, |hand| hand[1][0])).collect();
@@ -168,7 +168,7 @@ mod tests {
     fn a_hand_that_is_not_finite_is_refused() {
         let mut broken = hand(1.0, 0.0);
         broken[7][1] = f32::INFINITY;
-        let error = written(&[row("B", broken, None)], Side::Right).unwrap_err().to_string();
+        let error = written(&[row("B", broken, None)], Handedness::Right).unwrap_err().to_string();
         assert!(error.contains("labelled B has a coordinate that is no number"), "{error}");
     }
 }

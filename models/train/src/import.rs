@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::data;
-use crate::hands_file::{self, Side};
+use crate::hands_file::{self, Handedness};
 use crate::landmark_folder;
 use crate::landmark_table::{self, Columns, Row};
 
@@ -29,8 +29,8 @@ pub struct Import {
     #[arg(long, value_parser = aspect)]
     picture: Option<f32>,
     /// Which hand the table shows: the popular recognisers watch a mirrored picture.
-    #[arg(long, value_enum, default_value_t = Side::Right)]
-    side: Side,
+    #[arg(long, value_enum, default_value_t = Handedness::Right)]
+    side: Handedness,
     /// Labels to leave out.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 
 use crate::data::alphabet;
-use crate::hands_file::{self, Side};
+use crate::hands_file::{self, Handedness};
 use crate::import;
 use crate::landmark_folder;
 use crate::landmark_table::{self, Columns, Row};
@@ -59,7 +59,7 @@ struct Person {
     /// Width of the pictures by their height, where x and y are given in parts of them.
     picture: Option<[f32; 2]>,
     #[serde(default)]
-    side: Side,
+    side: Handedness,
     /// Letters that are left out, and why.
     #[serde(default)]
     without: BTreeMap<String, String>,

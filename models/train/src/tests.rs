@@ -17,7 +17,7 @@ use crate::checkpoint::Learner;
 use crate::data::{self, Clip, D, Data, Hand, I, J, Kind, LETTERS, OTHER, OtherSign, Signer, Z};
 use crate::evaluation::HeldOut;
 use crate::export;
-use crate::hands_file::{self, Side};
+use crate::hands_file::{self, Handedness};
 use crate::keypoint_file;
 use crate::landmark_table::Row;
 use crate::loso;
@@ -405,7 +405,7 @@ fn a_hand_under_several_labels_of_signn_is_read_under_none() {
     };
     let rows = [row("A", 0.1), row("A", 0.2), row("A", 0.2), row("B", 0.1), row("B", 0.3)];
     let file = folder.path().join("hands/SigNN.npz");
-    hands_file::write(&file, &rows, 1.0, Side::Right).unwrap();
+    hands_file::write(&file, &rows, 1.0, Handedness::Right).unwrap();
     let signers = data::read(folder.path(), None, &[]).unwrap().signers;
     let pictures = signers[0].clips.iter().map(|clip| (clip.letter, clip.frames.len()));
     assert_eq!(pictures.collect::<Vec<_>>(), [(0, 2), (1, 1)], "0.1 stands under A and B");
@@ -416,7 +416,7 @@ fn what_is_no_letter_is_read_beside_the_alphabet_alone() {
     let folder = tempfile::tempdir().unwrap();
     let row = |label: &str| Row { label: label.to_owned(), hand: hand(3, 0.0), film: None };
     let write = |place: &str, rows: &[Row]| {
-        hands_file::write(&folder.path().join(place), rows, 1.0, Side::Right).unwrap();
+        hands_file::write(&folder.path().join(place), rows, 1.0, Handedness::Right).unwrap();
     };
     let alphabet: Vec<Row> = data::alphabet().iter().map(|letter| row(letter)).collect();
     write("hands/me.npz", &alphabet);
