@@ -5,8 +5,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{Numbers, classifier};
@@ -34,6 +37,20 @@ pub struct Instance {
     log: PathBuf,
     process: Option<Child>,
     _folder: Option<TempDir>,
+}
+
+/// A server that gets a tenth of the processor, until this is dropped.
+pub struct Slowed {
+    until: Option<mpsc::Sender<()>>,
+    pacing: Option<JoinHandle<()>>,
+}
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        drop(self.until.take());
+        // A panic there is told by what the test then finds.
+        let _ = self.pacing.take().map(JoinHandle::join);
+    }
 }
 
 /// The repository's root.
@@ -167,6 +184,22 @@ impl Instance {
         assert!(Command::new("kill").args([name, &process]).status().unwrap().success());
     }
 
+    /// Has it run for 10 ms in every 100, as on a machine that others use too.
+    pub fn slow_down(&self) -> Slowed {
+        let process = Pid::from_raw(self.process().cast_signed()).unwrap();
+        let (until, dropped) = mpsc::channel::<()>();
+        let pacing = thread::spawn(move || {
+            let mut is_over = false;
+            while !is_over {
+                kill_process(process, Signal::STOP).unwrap();
+                is_over = dropped.recv_timeout(Duration::from_millis(90)) != Err(RecvTimeoutError::Timeout);
+                kill_process(process, Signal::CONT).unwrap();
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        Slowed { until: Some(until), pacing: Some(pacing) }
+    }
+
     /// The number of its process.
     pub fn process(&self) -> u32 {
         self.process.as_ref().unwrap().id()
@@ -196,7 +229,7 @@ impl Drop for Instance {
             let _ = process.kill();
             let _ = process.wait();
         }
-        if std::thread::panicking() {
+        if thread::panicking() {
             println!("log of {}:\n{}", self.address, self.log());
         }
     }

@@ -169,6 +169,36 @@ async fn a_full_server_gets_nobody_and_a_full_fleet_says_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slow_server_keeps_its_learners_and_gets_fewer_new_ones() {
+    let fleet = Fleet::start(numbers(), &[]);
+    let haproxy = Haproxy::start(&fleet).await;
+    until("three servers are up", async || haproxy.count("UP") == 3).await;
+    let class = Class::start(haproxy.door(), numbers());
+    class.all_have_answers().await;
+    let slowed = fleet.instances[0].slow_down();
+    let is_lighter = || haproxy.weight(0) + 30 <= haproxy.weight(1).min(haproxy.weight(2));
+    until("it is known to be slow", async || is_lighter()).await;
+
+    let sessions = || [0, 1, 2].map(|number: usize| fleet.instances[number].metric("dactyl_sessions"));
+    let before = sessions();
+    let mut new = Vec::new();
+    for _ in 0..6 {
+        new.push(haproxy.connect().await.unwrap());
+    }
+    let after = sessions();
+    let [slow, others @ ..] = [0, 1, 2].map(|number: usize| after[number] - before[number]);
+    println!("new sessions of a slow server: {slow}, of the others: {others:?}");
+    assert!(others.iter().all(|other| slow < *other), "{before:?} {after:?}");
+
+    class.all_have_answers().await;
+    drop(slowed);
+    until("it is known to be quick again", async || !is_lighter()).await;
+    let tally = class.end().await;
+    report("slow", &tally);
+    assert_eq!((tally.interruptions, tally.wrong, tally.refused), (0, 0, 0), "{tally}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nginx_passes_over_servers_that_drain_or_are_dead() {
     let mut fleet = Fleet::start(numbers(), &["server.drain_notice_ms=500", "server.drain_ms=1000"]);
     let nginx = Nginx::start(&fleet).await;
