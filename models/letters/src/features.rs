@@ -80,7 +80,7 @@ impl Layout {
 
 /// Size of the analysed picture in pixels: x and y of keypoints are normalised by different lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Picture {
+pub struct PictureSize {
     /// Pixels per row.
     pub width: u32,
     /// Rows.
@@ -101,7 +101,7 @@ pub struct Observation {
 
 impl Observation {
     /// The hands of one frame, in pixels.
-    pub fn new(keypoints: &Keypoints, picture: Picture) -> Self {
+    pub fn new(keypoints: &Keypoints, picture: PictureSize) -> Self {
         let hand = |range| {
             let landmarks = keypoints.part(range);
             let mut points = [[0.0; 2]; 21];
@@ -502,7 +502,7 @@ mod tests {
         for point in keypoints.part_mut(RIGHT_HAND) {
             *point = [0.5, 0.5, 0.0, 0.0];
         }
-        let picture = Picture { width: 200, height: 100 };
+        let picture = PictureSize { width: 200, height: 100 };
         let observation = Observation::new(&keypoints, picture);
         assert_eq!(observation.right, Some([[100.0, 50.0]; 21]));
         assert_eq!(observation.left, None);

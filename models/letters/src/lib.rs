@@ -14,7 +14,7 @@ pub mod window;
 
 pub use classifier::{Classifier, ClassifierError};
 pub use dactyl_holistic::{Cancel, Cancelled};
-pub use features::{Layout, Observation, Picture};
+pub use features::{Layout, Observation, PictureSize};
 pub use feedback::{Feedback, label_index};
 pub use metadata::{Contract, Meaning, MetadataError, Overrides};
 pub use onnx_runtime::{LIBRARY_NAME, LibraryError, LoadError, OnnxRuntime, RunError, build_info};

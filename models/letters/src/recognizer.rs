@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::classifier::Classifier;
-use crate::features::{self, Layout, Observation, Picture};
+use crate::features::{self, Layout, Observation, PictureSize};
 use crate::onnx_runtime::RunError;
 use crate::window::Window;
 use dactyl_holistic::Cancel;
@@ -53,7 +53,7 @@ impl Recognizer {
     pub fn push(
         &mut self,
         keypoints: &Keypoints,
-        picture: Picture,
+        picture: PictureSize,
         cancel: &Cancel,
     ) -> Result<Option<Vec<f32>>, RunError> {
         let rows = match &mut self.frames {

@@ -5,10 +5,10 @@ use std::f32::consts::TAU;
 
 use dactyl_holistic::keypoints::{FACE, Keypoints, LEFT_HAND, POSE, RIGHT_HAND};
 
-use crate::features::{self, Layout, Observation, Picture};
+use crate::features::{self, Layout, Observation, PictureSize};
 
 /// Size of the picture that the windows would be seen in.
-const PICTURE: Picture = Picture { width: 640, height: 480 };
+const PICTURE: PictureSize = PictureSize { width: 640, height: 480 };
 
 /// One window.
 #[derive(Debug)]

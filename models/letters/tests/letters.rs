@@ -10,12 +10,12 @@ use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_letters::metadata::key;
 use dactyl_letters::{
     Cancel, Classifier, ClassifierError, Contract, LIBRARY_NAME, Layout, Meaning, MetadataError, OnnxRuntime,
-    Overrides, Picture, Recognizer, RunError,
+    Overrides, PictureSize, Recognizer, RunError,
 };
 use dactyl_onnx::{GraphProto, INT64, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use proptest::prelude::*;
 
-const PICTURE: Picture = Picture { width: 640, height: 480 };
+const PICTURE: PictureSize = PictureSize { width: 640, height: 480 };
 
 fn runtime() -> OnnxRuntime {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/models");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use dactyl_holistic::Cancel;
 use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
-use dactyl_letters::{Classifier, Picture, Recognizer};
+use dactyl_letters::{Classifier, PictureSize, Recognizer};
 
 use crate::data::{Clip, Hand, Kind, size};
 use crate::windows::{between, blend};
@@ -106,7 +106,7 @@ fn push(classifier: &Arc<Classifier>, frames: &[Hands], view: View) -> Result<Ve
     let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
     let cancel = Cancel::new();
     // The hands are in pixels already.
-    let picture = Picture { width: 1, height: 1 };
+    let picture = PictureSize { width: 1, height: 1 };
     let mut answers = Vec::new();
     for [signing, other] in frames {
         let mut keypoints = Keypoints::absent();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use dactyl_config::{Features, Letters, Output, keys};
 use dactyl_holistic::keypoints::Keypoints;
-use dactyl_letters::{Picture, Recognizer, RunError};
+use dactyl_letters::{PictureSize, Recognizer, RunError};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -36,7 +36,7 @@ struct State {
     labels: Vec<String>,
     info: Option<KeypointsInfo>,
     /// Size of the picture of the last frame. Caps alone do not count: a decoder makes some up for a GAP.
-    picture: Option<Picture>,
+    picture: Option<PictureSize>,
 }
 
 #[derive(glib::Properties)]
@@ -171,7 +171,7 @@ impl LstmClassifier {
         };
         recognizer.set_nothing_share(settings.nothing_share);
         recognizer.set_other_weight(settings.other_weight);
-        let picture = Picture { width: info.width, height: info.height };
+        let picture = PictureSize { width: info.width, height: info.height };
         if *last != Some(picture) {
             // Another camera, or the same one turned: what came before is not the beginning of this.
             recognizer.clear();

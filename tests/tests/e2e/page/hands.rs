@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dactyl_config::Config;
 use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
-use dactyl_letters::{Cancel, Picture, Recognizer};
+use dactyl_letters::{Cancel, PictureSize, Recognizer};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -35,7 +35,7 @@ const PLAIN: f64 = 0.5;
 const DIFFERENT: f64 = 0.2;
 /// Probability from which a letter counts as seen on the page.
 const SEEN: f32 = 0.6;
-const PICTURE: Picture = Picture { width: 640, height: 480 };
+const PICTURE: PictureSize = PictureSize { width: 640, height: 480 };
 
 fn described() -> BTreeMap<String, Described> {
     serde_json::from_str(include_str!("hands.json")).expect("a table")
