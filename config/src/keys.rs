@@ -256,6 +256,8 @@ sections! {
         output: Output = Output::Auto;
         /// Share of the window's frames without a hand above which the answer is nothing.
         nothing_share: f32 = 0.5, 0.0..=1.0;
+        /// Labels whose signs move: they are never told from less than the whole window, whatever a client asks for.
+        moving: Vec<String> = &["J", "Z"], "texts";
         /// Factor of the odds that a hand shows none of the model's letters; 1 as the model says, 0 gives every hand a letter.
         ///
         /// Only for a model that knows such hands, which the built-in one does not. What it gains and costs stands in

@@ -65,8 +65,18 @@ async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
         .pipelines
         .iter()
         .map(|(name, prepared)| {
-            let description = &prepared.file.description;
-            (name.as_str(), json!({"description": description, "labels": prepared.labels}))
+            let file = &prepared.file;
+            let parameters: Vec<&String> = file
+                .parameters
+                .iter()
+                .filter_map(|(name, parameter)| parameter.client.then_some(name))
+                .collect();
+            let pipeline = json!({
+                "description": file.description,
+                "labels": prepared.labels,
+                "parameters": parameters,
+            });
+            (name.as_str(), pipeline)
         })
         .collect();
     Json(json!({

@@ -17,6 +17,8 @@ import { Statistics } from "./statistics.js";
 import { LANGUAGES, fillTexts, isRightToLeft, text, useLanguage } from "./text.js";
 
 const LIGHT_MS = 1000;
+/** Pictures after which the server is asked to answer, instead of those of a whole window: still letters are told as well. */
+const MIN_WINDOW = 16;
 /** How long a page is hidden before its camera is turned off. */
 const HIDDEN_MS = 15_000;
 /** How long it is said that it was. */
@@ -116,7 +118,8 @@ function forgetWhatWasSeen() {
 async function learnLabels() {
   try {
     const [info, packs] = await Promise.all([fetch("info").then((answer) => answer.json()), loadPacks()]);
-    const labels = info.pipelines[info.pipeline].labels;
+    const { labels, parameters } = info.pipelines[info.pipeline];
+    if (parameters.includes("min_window")) client.setParameter("min_window", MIN_WINDOW);
     practice ??= new PracticeView({ client, settings, statistics, session, celebration, labels, packs });
     showView(document.body.dataset.view ?? "practise");
     practice.begin();

@@ -117,6 +117,11 @@ export class DactylClient extends EventTarget {
     this.#url.searchParams.set("extras", [...OWN_EXTRAS, ...this.#options.extras].join());
   }
 
+  /** Sets a parameter of the server's pipeline, from the next connection on. @param {string} name @param {string|number} value */
+  setParameter(name, value) {
+    this.#url.searchParams.set(name, String(value));
+  }
+
   /** @returns {State} */
   get state() {
     return this.#state;

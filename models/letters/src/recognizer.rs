@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::classifier::Classifier;
 use crate::features::{self, Layout, Observation, PictureSize};
+use crate::feedback::label_index;
 use crate::onnx_runtime::RunError;
 use crate::window::Window;
 use dactyl_holistic::Cancel;
@@ -15,6 +16,12 @@ pub struct Recognizer {
     classifier: Arc<Classifier>,
     nothing_share: f32,
     other_weight: f32,
+    /// Frames after which there is an answer; 0: those of the whole window.
+    min_window: usize,
+    /// For each label whether its sign moves, so that only the whole window tells it.
+    is_moving: Vec<bool>,
+    /// Whether such a sign is asked for.
+    awaits_movement: bool,
     frames: Frames,
 }
 
@@ -25,7 +32,7 @@ enum Frames {
     Holistic1662(Window<Row>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Row {
     values: Vec<f32>,
     has_hand: bool,
@@ -39,12 +46,22 @@ impl Recognizer {
             Layout::Hand1 => Frames::Hand1(Window::new(window)),
             Layout::Holistic1662 => Frames::Holistic1662(Window::new(window)),
         };
-        Self { classifier, nothing_share, other_weight: 1.0, frames }
+        Self {
+            is_moving: vec![false; classifier.labels().len()],
+            classifier,
+            nothing_share,
+            other_weight: 1.0,
+            min_window: 0,
+            awaits_movement: false,
+            frames,
+        }
     }
 
     /// Takes one analysed frame, with a hand in it or not.
     ///
-    /// `None` until the window is full, then one distribution over [`Classifier::labels`] per frame. It is all zeros
+    /// `None` until there are enough frames (see [`Recognizer::fill`]), then one distribution over [`Classifier::labels`] per
+    /// frame. While the window is not full, its first frame stands for the missing ones, as if the hand had been held before;
+    /// there is no answer then that names a sign which moves. A distribution is all zeros
     /// ("nothing") when more than `nothing_share` of the window shows no hand, without asking the classifier. Of a classifier
     /// that knows hands which show none of its labels, what the values lack to 1 is the probability of such a hand.
     ///
@@ -56,21 +73,22 @@ impl Recognizer {
         picture: PictureSize,
         cancel: &Cancel,
     ) -> Result<Option<Vec<f32>>, RunError> {
+        let least = self.needed();
         let rows = match &mut self.frames {
             Frames::Hand1(window) => {
                 window.push(Observation::new(keypoints, picture));
-                let Some(observations) = window.full() else {
+                let Some(observations) = window.read(least) else {
                     return Ok(None);
                 };
                 let hands = observations.iter().map(Observation::has_hand);
-                (!is_nothing(hands, self.nothing_share)).then(|| features::hand_1(observations))
+                (!is_nothing(hands, self.nothing_share)).then(|| features::hand_1(&observations))
             }
             Frames::Holistic1662(window) => {
                 window.push(Row {
                     values: features::holistic_1662(keypoints),
                     has_hand: keypoints.is_present(LEFT_HAND) || keypoints.is_present(RIGHT_HAND),
                 });
-                let Some(rows) = window.full() else {
+                let Some(rows) = window.read(least) else {
                     return Ok(None);
                 };
                 let hands = rows.iter().map(|row| row.has_hand);
@@ -81,6 +99,11 @@ impl Recognizer {
         match rows {
             Some(rows) => {
                 let distribution = self.classifier.classify(&rows, cancel)?;
+                let best =
+                    (0..distribution.len()).max_by(|a, b| distribution[*a].total_cmp(&distribution[*b]));
+                if !self.is_full() && best.is_some_and(|best| self.is_moving[best]) {
+                    return Ok(None);
+                }
                 Ok(Some(reweighed(distribution, self.other_weight)))
             }
             None => Ok(Some(vec![0.0; self.classifier.labels().len()])),
@@ -92,12 +115,44 @@ impl Recognizer {
         &self.classifier
     }
 
-    /// Frames in the window, and frames it needs.
+    /// Frames that there are, and frames that an answer needs: the first is the second at most.
     pub fn fill(&self) -> (usize, usize) {
+        let needed = self.needed();
+        (self.window().0.min(needed), needed)
+    }
+
+    fn needed(&self) -> usize {
+        let capacity = self.window().1;
+        if self.min_window == 0 || self.awaits_movement { capacity } else { self.min_window.min(capacity) }
+    }
+
+    fn is_full(&self) -> bool {
+        let (frames, capacity) = self.window();
+        frames == capacity
+    }
+
+    fn window(&self) -> (usize, usize) {
         match &self.frames {
             Frames::Hand1(window) => window.fill(),
             Frames::Holistic1662(window) => window.fill(),
         }
+    }
+
+    /// Answers from so many frames on, 0 for those of the whole window. `moving`: labels whose signs move; those that the
+    /// classifier does not have do nothing.
+    pub fn set_min_window(&mut self, min_window: usize, moving: &[String]) {
+        self.min_window = min_window;
+        let labels = self.classifier.labels();
+        self.is_moving = vec![false; labels.len()];
+        for index in moving.iter().filter_map(|label| label_index(labels, label)) {
+            self.is_moving[index] = true;
+        }
+    }
+
+    /// The label that is asked for from now on: while it is one whose sign moves, answers need the whole window.
+    pub fn set_target(&mut self, label: Option<&str>) {
+        let target = label.and_then(|label| label_index(self.classifier.labels(), label));
+        self.awaits_movement = target.is_some_and(|index| self.is_moving[index]);
     }
 
     /// Forgets every frame, as at an emergency reset.

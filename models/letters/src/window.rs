@@ -1,5 +1,6 @@
-//! A rolling buffer that cannot be read before it is full.
+//! A rolling buffer that cannot be read before it holds enough.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// The last `capacity` items pushed.
@@ -9,7 +10,7 @@ pub struct Window<T> {
     capacity: usize,
 }
 
-impl<T> Window<T> {
+impl<T: Clone> Window<T> {
     /// An empty window of `capacity` items; 0 is taken as 1.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
@@ -24,9 +25,21 @@ impl<T> Window<T> {
         self.items.push_back(item);
     }
 
-    /// The items, oldest first, in one slice. `None` until the window is full.
-    pub fn full(&mut self) -> Option<&[T]> {
-        (self.items.len() == self.capacity).then(|| &*self.items.make_contiguous())
+    /// As many items as the window can hold, oldest first; `None` while it has fewer than `least`, of which 0 is taken as 1.
+    /// Where it is not full, its oldest item stands for those that are missing in front of it.
+    pub fn read(&mut self, least: usize) -> Option<Cow<'_, [T]>> {
+        let missing = self.capacity - self.items.len();
+        if self.items.len() < least.clamp(1, self.capacity) {
+            return None;
+        }
+        let items = &*self.items.make_contiguous();
+        Some(match items {
+            [oldest, ..] if missing > 0 => {
+                let repeated = std::iter::repeat_n(oldest, missing);
+                repeated.chain(items).cloned().collect()
+            }
+            _ => Cow::Borrowed(items),
+        })
     }
 
     /// How many items it holds, and how many it can.
@@ -53,14 +66,30 @@ mod tests {
                 window.push(*item);
                 let seen = index + 1;
                 prop_assert_eq!(window.fill(), (seen.min(capacity), capacity));
-                match window.full() {
+                match window.read(capacity) {
                     None => prop_assert!(seen < capacity),
-                    Some(items) => prop_assert_eq!(items, &pushed[seen - capacity..seen]),
+                    Some(items) => prop_assert_eq!(&*items, &pushed[seen - capacity..seen]),
                 }
             }
             window.clear();
             prop_assert_eq!(window.fill(), (0, capacity));
-            prop_assert!(window.full().is_none());
+            prop_assert!(window.read(0).is_none());
+        }
+
+        #[test]
+        fn the_oldest_stands_for_what_is_missing(capacity in 1usize..40, least in 0usize..50, pushed in 1usize..40) {
+            let mut window = Window::new(capacity);
+            (0..pushed).for_each(|item| window.push(item));
+            let held: Vec<usize> = (pushed.saturating_sub(capacity)..pushed).collect();
+            match window.read(least) {
+                None => prop_assert!(held.len() < least.min(capacity)),
+                Some(items) => {
+                    prop_assert!(held.len() >= least.min(capacity));
+                    let (missing, rest) = items.split_at(capacity - held.len());
+                    prop_assert!(missing.iter().all(|item| *item == held[0]));
+                    prop_assert_eq!(rest, held);
+                }
+            }
         }
     }
 }

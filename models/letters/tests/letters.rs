@@ -98,6 +98,51 @@ fn the_shipped_model_fills_its_window_and_then_answers_every_frame() {
 }
 
 #[test]
+fn the_first_frame_stands_for_those_that_a_window_lacks() {
+    let classifier = Arc::new(shipped());
+    let cancel = Cancel::new();
+    let frame = |number: u8| with_hand(RIGHT_HAND, 0.5 + 0.002 * f32::from(number), 0.5);
+    let mut early = Recognizer::new(Arc::clone(&classifier), 0.5);
+    early.set_min_window(8, &[]);
+    for round in 0..2 {
+        for number in 0..40 {
+            let answer = early.push(&frame(number), PICTURE, &cancel).unwrap();
+            assert_eq!(early.fill(), (usize::from(number + 1).min(8), 8));
+            let mut whole = Recognizer::new(Arc::clone(&classifier), 0.5);
+            let mut expected = None;
+            for other in (i16::from(number) - 31)..=i16::from(number) {
+                let shown = frame(u8::try_from(other.max(0)).unwrap());
+                expected = whole.push(&shown, PICTURE, &cancel).unwrap();
+            }
+            assert_eq!(answer, expected.filter(|_| number >= 7), "frame {number} of round {round}");
+        }
+        early.clear();
+    }
+}
+
+#[test]
+fn a_sign_that_moves_is_told_from_the_whole_window_alone() {
+    let moving = ["thank you".to_owned(), "not a label".to_owned()];
+    let frames_until_answer = |bias: [f32; 3], target: Option<&str>| {
+        let contract = contract(4, Layout::Hand1, Meaning::Probabilities);
+        let file = constant(&shape(&contract), &bias, &contract.properties());
+        let mut recognizer = Recognizer::new(Arc::new(load(&file, &Overrides::default()).unwrap()), 0.5);
+        recognizer.set_min_window(2, &moving);
+        recognizer.set_target(target);
+        let hand = with_hand(RIGHT_HAND, 0.5, 0.5);
+        1 + (0..9)
+            .find(|_| recognizer.push(&hand, PICTURE, &Cancel::new()).unwrap().is_some())
+            .expect("an answer")
+    };
+    let still = [0.5, 0.25, 0.125];
+    for target in [None, Some("yes"), Some("not a label")] {
+        assert_eq!(frames_until_answer(still, target), 2, "{target:?}");
+    }
+    assert_eq!(frames_until_answer(still, Some("Thank You")), 4, "it is asked for");
+    assert_eq!(frames_until_answer([0.25, 0.125, 0.5], Some("yes")), 4, "it is the best");
+}
+
+#[test]
 fn a_left_hand_in_a_mirrored_picture_is_the_same_letter() {
     let classifier = Arc::new(shipped());
     let cancel = Cancel::new();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{self, Clip, J, Kind, Signer, Z};
 use crate::evaluation::largest;
-use crate::stream::{AS_FILMED, View, WAY, stream, stream_change};
+use crate::stream::{AS_FILMED, View, WAY, first_answer, stream, stream_after_reset, stream_change};
 use crate::windows::Windows;
 
 /// Frames per second that films are taken to have.
@@ -26,6 +26,10 @@ pub const MIN_CHANGES: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.05, 0.1];
 pub const MIN_INTERVALS: [u64; 4] = [0, 50, 80, 150];
 /// Weights of "none of the labels" that are compared, see `letters.other_weight`.
 pub const OTHER_WEIGHTS: [f32; 8] = [0.0, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0, 10.0];
+/// Numbers of frames after which there is an answer that are compared, see `min-window` of `lstm-classifier`.
+pub const LEAST_WINDOWS: [usize; 7] = [1, 4, 8, 12, 16, 24, 32];
+/// Frames that still show the last letter after a reset: a learner takes a moment.
+const AFTER_RESET: usize = 6;
 /// A label that has this probability without a break for [`HELD_FRAMES`] would be won.
 const WINNING: f32 = 0.8;
 /// Half a second.
@@ -61,6 +65,9 @@ pub struct Measured {
     /// One per entry of [`OTHER_WEIGHTS`], each with what `others` would be.
     #[serde(default)]
     pub weighings: Vec<Weighing>,
+    /// One per entry of [`LEAST_WINDOWS`]; none before a model of other labels than the alphabet's.
+    #[serde(default)]
+    pub beginnings: Vec<Beginning>,
     /// Synthesised J: right and shown; Z: right and shown; held I that is not J and shown; held index that is not Z and shown.
     pub paths: [(usize, usize); 4],
 }
@@ -96,6 +103,27 @@ pub struct Weighing {
     pub probability: f32,
     /// Clips of what is no letter.
     pub others: Vec<FalseLetters>,
+}
+
+/// What is told before the window is full.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Beginning {
+    /// Frames after which there is an answer.
+    pub least: usize,
+    /// Films of still letters, and those whose first answer is right.
+    pub films: usize,
+    /// See `films`.
+    pub right: usize,
+    /// Sum over films of the right letter's probability in the first answer.
+    pub probability: f32,
+    /// Changes to another letter after a reset, and those in which it wins.
+    pub changes: usize,
+    /// See `changes`.
+    pub arrived: usize,
+    /// Frames from when the new letter is shown until it wins, summed over changes in which it does.
+    pub frames_to_win: usize,
+    /// Changes in which a third letter is in front at any time from when the new one is shown.
+    pub third: usize,
 }
 
 /// What the answers to one letter of a signer were.
@@ -253,10 +281,31 @@ impl fmt::Display for Measured {
                 letters.join(" ")
             )?;
         }
+        for beginning in self.beginnings.iter().filter(|beginning| beginning.films > 0) {
+            writeln!(formatter, "{beginning}")?;
+        }
         let ((right, counted), (low, pairs)) = (self.right(), self.low_pairs());
         write!(
             formatter,
             "{right} of {counted} win most of their answers; another target gets at most 0.1 in {low} of {pairs} pairs"
+        )
+    }
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "answers from {:2} frames on: the first is right in {} of {} films, probability {:.2}; after a reset {} of {} new \
+             letters win, {:.1} frames after they are shown, a third letter is in front in {}",
+            self.least,
+            self.right,
+            self.films,
+            self.probability / self.films.max(1) as f32,
+            self.arrived,
+            self.changes,
+            self.frames_to_win as f32 / self.arrived.max(1) as f32,
+            self.third
         )
     }
 }
@@ -284,6 +333,7 @@ pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Resu
         throttles: throttles(classifier, &raw, history),
         others: Vec::new(),
         weighings: Vec::new(),
+        beginnings: beginnings(classifier, &counted, history)?,
         paths: paths(classifier, signer, seed)?,
     };
     let held = signer.clips.iter().filter(|clip| clip.kind == Kind::HeldShape);
@@ -470,6 +520,41 @@ fn histories(
         steadiness
     };
     Ok(HISTORIES.into_iter().map(one).collect())
+}
+
+fn beginnings(classifier: &Arc<Classifier>, clips: &[&Clip], history: usize) -> Result<Vec<Beginning>> {
+    if classifier.labels() != data::alphabet() {
+        return Ok(Vec::new());
+    }
+    let films: Vec<&Clip> =
+        clips.iter().copied().filter(|clip| clip.kind == Kind::Still && clip.ordered).collect();
+    let one = |least: usize| {
+        let mut beginning = Beginning { least, ..Beginning::default() };
+        for clip in &films {
+            let Some(first) = first_answer(classifier, clip, least)? else { continue };
+            beginning.films += 1;
+            beginning.right += usize::from(has_hand(&first) && winner(&first) == clip.letter);
+            beginning.probability += first[clip.letter];
+        }
+        for pair in films.windows(2).filter(|pair| pair[0].letter != pair[1].letter) {
+            let answers = stream_after_reset(classifier, [pair[0], pair[1]], AFTER_RESET, least)?;
+            let mut average = MovingAverage::new(history);
+            let won = answers.iter().map(|one| one.as_ref().map(|one| winner(&average.push(one))));
+            let won: Vec<Option<usize>> = won.skip(AFTER_RESET + WAY).collect();
+            let [before, after] = [pair[0].letter, pair[1].letter];
+            let third = |one: &Option<usize>| {
+                one.is_some_and(|one| one < classifier.labels().len() && ![before, after].contains(&one))
+            };
+            beginning.changes += 1;
+            beginning.third += usize::from(won.iter().any(third));
+            if let Some(frames) = won.iter().position(|one| *one == Some(after)) {
+                beginning.arrived += 1;
+                beginning.frames_to_win += frames;
+            }
+        }
+        Ok(beginning)
+    };
+    LEAST_WINDOWS.into_iter().map(one).collect()
 }
 
 fn throttles(classifier: &Classifier, raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], history: usize) -> Vec<Thrift> {

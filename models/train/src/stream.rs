@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use dactyl_config::Config;
 use dactyl_holistic::Cancel;
 use dactyl_holistic::keypoints::{Keypoints, LEFT_HAND, RIGHT_HAND};
 use dactyl_letters::{Classifier, PictureSize, Recognizer};
@@ -67,15 +68,51 @@ pub fn stream(classifier: &Arc<Classifier>, clip: &Clip, view: View) -> Result<V
 /// # Errors
 /// As the network gives them.
 pub fn stream_change(classifier: &Arc<Classifier>, before: &Clip, after: &Clip) -> Result<Vec<Vec<f32>>> {
+    let held = classifier.window() + HISTORY_MAX;
+    let frames = change(before, after, [held, held]);
+    let mut answers = push(classifier, &frames, AS_FILMED)?;
+    Ok(answers.split_off(HISTORY_MAX + 1))
+}
+
+/// The answers to each frame of `before`, held for another `held` frames after a reset, six frames on the way and `after` held
+/// for a window, where there are answers from `least` frames on.
+///
+/// # Errors
+/// As the network gives them.
+pub fn stream_after_reset(
+    classifier: &Arc<Classifier>,
+    [before, after]: [&Clip; 2],
+    held: usize,
+    least: usize,
+) -> Result<Vec<Option<Vec<f32>>>> {
+    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
+    recognizer.set_min_window(least, &Config::builtin().letters.moving);
+    let frames = change(before, after, [held, classifier.window() + HISTORY_MAX]);
+    push_each(&mut recognizer, &frames, AS_FILMED)
+}
+
+/// The first answer to a film, where there are answers from `least` frames on; `None` for one that is shorter.
+///
+/// # Errors
+/// As the network gives them.
+pub fn first_answer(classifier: &Arc<Classifier>, clip: &Clip, least: usize) -> Result<Option<Vec<f32>>> {
+    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
+    recognizer.set_min_window(least, &Config::builtin().letters.moving);
+    let start = clip.frames.iter().position(Option::is_some).unwrap_or(0);
+    let frames: Vec<Hands> = clip.frames[start..].iter().map(|hand| [*hand, None]).collect();
+    Ok(push_each(&mut recognizer, &frames, AS_FILMED)?.into_iter().flatten().next())
+}
+
+/// `before` held for so many frames, [`WAY`] frames on the way, `after` held for so many.
+fn change(before: &Clip, after: &Clip, held: [usize; 2]) -> Vec<Hands> {
     let hold = |clip: &Clip, count: usize| -> Vec<Hands> {
         let start = clip.frames.iter().position(Option::is_some).unwrap_or(0);
         (0..count)
             .map(|frame| [clip.frames[back_and_forth(start + frame, clip.frames.len())], None])
             .collect()
     };
-    let window = classifier.window();
-    let mut frames = hold(before, window + HISTORY_MAX);
-    let mut last = hold(after, window + HISTORY_MAX);
+    let mut frames = hold(before, held[0]);
+    let mut last = hold(after, held[1]);
     let (from, to) = (frames.iter().rev().find_map(|hands| hands[0]), last.iter().find_map(|hands| hands[0]));
     if let (Some(from), Some(to)) = (from, to) {
         // The second letter is shown where the first one was.
@@ -93,8 +130,7 @@ pub fn stream_change(classifier: &Arc<Classifier>, before: &Clip, after: &Clip) 
         frames.extend(way);
     }
     frames.extend(last);
-    let mut answers = push(classifier, &frames, AS_FILMED)?;
-    Ok(answers.split_off(HISTORY_MAX + 1))
+    frames
 }
 
 /// Frames on the way from one letter to the next.
@@ -104,6 +140,11 @@ const HISTORY_MAX: usize = 16;
 
 fn push(classifier: &Arc<Classifier>, frames: &[Hands], view: View) -> Result<Vec<Vec<f32>>> {
     let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
+    Ok(push_each(&mut recognizer, frames, view)?.into_iter().flatten().collect())
+}
+
+/// What there is to each frame.
+fn push_each(recognizer: &mut Recognizer, frames: &[Hands], view: View) -> Result<Vec<Option<Vec<f32>>>> {
     let cancel = Cancel::new();
     // The hands are in pixels already.
     let picture = PictureSize { width: 1, height: 1 };
@@ -117,7 +158,7 @@ fn push(classifier: &Arc<Classifier>, frames: &[Hands], view: View) -> Result<Ve
                 *to = [if view.mirrored { -x } else { *x }, *y, *z, 0.0];
             }
         }
-        answers.extend(recognizer.push(&keypoints, picture, &cancel)?);
+        answers.push(recognizer.push(&keypoints, picture, &cancel)?);
     }
     Ok(answers)
 }

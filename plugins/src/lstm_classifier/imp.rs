@@ -1,6 +1,6 @@
 //! From keypoints to distributions over a model's labels.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use crate::configured::FromKey;
 use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame::{self, Progress};
 use crate::interrupt::Interrupt;
+use crate::letter_target::LetterTarget;
 use crate::slots::Slots;
 use crate::{message, models, start};
 
@@ -74,10 +75,26 @@ pub struct LstmClassifier {
         type = f32, member = other_weight, get, set
     )]
     #[property(
+        name = "moving", nick = "Moving", blurb = keys::letters::moving().sentence(), mutable_ready,
+        element_spec = &glib::ParamSpecString::builder("label").nick("Label").blurb("Label whose sign moves.").build(),
+        type = gst::Array, get = Self::moving, set = Self::set_moving
+    )]
+    #[property(
         name = "post-messages", nick = "Post messages", key = keys::letters::post_messages(), mutable_playing,
         type = bool, member = post_messages, get, set
     )]
     settings: Mutex<Letters>,
+    #[property(
+        nick = "Least window",
+        blurb = "Frames after which there are answers, the first frame standing for the missing ones; 0: the whole window.",
+        minimum = 0,
+        maximum = 1024,
+        default = 0,
+        mutable_ready,
+        get,
+        set
+    )]
+    min_window: AtomicU32,
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
     interrupt: Interrupt,
@@ -95,10 +112,15 @@ pub struct LstmClassifier {
     unusable_results: AtomicU64,
 }
 
+/// What an array of texts holds.
+fn texts(array: &gst::Array) -> Vec<String> {
+    array.iter().filter_map(|text| text.get().ok()).collect()
+}
+
 /// What a frame led to.
 struct Answer {
     distribution: Option<Vec<f32>>,
-    /// Why there is no distribution although the window is full.
+    /// Why there is no distribution although there are enough frames.
     unusable: Option<RunError>,
     fill: (usize, usize),
 }
@@ -117,7 +139,19 @@ impl LstmClassifier {
         reason = "a setter of glib::Properties is given the value itself"
     )]
     fn set_labels(&self, labels: gst::Array) {
-        lock(&self.settings).labels = labels.iter().filter_map(|label| label.get().ok()).collect();
+        lock(&self.settings).labels = texts(&labels);
+    }
+
+    fn moving(&self) -> gst::Array {
+        gst::Array::new(&lock(&self.settings).moving)
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a setter of glib::Properties is given the value itself"
+    )]
+    fn set_moving(&self, moving: gst::Array) {
+        lock(&self.settings).moving = texts(&moving);
     }
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
@@ -131,12 +165,9 @@ impl LstmClassifier {
         })?;
         let labels = classifier.labels().to_vec();
         gst::debug!(CAT, imp = self, "{} classes, window of {} frames", labels.len(), classifier.window());
-        *lock(&self.state) = Some(State {
-            recognizer: Recognizer::new(classifier, config.nothing_share),
-            labels,
-            info: None,
-            picture: None,
-        });
+        let mut recognizer = Recognizer::new(classifier, config.nothing_share);
+        recognizer.set_min_window(self.min_window.load(Ordering::Relaxed) as usize, &config.moving);
+        *lock(&self.state) = Some(State { recognizer, labels, info: None, picture: None });
         Ok(())
     }
 
@@ -148,6 +179,12 @@ impl LstmClassifier {
         let state = state.as_mut().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         state.info = Some(info);
         Ok(ClassProbabilitiesInfo { labels: state.labels.clone() }.to_caps())
+    }
+
+    fn set_target(&self, event: &gst::EventRef) {
+        if let (Some(target), Some(state)) = (LetterTarget::from_event(event), &mut *lock(&self.state)) {
+            state.recognizer.set_target(target.letter.as_deref());
+        }
     }
 
     fn clear(&self) {
@@ -246,6 +283,7 @@ impl ObjectSubclass for LstmClassifier {
             settings: Mutex::new(dactyl_config::process().letters.clone()),
             state: Mutex::new(None),
             interrupt: Interrupt::default(),
+            min_window: AtomicU32::new(0),
             bad_buffers: AtomicU64::new(0),
             unusable_results: AtomicU64::new(0),
         }
@@ -363,6 +401,7 @@ impl Filter for LstmClassifier {
                 self.clear();
             }
             gst::EventView::StreamStart(_) => self.clear(),
+            gst::EventView::CustomDownstreamSticky(_) => self.set_target(&event),
             _ => (),
         }
         self.pads.forward(&*self.obj(), event)

@@ -72,6 +72,16 @@ fn nothing_comes_out_until_the_window_is_full_and_then_one_answer_a_frame() {
 }
 
 #[test]
+fn with_a_least_window_answers_come_sooner_but_not_while_a_moving_sign_is_asked_for() {
+    for (letter, first) in [("A", 2), ("B", 4)] {
+        let mut classifier = open("min-window=2 moving=\"<B>\"");
+        classifier.stream.harness.push_event(target(Some(letter), 1));
+        classifier.push_frames(5, Some(0.5), 0);
+        assert_eq!(classifier.answers().len(), 6 - first, "{letter}");
+    }
+}
+
+#[test]
 fn a_costly_classifier_waits_for_a_slot_and_a_quick_one_does_not() {
     let mut quick = open("");
     let mut costly = open_model(model::write_costly, "");

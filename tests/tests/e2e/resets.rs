@@ -61,6 +61,32 @@ async fn the_window_is_empty_after_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_it_gets_answers_before_the_window_is_full_and_nobody_else_does() {
+    const SHORT: usize = 16;
+    let server = Server::start().await;
+    let mut asking = Client::connect_to(&server, "?extras=frame&min_window=16").await.expect("a session");
+    let mut other = Client::connect_to(&server, "?extras=frame").await.expect("a session");
+    let mut sent = 0;
+    // A letter that is drawn into the air needs the whole window whoever asks.
+    for (letter, first) in [("A", SHORT), ("J", WINDOW), ("z", WINDOW), ("B", SHORT)] {
+        asking.send_letter(letter).await;
+        asking.expect_reset().await;
+        asking.send_analysed(&server, &frames(first - 1)).await;
+        assert_eq!(asking.answer_within(Duration::from_millis(200)).await, None, "{letter}");
+        asking.send_analysed(&server, &frames(1)).await;
+        sent += first;
+        assert_eq!(asking.answer().await["frame"], sent, "{letter}");
+    }
+    other.send_letter("A").await;
+    other.expect_reset().await;
+    other.send_analysed(&server, &frames(WINDOW - 1)).await;
+    assert_eq!(other.answer_within(Duration::from_millis(200)).await, None);
+    other.send_analysed(&server, &frames(1)).await;
+    assert_eq!(other.answer().await["frame"], WINDOW);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frame_in_the_reset_s_message_is_the_first_of_the_new_letter() {
     use base64::Engine;
     let server = Server::start().await;
