@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use crate::client::Client;
 use crate::pictures::gradient;
 use crate::server::Server;
@@ -38,7 +40,11 @@ async fn received_frames_are_analysed_dropped_cancelled_or_in_flight() {
         }
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
-    drop(clients);
+    // Orderly: a socket that is dropped with answers unread takes back what the server has not read yet.
+    for mut client in clients {
+        client.socket.close(None).await.expect("an open socket");
+        while client.socket.next().await.is_some() {}
+    }
     server.wait_for_metric("dactyl_sessions", |sessions| sessions == 0.0).await;
     server.wait_for_metric("dactyl_frames_in_flight", |frames| frames == 0.0).await;
     let (received, ended) = balance(&server).await;
