@@ -404,6 +404,11 @@ impl Planner<'_, '_> {
         let Value::Map { map, padding, more_channels } = self.values[tensor] else {
             return Err(self.no_map(tensor));
         };
+        // Who reads the result reads the same feature map as whoever else reads what is padded.
+        for &output in &operator.outputs {
+            self.readers[output] =
+                self.readers[output].saturating_add(self.readers[tensor].saturating_sub(1));
+        }
         let (more_padding, more) = explicit_padding(&self.model.tensors[operator.input(1)?].ints()?)?;
         let padding = padding + more_padding;
         let more_channels = more_channels + more;

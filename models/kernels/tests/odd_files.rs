@@ -1,0 +1,53 @@
+//! Files that no converter writes, and what they hold is computed.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use dactyl_kernels::{Cancel, Network};
+use dactyl_tests::tflite::{self, Table};
+
+/// The outputs for a picture.
+fn run(file: &[u8]) -> Vec<Vec<f32>> {
+    let network = Network::new(file, &[]).expect("a network");
+    let input: Vec<f32> = (0..network.inputs()[0].values()).map(|index| (index % 13) as f32 - 6.0).collect();
+    let mut outputs: Vec<Vec<f32>> =
+        network.outputs().iter().map(|output| vec![f32::NAN; output.values()]).collect();
+    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    network.run(&[&input], &mut slices, &Cancel::new()).expect("it runs");
+    outputs
+}
+
+/// A network of one convolution, its input and its result of 4 x 4 x 8.
+fn convolution() -> (tflite::Network, i32) {
+    let mut network = tflite::Network::default();
+    let input = network.input(&[1, 4, 4, 3]);
+    let weights = network.weights(&[8, 1, 1, 3]);
+    let result = network.convolution(false, [input, weights], 1, true, &[1, 4, 4, 8]);
+    (network, result)
+}
+
+/// The convolution was to add its own result to itself, which ended the thread.
+#[test]
+fn a_feature_map_is_added_to_itself_under_two_names() {
+    let (mut network, result) = convolution();
+    let names = [0, 1].map(|_| network.pad(result, [0, 0], [0, 0], &[1, 4, 4, 8]));
+    let sum = network.add(names, &[1, 4, 4, 8]);
+    network.output(result);
+    network.output(sum);
+    let outputs = run(&network.file());
+    let doubled: Vec<f32> = outputs[0].iter().map(|value| value * 2.0).collect();
+    assert_eq!(outputs[1], doubled);
+}
+
+/// The convolution did it at its end, for those too who read its result without.
+#[test]
+fn what_is_done_to_a_feature_map_under_another_name_leaves_it_as_it_is() {
+    let (mut network, result) = convolution();
+    let name = network.pad(result, [0, 0], [0, 0], &[1, 4, 4, 8]);
+    let relu = network.operator(19, (0, Table::default()), &[name], &[1, 4, 4, 8]);
+    network.output(result);
+    network.output(relu);
+    let outputs = run(&network.file());
+    assert!(outputs[0].iter().any(|value| *value < 0.0), "{outputs:?}");
+    let positive: Vec<f32> = outputs[0].iter().map(|value| value.max(0.0)).collect();
+    assert_eq!(outputs[1], positive);
+}
