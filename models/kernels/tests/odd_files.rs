@@ -51,3 +51,26 @@ fn what_is_done_to_a_feature_map_under_another_name_leaves_it_as_it_is() {
     let positive: Vec<f32> = outputs[0].iter().map(|value| value.max(0.0)).collect();
     assert_eq!(outputs[1], positive);
 }
+
+/// More padding above than a window has rows, in layers that run together some rows at a time: how many rows are needed before was
+/// counted below zero.
+#[test]
+fn rows_that_read_nothing_but_padding_are_computed() {
+    const ABOVE: i32 = 60;
+    let network = |above: i32| {
+        let mut network = tflite::Network::default();
+        let input = network.input(&[1, 52, 52, 3]);
+        let weights = network.weights(&[16, 1, 1, 3]);
+        let first = network.convolution(false, [input, weights], 1, true, &[1, 52, 52, 16]);
+        let padded = network.pad(first, [above, 0], [0, 0], &[1, 52 + above, 52, 16]);
+        let weights = network.weights(&[1, 3, 3, 16]);
+        let second = network.convolution(true, [padded, weights], 1, false, &[1, 50 + above, 50, 16]);
+        network.output(second);
+        run(&network.file()).remove(0)
+    };
+    let (without, with) = (network(0), network(ABOVE));
+    let (nothing, rest) = with.split_at((ABOVE as usize - 2) * 50 * 16);
+    assert!(nothing.iter().all(|value| *value == 0.0), "padding is zeros");
+    // The two rows between read one or two rows of padding.
+    assert_eq!(rest[2 * 50 * 16..], without);
+}
