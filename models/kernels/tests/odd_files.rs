@@ -1,9 +1,9 @@
-//! Files that no converter writes, and what they hold is computed.
+//! Files that no converter writes: what they hold is computed, or refused before it takes memory.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 use dactyl_kernels::{Cancel, Network};
-use dactyl_tests::tflite::{self, Table};
+use dactyl_tests::tflite::{self, FLOAT32, Field, Table};
 
 /// The outputs for a picture.
 fn run(file: &[u8]) -> Vec<Vec<f32>> {
@@ -14,6 +14,10 @@ fn run(file: &[u8]) -> Vec<Vec<f32>> {
     let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     network.run(&[&input], &mut slices, &Cancel::new()).expect("it runs");
     outputs
+}
+
+fn refused(file: &[u8]) -> String {
+    Network::new(file, &[]).expect_err("it is refused").to_string()
 }
 
 /// A network of one convolution, its input and its result of 4 x 4 x 8.
@@ -73,4 +77,57 @@ fn rows_that_read_nothing_but_padding_are_computed() {
     assert!(nothing.iter().all(|value| *value == 0.0), "padding is zeros");
     // The two rows between read one or two rows of padding.
     assert_eq!(rest[2 * 50 * 16..], without);
+}
+
+/// A row of a sparse constant takes no bytes, however long it says that it is.
+#[test]
+fn a_short_sparse_constant_takes_no_memory_for_a_long_row() {
+    const LENGTH: i32 = 1 << 24;
+    let list = |numbers: &[i32]| Field::Table(Table(vec![(0, Field::Ints(numbers.to_vec()))]));
+    let dense = Table(vec![(0, Field::Byte(0)), (1, Field::Int(1))]);
+    let compressed = Table(vec![
+        (0, Field::Byte(1)),
+        (2, Field::Byte(1)),
+        (3, list(&[0, 1])),
+        (4, Field::Byte(1)),
+        (5, list(&[0])),
+    ]);
+    let dimensions = vec![dense.clone(), dense.clone(), dense, compressed];
+    let sparsity = Table(vec![(0, Field::Ints(vec![0, 1, 2, 3])), (2, Field::Tables(dimensions))]);
+    let mut network = tflite::Network::default();
+    let input = network.input(&[1, 1, 1, LENGTH]);
+    let sparse = network.tensor(&[1, 1, 1, LENGTH], FLOAT32, &1f32.to_le_bytes(), Some(sparsity));
+    let weights = network.operator(124, (0, Table::default()), &[sparse], &[1, 1, 1, LENGTH]);
+    let output = network.convolution(false, [input, weights], 1, true, &[1, 1, 1, 1]);
+    network.output(output);
+    let problem = refused(&network.file());
+    assert!(problem.contains("weights"), "{problem}");
+}
+
+/// Each of twenty operators joined the one before with itself: a million feature maps, and a list of them for each operator.
+#[test]
+fn rows_that_are_joined_with_themselves_again_and_again_are_refused() {
+    let mut network = tflite::Network::default();
+    let input = network.input(&[1, 1, 1, 3]);
+    let weights = network.weights(&[1, 1, 1, 3]);
+    let one = network.convolution(false, [input, weights], 1, true, &[1, 1, 1, 1]);
+    let mut rows = network.operator(22, (0, Table::default()), &[one], &[1, 1, 1]);
+    for doubling in 1..=20 {
+        let axis = Table(vec![(0, Field::Int(1))]);
+        rows = network.operator(2, (10, axis), &[rows, rows], &[1, 1 << doubling, 1]);
+    }
+    network.output(rows);
+    let problem = refused(&network.file());
+    assert!(problem.contains("joins more than"), "{problem}");
+}
+
+/// A list that many tables name was copied for each of them: a file of 200 kB took some gigabytes.
+#[test]
+fn a_list_that_many_tables_share_is_no_way_to_fill_the_memory() {
+    let name = Field::Bytes(vec![b'x'; 100_000]);
+    let tensor = Table(vec![(0, Field::Ints(vec![1])), (3, name)]);
+    let graph = Table(vec![(0, Field::Repeated(tensor, 20_000))]);
+    let buffers = Field::Tables(vec![Table::default()]);
+    let problem = refused(&tflite::file(&Table(vec![(2, Field::Tables(vec![graph])), (4, buffers)])));
+    assert!(problem.contains("name the same lists"), "{problem}");
 }
