@@ -205,6 +205,13 @@ impl PipelineFile {
             if parameter.kind == ParameterKind::Choice && parameter.values.is_empty() {
                 return Err(error(at, format!("parameter {name}: a choice needs values = [...]")));
             }
+            let is_hostile =
+                |value: &&String| parameter.kind == ParameterKind::Choice && quote(value).is_none();
+            if let Some(value) = parameter.values.iter().find(is_hostile) {
+                let cause =
+                    format!(r#"parameter {name}: the value {value:?} must be a text without " and \"#);
+                return Err(error(at, cause));
+            }
             parameter
                 .accept(&parameter.default)
                 .map_err(|wanted| error(at, format!("parameter {name}: the default must be {wanted}")))?;
