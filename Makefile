@@ -4,17 +4,20 @@
 # make bench-page  time to the practice page's first paint, and the work that it does while it sends
 # make fleet   rolling restarts, kills and hangs of three servers behind HAProxy and nginx, with thirty learners
 # make soak    half an hour of clients that come and go, or DACTYL_SOAK_MINUTES=1440 make soak; what grows is a failure
+# make fuzz    five minutes of each target of fuzz/, or FUZZ_SECONDS=3600 make fuzz; with the nightly compiler
 # make plugins the GStreamer plugin alone
 # make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_SECONDS ?= 300
 
 # The program and the plugin share crates whose optional features would differ if each were built alone, and cargo gives
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page fleet soak plugins keys clean system system-test
+.PHONY: run test bench bench-page fleet soak fuzz plugins keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -49,6 +52,16 @@ soak: system-test
 	cargo build --release --workspace
 	$(TARGET)/release/dactyl models fetch
 	cargo test --release --workspace --test fleet -- --nocapture --ignored nothing_grows
+
+fuzz: system
+	scripts/rust-tools.sh fuzz
+	cargo build --workspace --example write_seeds
+	$(TARGET)/debug/examples/write_seeds fuzz
+	cp Cargo.lock fuzz/Cargo.lock
+	for target in $(FUZZ_TARGETS); do \
+		cargo +nightly fuzz run $$target -- -dict=fuzz/dictionaries/$$target -max_total_time=$(FUZZ_SECONDS) \
+			-timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
 
 plugins: system
 	$(BUILD)

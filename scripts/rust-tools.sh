@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks that Rust is there and, with the argument "test", installs the test runner if it is missing.
+# Checks that Rust is there and installs what is missing: with the argument "test" the test runner, with "fuzz" the fuzzer
+# and the nightly compiler that it needs.
 set -euo pipefail
 
 if ! command -v cargo >/dev/null; then
@@ -9,4 +10,8 @@ fi
 if [[ ${1:-} == test ]] && ! cargo nextest --version >/dev/null 2>&1; then
     # Pinned, so that it builds with the toolchain of rust-toolchain.toml.
     cargo install --locked --version 0.9.143 cargo-nextest
+fi
+if [[ ${1:-} == fuzz ]]; then
+    cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+    cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version 0.13.2 cargo-fuzz
 fi

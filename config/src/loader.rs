@@ -139,6 +139,7 @@ impl Loaded {
 
 enum Layer {
     File(PathBuf),
+    Text { path: PathBuf, text: String },
     Assignment { path: String, text: String, origin: Origin },
 }
 
@@ -159,6 +160,13 @@ impl Loader {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.layers.push(Layer::File(path.into()));
+        self
+    }
+
+    /// Lays a text over what there is, as if it stood in a file of that path. [`Loaded::files`] does not list it.
+    #[must_use]
+    pub fn text(mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        self.layers.push(Layer::Text { path: path.into(), text: text.into() });
         self
     }
 
@@ -214,6 +222,7 @@ impl Loader {
                     values.lay_file(&path, &text)?;
                     files.push(path);
                 }
+                Layer::Text { path, text } => values.lay_file(&path, &text)?,
                 Layer::Assignment { path, text, origin } => {
                     let value = known(&path, &origin)?.values.read(&text);
                     values.set(&path, &value, origin)?;

@@ -9,11 +9,11 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The proxies whose word is believed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proxies(Vec<IpNet>);
+pub struct Proxies(Vec<IpNet>);
 
 impl Proxies {
     /// `listed`: addresses and networks, as the configuration has accepted them.
-    pub(crate) fn new(listed: &[String]) -> Self {
+    pub fn new(listed: &[String]) -> Self {
         Self(listed.iter().filter_map(|listed| dactyl_config::network(listed)).collect())
     }
 
@@ -25,7 +25,7 @@ impl Proxies {
 
     /// The address of the client behind a connection from `peer`: what the nearest proxies have said of whom they had the
     /// request from, as far back as their word is believed. Anybody may have written what stands before that.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(FORWARDED_FOR).iter();
         let said: Vec<&str> =

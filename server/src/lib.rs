@@ -32,3 +32,10 @@ pub mod tls;
 pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
 pub use serve::{Listening, Server, register_elements};
+
+/// What reads the words of proxies, for `fuzz/` alone.
+#[doc(hidden)]
+pub mod proxies {
+    pub use crate::client_address::Proxies;
+    pub use crate::proxy_protocol::read as read_header;
+}

@@ -19,7 +19,7 @@ const LONGEST_REST: usize = 4096;
 /// # Errors
 ///
 /// [`ErrorKind::InvalidData`] for anything but a header, others as reading has them.
-pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![0; v2::PROTOCOL_PREFIX.len()];
     stream.read_exact(&mut header).await?;
     if header == v2::PROTOCOL_PREFIX {

@@ -2,4 +2,5 @@
 
 pub mod classifier;
 pub mod recordings;
+pub mod tflite;
 pub mod watch;

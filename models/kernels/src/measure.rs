@@ -1,4 +1,5 @@
-//! A network's layers by themselves, and the peak that they are measured against: for the benchmark `kernels`.
+//! A network's layers by themselves, what they cost, and the peak that they are measured against: for the benchmark `kernels` and
+//! for `fuzz/`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -106,6 +107,12 @@ fn class_of(layer: &Layer, network: &Network) -> (Class, usize) {
         }
         _ => (Class::Other, values),
     }
+}
+
+/// What a run of a network costs: its multiplications, and the values between its layers.
+pub fn work(network: &Network) -> usize {
+    let layers = network.plan.layers.iter().map(|layer| class_of(layer, network).1);
+    layers.fold(network.plan.values, usize::saturating_add)
 }
 
 /// Multiplications of one call of [`multiply`].

@@ -86,7 +86,8 @@ impl Network {
         pruned_outputs: &[usize],
     ) -> Result<Self, Problem> {
         let arch = instructions.arch()?;
-        let model = Model::parse(tflite)?;
+        let file = tflite::File::new(tflite);
+        let model = Model::parse(&file)?;
         let plan = Plan::new(&model, pruned_outputs, lanes(arch))?;
         let info = |tensors: &[usize]| {
             let tensors = tensors.iter().map(|&tensor| &model.tensors[tensor]);

@@ -71,7 +71,10 @@ impl Plan {
             let mut end = start + 1;
             while end < self.layers.len().min(start + LONGEST_STRIP)
                 && self.layers[end - 1].window().is_some()
-                && self.layers[end].window().is_some_and(|window| window.rows == 1 || window.depthwise)
+                // Its first row reads one that is computed: of those above, which are padding, not all are kept.
+                && self.layers[end].window().is_some_and(|window| {
+                    (window.rows == 1 || window.depthwise) && window.padding < window.rows
+                })
                 && self.layers[end].inputs()[0] == Some(self.layers[end - 1].output())
                 && readers[self.layers[end - 1].output()] == 1
                 && self.maps[self.layers[end - 1].output()].len() > STRIP

@@ -15,6 +15,11 @@ use crate::tflite::{
     explicit_padding, slice, window,
 };
 
+/// Most values of all feature maps, and most of them that make an output. No network of this kind comes near it; a damaged file
+/// easily does.
+const MAX_VALUES: usize = 1 << 26;
+const MAX_JOINED: usize = 64;
+
 /// A network as layers, in an order in which they can run.
 #[derive(Debug)]
 pub(crate) struct Layers {
@@ -49,6 +54,7 @@ impl Layers {
             lanes,
             readers,
             maps: Vec::new(),
+            left: MAX_VALUES,
             layers: Vec::new(),
             values: model.tensors.iter().map(|_| Value::Nothing).collect(),
         };
@@ -83,6 +89,8 @@ struct Planner<'m, 'a> {
     /// By tensor, how many operators and outputs read it.
     readers: Vec<usize>,
     maps: Vec<FeatureMap>,
+    /// Values that feature maps may still have.
+    left: usize,
     layers: Vec<Layer>,
     /// By tensor.
     values: Vec<Value>,
@@ -404,6 +412,11 @@ impl Planner<'_, '_> {
         let Value::Map { map, padding, more_channels } = self.values[tensor] else {
             return Err(self.no_map(tensor));
         };
+        // Who reads the result reads the same feature map as whoever else reads what is padded.
+        for &output in &operator.outputs {
+            self.readers[output] =
+                self.readers[output].saturating_add(self.readers[tensor].saturating_sub(1));
+        }
         let (more_padding, more) = explicit_padding(&self.model.tensors[operator.input(1)?].ints()?)?;
         let padding = padding + more_padding;
         let more_channels = more_channels + more;
@@ -431,6 +444,10 @@ impl Planner<'_, '_> {
             match self.joined(tensor)? {
                 (maps, false) if rows && fused == FusedActivation::None && axis == 1 => joined.extend(maps),
                 _ => return Err(Problem::Damaged("only rows one after the other are supported".to_owned())),
+            }
+            // One that holds another twice, and so on, would double them each time.
+            if joined.len() > MAX_JOINED {
+                return Err(Problem::Damaged(format!("it joins more than {MAX_JOINED} feature maps")));
             }
         }
         self.store(operator, Value::Joined { maps: joined, logistic: false })
@@ -476,8 +493,9 @@ impl Planner<'_, '_> {
 
     fn new_map(&mut self, [height, width, channels]: [usize; 3], block: usize) -> Result<usize> {
         let whole = height > 0 && width > 0 && channels > 0;
-        elements(&[height, width, channels.next_multiple_of(block.max(1))])
+        self.left = elements(&[height, width, channels.next_multiple_of(block.max(1))])
             .filter(|_| whole)
+            .and_then(|values| self.left.checked_sub(values))
             .ok_or_else(|| Problem::Damaged(format!("a feature map of {height} x {width} x {channels}")))?;
         self.maps.push(FeatureMap {
             height,

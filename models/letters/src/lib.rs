@@ -22,3 +22,7 @@ pub use recognizer::{Recognizer, reweighed};
 pub use smoothing::MovingAverage;
 pub use throttle::Throttle;
 pub use window::Window;
+
+/// What judges a file's tensors, for `fuzz/` alone.
+#[doc(hidden)]
+pub use {onnx_runtime::TensorInfo, shape::check as check_tensors};

@@ -9,7 +9,7 @@ use crate::onnx_runtime::TensorInfo;
 ///
 /// # Errors
 /// What is wrong and how to mend it.
-pub(super) fn check(
+pub fn check(
     inputs: &[TensorInfo],
     outputs: &[TensorInfo],
     contract: &Contract,

@@ -112,7 +112,11 @@ pub struct PipelineFile {
     /// The parameters.
     pub parameters: BTreeMap<String, Parameter>,
     launch: String,
-    /// Line of the file on which `launch` begins.
+    /// The same as it stands in the file, with its quotes.
+    source: String,
+    /// Line of the file on which that begins.
+    source_line: usize,
+    /// Line of the file on which the text itself begins.
     first_line: usize,
 }
 
@@ -176,18 +180,20 @@ impl PipelineFile {
         let document: Document = toml::from_str(text).map_err(|cause| {
             error(cause.span().and_then(|span| line_of(span.start)), cause.message().to_owned())
         })?;
-        let start = document.launch.span().start;
-        let opening = text.get(start..).unwrap_or_default();
+        let source = text.get(document.launch.span()).unwrap_or_default().to_owned();
+        let source_line = line_of(document.launch.span().start).unwrap_or(1);
         // A line end right behind the opening quotes of a multi-line text is not part of the text.
         let trimmed =
-            ["\"\"\"\n", "'''\n", "\"\"\"\r\n", "'''\r\n"].iter().any(|quotes| opening.starts_with(quotes));
+            ["\"\"\"\n", "'''\n", "\"\"\"\r\n", "'''\r\n"].iter().any(|quotes| source.starts_with(quotes));
         let file = Self {
             name: name.to_owned(),
             path: path.to_owned(),
             description: document.description,
             parameters: document.parameters.iter().map(|(k, v)| (k.get_ref().clone(), v.clone())).collect(),
             launch: document.launch.into_inner(),
-            first_line: line_of(start).unwrap_or(1) + usize::from(trimmed),
+            source,
+            source_line,
+            first_line: source_line + usize::from(trimmed),
         };
         for (name, parameter) in &document.parameters {
             let at = line_of(name.span().start);
@@ -199,22 +205,28 @@ impl PipelineFile {
             if parameter.kind == ParameterKind::Choice && parameter.values.is_empty() {
                 return Err(error(at, format!("parameter {name}: a choice needs values = [...]")));
             }
+            let is_hostile =
+                |value: &&String| parameter.kind == ParameterKind::Choice && quote(value).is_none();
+            if let Some(value) = parameter.values.iter().find(is_hostile) {
+                let cause =
+                    format!(r#"parameter {name}: the value {value:?} must be a text without " and \"#);
+                return Err(error(at, cause));
+            }
             parameter
                 .accept(&parameter.default)
                 .map_err(|wanted| error(at, format!("parameter {name}: the default must be {wanted}")))?;
-            if !file.placeholders().any(|(_, placeholder)| placeholder == name) {
+            if !file.placeholders().any(|placeholder| placeholder == name) {
                 return Err(error(
                     at,
                     format!("parameter {name} stands nowhere in launch; write {{{name}}} there"),
                 ));
             }
         }
-        for (line, placeholder) in file.placeholders() {
-            if !file.parameters.contains_key(placeholder) {
-                let cause =
-                    format!("{{{placeholder}}} is not among the parameters; add [parameters.{placeholder}]");
-                return Err(error(Some(line), cause));
-            }
+        if let Some(unknown) = file.placeholders().find(|name| !file.parameters.contains_key(*name)) {
+            let written = format!("{{{unknown}}}");
+            let line = file.lines().find(|(_, text)| text.contains(&written)).map(|(line, _)| line);
+            let cause = format!("{written} is not among the parameters; add [parameters.{unknown}]");
+            return Err(error(line.or(Some(file.first_line)), cause));
         }
         Ok(file)
     }
@@ -319,14 +331,19 @@ impl PipelineFile {
         PipelineError { path: self.path.clone(), line, cause }
     }
 
-    fn placeholders(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.launch.lines().zip(self.first_line..).flat_map(|(mut rest, line)| {
-            std::iter::from_fn(move || {
-                let (_, name, after) = next_placeholder(rest)?;
-                rest = after;
-                Some((line, name))
-            })
+    fn placeholders(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.launch.as_str();
+        std::iter::from_fn(move || {
+            let (_, name, after) = next_placeholder(rest)?;
+            rest = after;
+            Some(name)
         })
+    }
+
+    /// The lines of the file on which `launch` stands, as they are written there: those of its text are others where it has
+    /// escapes.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        (self.source_line..).zip(self.source.lines())
     }
 
     fn parse_error(&self, error: &gst::glib::Error, context: &gst::ParseContext) -> PipelineError {
@@ -364,8 +381,8 @@ impl PipelineFile {
     }
 
     fn tokens(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.launch.lines().zip(self.first_line..).flat_map(|(text, line)| {
-            let tokens = text.split(|c: char| c.is_whitespace() || "!=\"'.,".contains(c));
+        self.lines().flat_map(|(line, text)| {
+            let tokens = text.split(|c: char| c.is_whitespace() || "!=\"'.,\\".contains(c));
             tokens.filter(|token| !token.is_empty()).map(move |token| (line, token))
         })
     }

@@ -1,7 +1,11 @@
 //! Which tensors of a model are constants, and their elements.
 
-use super::model::{Model, Operator};
+use super::model::{Model, Operator, elements};
 use crate::problem::{Problem, Result};
+
+/// Most values of the constants that are read of a file, more than twice as many as any network of this kind has. A few
+/// bytes of a sparse constant may stand for far more.
+const MAX_VALUES: usize = 1 << 23;
 
 /// The constants of a model. Float16 ones and sparse ones stand in the file behind an operator that makes float32 of them;
 /// it is enough to know where they come from, as they are widened and made dense when they are read.
@@ -9,6 +13,8 @@ pub(crate) struct Constants<'m, 'a> {
     model: &'m Model<'a>,
     /// By tensor, the one of the file that holds its elements.
     sources: Vec<Option<usize>>,
+    /// Values that may still be read.
+    left: usize,
 }
 
 impl<'m, 'a> Constants<'m, 'a> {
@@ -21,7 +27,7 @@ impl<'m, 'a> Constants<'m, 'a> {
         for &computed in outputs.chain(&model.inputs) {
             sources[computed] = None;
         }
-        Self { model, sources }
+        Self { model, sources, left: MAX_VALUES }
     }
 
     /// Records the result of DEQUANTIZE or DENSIFY.
@@ -41,16 +47,23 @@ impl<'m, 'a> Constants<'m, 'a> {
     }
 
     /// Shape and elements of a constant float tensor.
-    pub(crate) fn floats(&self, tensor: usize) -> Result<(&'m [usize], Vec<f32>)> {
+    pub(crate) fn floats(&mut self, tensor: usize) -> Result<(&'m [usize], Vec<f32>)> {
         let source = self.sources[tensor].ok_or_else(|| {
             Problem::Damaged(format!("tensor {} must be a constant", self.model.tensors[tensor].name))
         })?;
         let source = &self.model.tensors[source];
+        let left = elements(&source.shape).and_then(|values| self.left.checked_sub(values));
+        self.left = left.ok_or_else(|| {
+            Problem::Damaged(format!(
+                "with constant {} there are more than {MAX_VALUES} weights",
+                source.name
+            ))
+        })?;
         Ok((&source.shape, source.floats()?))
     }
 
     /// The bias of a convolution or a fully connected layer, its third input; `None` if it has none.
-    pub(crate) fn bias(&self, operator: &Operator, filters: usize) -> Result<Option<Vec<f32>>> {
+    pub(crate) fn bias(&mut self, operator: &Operator, filters: usize) -> Result<Option<Vec<f32>>> {
         let Some(&Some(bias)) = operator.inputs.get(2) else { return Ok(None) };
         let (_, bias) = self.floats(bias)?;
         if bias.len() == filters {

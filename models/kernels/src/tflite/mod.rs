@@ -9,6 +9,7 @@ mod op;
 mod sparsity;
 
 pub(crate) use constants::Constants;
+pub(crate) use flatbuffer::File;
 pub(crate) use geometry::{Padding, explicit_padding, slice, window};
 pub(crate) use model::{Model, Operator, Tensor, elements};
 #[cfg(test)]

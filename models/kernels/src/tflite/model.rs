@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::flatbuffer::Table;
+use super::flatbuffer::{File, Table};
 use super::names::operator_name;
 use super::op::Op;
 use super::sparsity::Sparsity;
@@ -10,6 +10,8 @@ use crate::problem::{Problem, Result};
 
 /// No network of this kind comes near it; a damaged shape easily does.
 const MAX_ELEMENTS: usize = 1 << 26;
+/// The same of operators, each of which is compared with all others when they are put in order.
+const MAX_OPERATORS: usize = 1 << 12;
 
 /// The one subgraph of a model.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ pub(crate) struct Operator {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let model = Table::root(bytes, b"TFL3")?;
+    pub(crate) fn parse(file: &'a File<'a>) -> Result<Self> {
+        let model = Table::root(file, b"TFL3")?;
         let codes = model
             .tables(1)?
             .iter()
@@ -82,8 +84,11 @@ impl<'a> Model<'a> {
             .iter()
             .map(|tensor| Tensor::parse(*tensor, &buffers))
             .collect::<Result<Vec<_>>>()?;
-        let operators = graph
-            .tables(3)?
+        let operators = graph.tables(3)?;
+        if operators.len() > MAX_OPERATORS {
+            return Err(Problem::Damaged(format!("it has {} operators", operators.len())));
+        }
+        let operators = operators
             .iter()
             .enumerate()
             .map(|(position, operator)| Operator::parse(position, *operator, &codes, tensors.len()))

@@ -4,5 +4,5 @@ mod library;
 mod session;
 
 pub use library::{LIBRARY_NAME, LibraryError, OnnxRuntime, build_info};
-pub use session::{LoadError, RunError};
-pub(crate) use session::{OnnxNetwork, TensorInfo};
+pub(crate) use session::OnnxNetwork;
+pub use session::{LoadError, RunError, TensorInfo};

@@ -84,7 +84,7 @@ pub enum RunError {
 
 /// Name and shape of an input or output; -1 where the network leaves a dimension open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TensorInfo {
+pub struct TensorInfo {
     /// Name in the network.
     pub name: String,
     /// Dimensions, outermost first.

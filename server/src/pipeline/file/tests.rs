@@ -53,6 +53,24 @@ fn placeholders_and_parameters_must_match() {
     assert!(parse(&caps).is_ok());
 }
 
+/// Lines were counted in the text that the escapes stand for.
+#[test]
+fn a_line_that_is_named_is_the_one_of_the_file_whatever_escapes_it_has() {
+    let in_one_line = "description = 'x'\nlaunch = \"appsrc\\n ! a\\n b={c}\"";
+    assert!(refused(in_one_line).starts_with("test.toml:2: {c} is not among"), "{}", refused(in_one_line));
+    let continued = "description = 'x'\nlaunch = \"\"\"\\\nappsrc \\\n  ! a \\\n  b={c}\"\"\"";
+    assert!(refused(continued).starts_with("test.toml:5: {c} is not among"), "{}", refused(continued));
+    let built = "description = 'x'\nlaunch = \"\"\"\nappsrc name=frames \\\n ! no-such-element\"\"\"";
+    assert!(broken(built).starts_with("test.toml:4: "), "{}", broken(built));
+}
+
+/// A client that chose it was told to choose one of the values, that one among them.
+#[test]
+fn a_value_that_cannot_be_chosen_is_no_value_of_a_choice() {
+    let refused = refused(&with_parameter("type = 'choice'\ndefault = 'a'\nvalues = ['a', 'b\"']"));
+    assert_eq!(refused, r#"test.toml:3: parameter sleep: the value "b\"" must be a text without " and \"#);
+}
+
 #[test]
 fn values_are_checked_and_written_for_the_parser() {
     let file =
