@@ -557,7 +557,8 @@ proptest! {
         parts in proptest::collection::vec(
             prop_oneof!["\\PC{0,4}", Just("{".into()), Just("}".into()), Just("\"jpeg_blob\":".into()), Just(",".into()),
                 Just("\"new_letter\":".into()), Just("null".into()), Just("\"A\"".into()), Just("\"/9j/\"".into()),
-                Just("\"data:é,/9j/\"".into()), Just("[".into()), Just("1e999".into())],
+                Just("\"data:é,/9j/\"".into()), Just("[".into()), Just("1e999".into()),
+                Just("\"landmarks\":".into()), Just("\"pose\":".into()), Just("\"width\":".into()), Just("]".into())],
             0..12,
         )
     ) {
