@@ -65,6 +65,8 @@ pub enum Section {
     Load,
     /// Resident memory by sessions and slots.
     Memory,
+    /// Two hundred sessions that send landmarks.
+    Landmarks,
     /// New letters.
     Reset,
     /// From the start of the process until it is ready.
@@ -81,6 +83,7 @@ impl Section {
             Self::Latency => "Frame to feedback, one session",
             Self::Load => "Eight sessions, 30 frames a second each",
             Self::Memory => "Resident memory",
+            Self::Landmarks => "Two hundred sessions of landmarks, 15 frames a second each",
             Self::Reset => "A new letter",
             Self::Start => "From the start of the process until it is ready",
             Self::Stages => "Where a frame's CPU time goes",

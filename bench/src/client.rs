@@ -1,5 +1,5 @@
-//! A client that speaks what both servers understand: JSON with base64. Messages are encoded beforehand, since it shares
-//! the machine with the server that it measures.
+//! A client that speaks what both servers understand: JSON with base64; or what ours alone does. Messages are encoded
+//! beforehand, since it shares the machine with the server that it measures.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Time for an answer. The windows of many sessions on a busy machine take their time to fill.
@@ -24,15 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Encoded frames, shared by all sessions.
 #[derive(Clone)]
-pub struct Messages(Arc<[Utf8Bytes]>);
+pub struct Messages(Arc<[Message]>);
 
 impl Messages {
     /// Of JPEGs.
     pub fn new(jpegs: &[Vec<u8>]) -> Self {
-        let message = |jpeg: &Vec<u8>| -> Utf8Bytes {
-            json!({ "jpeg_blob": STANDARD.encode(jpeg), "new_letter": null }).to_string().into()
+        let message = |jpeg: &Vec<u8>| {
+            Message::text(json!({ "jpeg_blob": STANDARD.encode(jpeg), "new_letter": null }).to_string())
         };
         Self(jpegs.iter().map(message).collect())
+    }
+
+    /// Of frames as they are sent.
+    pub fn of(frames: Vec<Message>) -> Self {
+        Self(frames.into())
     }
 }
 
@@ -45,6 +50,8 @@ pub struct Answer {
     pub is_zero: bool,
     /// Number of the frame it was computed from, if the server says so.
     pub frame: Option<u64>,
+    /// From the frame's arrival at the server to the answer, in milliseconds, if the server says so.
+    pub age: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +59,12 @@ struct Feedback {
     maxarg_letter: String,
     target_arg_prob: f64,
     frame: Option<u64>,
+    timings: Option<Timings>,
+}
+
+#[derive(Deserialize)]
+struct Timings {
+    age: f64,
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -70,10 +83,7 @@ impl Sender {
     async fn frame(&mut self) -> Result<()> {
         let index = (self.offset + self.sent as usize) % self.messages.0.len();
         self.sent += 1;
-        self.sink
-            .send(Message::Text(self.messages.0[index].clone()))
-            .await
-            .context("the server closed a session")
+        self.sink.send(self.messages.0[index].clone()).await.context("the server closed a session")
     }
 }
 
@@ -92,7 +102,20 @@ impl Session {
     /// A server that does not let the client in.
     pub async fn open(server: SocketAddr, messages: &Messages, number: usize) -> Result<Self> {
         // The rival knows no extras and passes over them.
-        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{server}/ws?extras=frame"))
+        Self::open_with(server, "extras=frame", messages, number).await
+    }
+
+    /// As [`Session::open`] with a query of the caller's.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_with(
+        server: SocketAddr,
+        query: &str,
+        messages: &Messages,
+        number: usize,
+    ) -> Result<Self> {
+        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{server}/ws?{query}"))
             .await
             .context("the server refuses a session")?;
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
@@ -109,7 +132,8 @@ impl Session {
                 let is_zero = feedback.maxarg_letter.is_empty()
                     && feedback.target_arg_prob == 0.0
                     && feedback.frame.is_none();
-                if sender.send(Answer { at, is_zero, frame: feedback.frame }).is_err() {
+                let age = feedback.timings.map(|timings| timings.age);
+                if sender.send(Answer { at, is_zero, frame: feedback.frame, age }).is_err() {
                     break;
                 }
             }

@@ -156,10 +156,21 @@ impl Server {
     /// # Errors
     /// A server that has ended.
     pub fn resident_mb(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .with_context(|| format!("the server has ended:\n{}", self.said()))?;
-        resident_kib(&status)
-            .map(|kib| kib * 1024.0 / 1e6)
+        Ok(self.status("VmRSS:")? * 1024.0 / 1e6)
+    }
+
+    /// Threads.
+    ///
+    /// # Errors
+    /// A server that has ended.
+    pub fn threads(&self) -> Result<f64> {
+        self.status("Threads:")
+    }
+
+    fn status(&self, name: &str) -> Result<f64> {
+        fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .ok()
+            .and_then(|status| number_of(&status, name))
             .with_context(|| format!("the server has ended:\n{}", self.said()))
     }
 
@@ -195,9 +206,9 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// `VmRSS:     1234 kB` of `/proc/PID/status`.
-fn resident_kib(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The number of a line such as `VmRSS:     1234 kB` of `/proc/PID/status`.
+fn number_of(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -207,9 +218,10 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_from_the_status() {
-        assert_eq!(resident_kib("Name:\tdactyl\nVmPeak:\t 9 kB\nVmRSS:\t  2048 kB\n"), Some(2048.0));
+        let status = "Name:\tdactyl\nVmPeak:\t 9 kB\nVmRSS:\t  2048 kB\nThreads:\t7\n";
+        assert_eq!((number_of(status, "VmRSS:"), number_of(status, "Threads:")), (Some(2048.0), Some(7.0)));
         // A process that has ended and was not waited for has no memory.
-        assert_eq!(resident_kib("Name:\tdactyl\nState:\tZ (zombie)\n"), None);
+        assert_eq!(number_of("Name:\tdactyl\nState:\tZ (zombie)\n", "VmRSS:"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod interrupt;
 pub mod jpeg;
 pub mod letter_target;
 pub mod lstm_classifier;
-mod message;
+pub mod message;
 pub mod models;
 pub mod picture;
 mod plugin;

@@ -1,5 +1,7 @@
 //! Element messages: what an element has seen in a frame, for whoever listens on the bus.
 
+use dactyl_holistic::keypoints::{self, Keypoints};
+use gst::glib;
 use gst::prelude::*;
 
 use crate::frame;
@@ -24,6 +26,23 @@ pub(crate) fn about(pad: &gst::Pad, name: &'static str, buffer: &gst::BufferRef)
         message = message.field("id", record.id);
     }
     message
+}
+
+/// The message of `holistic-keypoints` about the landmarks of a frame; `bytes` are these as the caps have them. For those too
+/// that come into a pipeline from elsewhere.
+pub fn of_keypoints(
+    pad: &gst::Pad,
+    buffer: &gst::BufferRef,
+    keypoints: &Keypoints,
+    bytes: &[u8],
+) -> gst::Structure {
+    about(pad, "holistic-keypoints", buffer)
+        .field("pose", keypoints.is_present(keypoints::POSE))
+        .field("face", keypoints.is_present(keypoints::FACE))
+        .field("left-hand", keypoints.is_present(keypoints::LEFT_HAND))
+        .field("right-hand", keypoints.is_present(keypoints::RIGHT_HAND))
+        .field("landmarks", glib::Bytes::from(bytes))
+        .build()
 }
 
 /// Posts a message. An element outside of a pipeline has no bus, and then nobody listens.

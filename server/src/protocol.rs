@@ -9,6 +9,8 @@ mod answers;
 mod base64;
 mod close;
 mod extras;
+mod found;
+mod landmarks;
 mod refusal;
 mod request;
 #[cfg(test)]
@@ -18,11 +20,12 @@ mod words;
 pub use answers::{Outcome, RESET_PAYLOAD, Timings, ended, feedback, landmarks, rate, status, top};
 pub use close::Close;
 pub use extras::{Extras, UnknownExtra};
+pub use landmarks::Landmarks;
 pub use refusal::{ErrorCode, Refusal};
-pub use request::{Request, is_bare_jpeg, read_binary, read_text};
+pub use request::{Content, Request, is_bare_jpeg, read_binary, read_text};
 
 /// Version of the protocol: the second number grows with what old clients may ignore, the first with anything else.
-pub const VERSION: &str = "1.1";
+pub const VERSION: &str = "1.2";
 /// WebSocket subprotocol that names the first number of [`VERSION`]. A client may ask for it; one that asks for none
 /// gets the same messages.
 pub const SUBPROTOCOL: &str = "dactyl.v1";

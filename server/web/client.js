@@ -8,6 +8,8 @@
  *     client.practise("B");
  *     client.start(video); // a <video> that plays the camera
  *
+ * A page that finds landmarks itself sends these in place of pictures: {@link DactylClient.sendLandmarks}.
+ *
  * Events, each a CustomEvent with its `detail`:
  *
  * | event       | detail                   | when                                                             |
@@ -41,6 +43,8 @@
  * @typedef {[number, number, number, number]} Landmark x and y as shares of the picture, z, visibility
  * @typedef {{frame: number, pose: Landmark[]|null, face: Landmark[]|null, left_hand: Landmark[]|null,
  *   right_hand: Landmark[]|null}} Landmarks
+ * @typedef {{left_hand?: number[][]|null, right_hand?: number[][]|null, pose?: number[][]|null, face?: number[][]|null}} Parts
+ *   Of each landmark [x, y, z], or [x, y, z, visibility]. A part that was not found is null or missing.
  * @typedef {{frame: number, bytes: number, width: number, height: number}} Sent
  * @typedef {{frame: number, outcome: "analysed"|"dropped"|"cancelled"|"refused", roundTripMs: number}} Ended
  * @typedef {object} Options
@@ -213,6 +217,22 @@ export class DactylClient extends EventTarget {
     if (isNew) this.#watch(video);
   }
 
+  /**
+   * Sends the landmarks of a picture instead of the picture, to a pipeline that takes landmarks (`?pipeline=landmarks`). Call
+   * it for every picture, also for those that show no hand.
+   * @param {Parts} parts
+   * @param {number} width Of the picture, in pixels.
+   * @param {number} height
+   * @returns {boolean} Whether they left: not while there is no connection, nor before a frame is due or while the server has
+   *   enough of them. There is nothing to be done about it but to send those of the next picture.
+   */
+  sendLandmarks(parts, width, height) {
+    const now = performance.now();
+    if (!this.#isDue(now)) return false;
+    this.#sendFrame(JSON.stringify({ landmarks: parts, width, height }), { width, height, takenAt: now });
+    return true;
+  }
+
   /** Sends no more pictures; the connection stays. */
   stop() {
     this.#video = null;
@@ -241,13 +261,8 @@ export class DactylClient extends EventTarget {
   #sendNewest() {
     const video = this.#video;
     if (!video?.videoWidth || !this.#hasNewPicture || this.#encoding) return;
-    if (this.#state === "idle") this.connect();
-    if (this.#state !== "open" || this.#inFlight.size >= this.#options.maxInFlight) return;
-    if (this.#socket?.bufferedAmount) return;
     const now = performance.now();
-    if (now < this.#due) return;
-    const period = 1000 / Math.min(this.#options.fps, this.#serverRate);
-    this.#due = Math.max(this.#due, now - period) + period;
+    if (!this.#isDue(now)) return;
     this.#hasNewPicture = false;
     this.#encoding = true;
     const scale = Math.min(1, this.#options.width / video.videoWidth);
@@ -260,18 +275,37 @@ export class DactylClient extends EventTarget {
     );
   }
 
+  /** Whether a frame may leave now, which is then the last one for a while. Asks for the connection if that was idle. */
+  #isDue(/** @type {number} */ now) {
+    if (this.#state === "idle") this.connect();
+    if (this.#state !== "open" || this.#inFlight.size >= this.#options.maxInFlight) return false;
+    if (this.#socket?.bufferedAmount || now < this.#due) return false;
+    const period = 1000 / Math.min(this.#options.fps, this.#serverRate);
+    this.#due = Math.max(this.#due, now - period) + period;
+    return true;
+  }
+
+  /**
+   * @param {ArrayBuffer|string} frame
+   * @param {{width: number, height: number, takenAt: number}} of
+   */
+  #sendFrame(frame, { width, height, takenAt }) {
+    this.#frames += 1;
+    this.#counts.sent += 1;
+    if (!this.#inFlight.size) this.#heardAt = performance.now();
+    this.#inFlight.set(this.#frames, takenAt);
+    this.#socket?.send(frame);
+    const bytes = typeof frame === "string" ? frame.length : frame.byteLength;
+    this.#tell("sent", { frame: this.#frames, bytes, width, height });
+  }
+
   /** Pictures become JPEGs on a thread of their own, which runs the end of this file. */
   #startEncoder() {
     const encoder = new Worker(import.meta.url, { type: "module", name: ENCODER });
     encoder.onmessage = ({ data: { jpeg, width, height, takenAt } }) => {
       this.#encoding = false;
       if (this.#state !== "open") return;
-      this.#frames += 1;
-      this.#counts.sent += 1;
-      if (!this.#inFlight.size) this.#heardAt = performance.now();
-      this.#inFlight.set(this.#frames, takenAt);
-      this.#socket?.send(jpeg);
-      this.#tell("sent", { frame: this.#frames, bytes: jpeg.byteLength, width, height });
+      this.#sendFrame(jpeg, { width, height, takenAt });
       this.#sendNewest();
     };
     encoder.onerror = () => (this.#encoding = false);

@@ -84,7 +84,7 @@ pub fn write_by_wrist(path: &Path, labels: [&str; 2]) {
     sums.write(path);
 }
 
-/// Half the width of the hole of [`write_with_hole`]: landmarks that went through a message are rounded.
+/// Half the width of the hole of [`write_with_hole`].
 const HOLE: f32 = 1e-4;
 
 /// Writes a classifier of `A` and `B`, equally likely, that takes a root of how far a value of the last frame is from `hole`, less

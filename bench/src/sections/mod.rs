@@ -2,6 +2,7 @@
 
 mod bench;
 mod cpu;
+mod landmarks;
 mod latency;
 mod load;
 mod memory;
@@ -68,6 +69,7 @@ fn run_section(section: Section, bench: &Bench) -> Result<String> {
         Section::Latency => latency::run(bench),
         Section::Load => load::run(bench),
         Section::Memory => memory::run(bench),
+        Section::Landmarks => landmarks::run(bench),
         Section::Reset => reset::run(bench),
         Section::Start => start::run(bench),
         Section::Stages => stages::run(bench),

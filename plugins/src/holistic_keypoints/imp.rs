@@ -223,13 +223,7 @@ impl HolisticKeypoints {
     }
 
     fn post(&self, buffer: &gst::BufferRef, keypoints: &Keypoints, bytes: &[u8]) {
-        let message = message::about(&self.pads.sink, STAGE, buffer)
-            .field("pose", keypoints.is_present(keypoints::POSE))
-            .field("face", keypoints.is_present(keypoints::FACE))
-            .field("left-hand", keypoints.is_present(keypoints::LEFT_HAND))
-            .field("right-hand", keypoints.is_present(keypoints::RIGHT_HAND))
-            .field("landmarks", glib::Bytes::from(bytes))
-            .build();
+        let message = message::of_keypoints(&self.pads.sink, buffer, keypoints, bytes);
         message::post(&*self.obj(), message);
     }
 }

@@ -6,7 +6,7 @@ use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use dactyl::descriptors;
-use dactyl::pipeline::PipelineFile;
+use dactyl::pipeline::{PipelineFile, Takes};
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_fetch::FileState;
 use dactyl_holistic::{LoadError, Networks};
@@ -185,10 +185,12 @@ fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
     }
     for name in names {
         match PipelineFile::find(&name, pipeline)
-            .and_then(|file| file.build(&BTreeMap::new()).map(|built| (file.path, built.turns_pictures())))
+            .and_then(|file| file.build(&BTreeMap::new()).map(|built| (file.path, built)))
         {
-            Ok((path, true)) => report.found(path.display())?,
-            Ok((path, false)) => report.found(format_args!(
+            Ok((path, built)) if built.takes == Takes::Landmarks || built.turns_pictures() => {
+                report.found(path.display())?;
+            }
+            Ok((path, _)) => report.found(format_args!(
                 "{}, which analyses every picture as it lies: `videoflip video-direction=auto` behind the decoder turns \
                  those upright whose Exif metadata say how",
                 path.display()

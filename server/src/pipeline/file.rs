@@ -26,8 +26,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-/// Name of the element that takes the frames.
+/// Name of the element that takes pictures.
 pub const FRAMES: &str = "frames";
+/// Name of the element that takes landmarks, where a pipeline takes these in place of pictures.
+pub const LANDMARKS: &str = "landmarks";
 /// Name of the element that gives the payloads.
 pub const FEEDBACK: &str = "feedback";
 const THROTTLE: &str = "feedback-throttle";
@@ -120,6 +122,25 @@ pub struct PipelineFile {
     first_line: usize,
 }
 
+/// What a pipeline makes letters of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// JPEGs.
+    Pictures,
+    /// Landmarks that the client has found.
+    Landmarks,
+}
+
+impl Takes {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pictures => "pictures",
+            Self::Landmarks => "landmarks",
+        }
+    }
+}
+
 /// A pipeline and those of its elements that the server talks to.
 #[derive(Debug)]
 pub struct Built {
@@ -127,6 +148,8 @@ pub struct Built {
     pub pipeline: gst::Pipeline,
     /// Takes the frames.
     pub frames: gst_app::AppSrc,
+    /// What these are.
+    pub takes: Takes,
     /// Gives the payloads.
     pub feedback: gst_app::AppSink,
     /// Every `feedback-throttle`.
@@ -279,16 +302,29 @@ impl PipelineFile {
             self.error(Some(self.first_line), "a single element is not a pipeline".to_owned())
         })?;
         let missing = |kind: &str, name: &str, what: &str| {
-            self.error(
-                Some(self.first_line),
-                format!("there is no {kind} name={name}; the server {what} there"),
-            )
+            self.error(Some(self.first_line), format!("there is no {kind} name={name}; the server {what}"))
         };
-        let frames = pipeline.by_name(FRAMES).and_then(|element| element.downcast::<gst_app::AppSrc>().ok());
-        let frames = frames.ok_or_else(|| missing("appsrc", FRAMES, "puts JPEG frames in"))?;
+        let source = |name: &str| {
+            pipeline.by_name(name).and_then(|element| element.downcast::<gst_app::AppSrc>().ok())
+        };
+        let (frames, takes) = match (source(FRAMES), source(LANDMARKS)) {
+            (Some(frames), None) => (frames, Takes::Pictures),
+            (None, Some(landmarks)) => (landmarks, Takes::Landmarks),
+            (Some(_), Some(_)) => {
+                let cause = format!(
+                    "there is an appsrc name={FRAMES} and one name={LANDMARKS}; a session sends pictures or landmarks: write a \
+                     pipeline for each"
+                );
+                return Err(self.error(self.line_with(LANDMARKS), cause));
+            }
+            (None, None) => {
+                let place = "puts JPEG frames in there, or landmarks in one name=landmarks";
+                return Err(missing("appsrc", FRAMES, place));
+            }
+        };
         let feedback =
             pipeline.by_name(FEEDBACK).and_then(|element| element.downcast::<gst_app::AppSink>().ok());
-        let feedback = feedback.ok_or_else(|| missing("appsink", FEEDBACK, "takes the payloads"))?;
+        let feedback = feedback.ok_or_else(|| missing("appsink", FEEDBACK, "takes the payloads there"))?;
         // It plays before its first buffer comes: a flush while it changed its state left it waiting for ever.
         feedback.set_property("async", false);
         let throttles: Vec<gst::Element> = pipeline
@@ -309,7 +345,7 @@ impl PipelineFile {
                 return Err(self.error(self.line_with(FEEDBACK), cause));
             }
         }
-        Ok(Built { pipeline, frames, feedback, throttles })
+        Ok(Built { pipeline, frames, takes, feedback, throttles })
     }
 
     /// The error that a running pipeline posted, with the line of the element that posted it.

@@ -4,6 +4,8 @@ mod file;
 mod prepare;
 mod wiring;
 
-pub use self::file::{Built, FEEDBACK, FRAMES, Parameter, ParameterKind, PipelineError, PipelineFile};
+pub use self::file::{
+    Built, FEEDBACK, FRAMES, LANDMARKS, Parameter, ParameterKind, PipelineError, PipelineFile, Takes,
+};
 pub(crate) use self::prepare::{Prepared, prepare, probe};
-pub(crate) use self::wiring::{Cause, Frame, Listener, Wiring};
+pub(crate) use self::wiring::{Cause, Form, Frame, Listener, Wiring};

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use dactyl_holistic::keypoints::Keypoints;
 use gst_video::VideoOrientationMethod;
 use gstdactyl::frame::{self, FrameRecord, Progress};
 
-use super::file::{PipelineError, PipelineFile};
-use super::wiring::{Cause, Frame, Listener, Wiring};
+use super::file::{PipelineError, PipelineFile, Takes};
+use super::wiring::{Cause, Form, Frame, Listener, Wiring};
 
-/// A picture of 128 x 96 pixels without a person.
+/// A picture without a person, and its size.
 const WARM_UP: &[u8] = include_bytes!("warm_up.jpg");
+const WARM_UP_SIZE: (u32, u32) = (128, 96);
 /// Time for one frame. The first one waits for the models to be loaded.
 const FRAME_TIME: Duration = Duration::from_secs(60);
 /// Time for an error to be posted after the frame that met it.
@@ -23,6 +25,8 @@ const MOST_FRAMES: u64 = 1100;
 pub(crate) struct Prepared {
     /// Its file.
     pub(crate) file: PipelineFile,
+    /// What its frames must be.
+    pub(crate) takes: Takes,
     /// Labels of its model.
     pub(crate) labels: Vec<String>,
     /// Whether a new letter is answered with a 0 % payload.
@@ -50,8 +54,8 @@ pub(crate) fn prepare(file: PipelineFile) -> Result<Prepared, PipelineError> {
     let labels = labels.ok_or_else(|| {
         file.error(None, "the feedback-throttle was never told the labels of a model".to_owned())
     })?;
-    let answers_resets = wiring.answers_resets();
-    Ok(Prepared { file, labels, answers_resets, _warm: wiring })
+    let (takes, answers_resets) = (wiring.takes(), wiring.answers_resets());
+    Ok(Prepared { file, takes, labels, answers_resets, _warm: wiring })
 }
 
 /// Runs one frame through a new pipeline and returns how long that took, the building included.
@@ -100,15 +104,29 @@ fn start(file: &PipelineFile) -> Result<(Wiring, Channel), PipelineError> {
     Ok((wiring, Channel { sender, receiver }))
 }
 
+/// A frame that shows nobody.
+fn warm_up(takes: Takes) -> Frame {
+    match takes {
+        Takes::Pictures => {
+            let form = Form::Jpeg(VideoOrientationMethod::Identity);
+            Frame { buffer: gst::Buffer::from_slice(WARM_UP), form }
+        }
+        Takes::Landmarks => {
+            let (width, height) = WARM_UP_SIZE;
+            Frame::of_keypoints(&Keypoints::absent(), width, height)
+        }
+    }
+}
+
 fn run_frame(file: &PipelineFile, wiring: &mut Wiring, news: &Channel, id: u64) -> Result<(), PipelineError> {
     let sender = news.sender.clone();
     let record = FrameRecord::new(id, 0, move |record| {
         let _ = sender.send(News::Ended(record.progress()));
     });
-    let mut buffer = gst::Buffer::from_slice(WARM_UP);
-    frame::attach(buffer.make_mut(), &record);
+    let mut frame = warm_up(wiring.takes());
+    frame::attach(frame.buffer.make_mut(), &record);
     drop(record);
-    wiring.push(Frame { buffer, orientation: VideoOrientationMethod::Identity });
+    wiring.push(frame);
     match news.receiver.recv_timeout(FRAME_TIME) {
         Ok(News::Failed(error)) => Err(error),
         Ok(News::Ended(Progress::Analysed)) => Ok(()),
@@ -116,7 +134,7 @@ fn run_frame(file: &PipelineFile, wiring: &mut Wiring, news: &Channel, id: u64) 
         Ok(News::Ended(_)) => Err(match news.receiver.recv_timeout(ERROR_TIME) {
             Ok(News::Failed(error)) => error,
             _ => {
-                let cause = "a frame went in and was dropped on the way; the path from appsrc name=frames to the \
+                let cause = "a frame went in and was dropped on the way; the path from the appsrc to the \
                              feedback-throttle is broken";
                 file.error(None, cause.to_owned())
             }

@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use dactyl_holistic::keypoints::{BYTES, Keypoints};
 use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
+use gstdactyl::caps::KeypointsInfo;
 use gstdactyl::frame::{self, FrameRecord, Progress};
 use gstdactyl::letter_target::LetterTarget;
+use gstdactyl::message;
 
-use super::file::{Built, PipelineError, PipelineFile, nearest_throttle};
+use super::file::{Built, PipelineError, PipelineFile, Takes, nearest_throttle};
+
+/// Of the pictures of most cameras; landmarks of others tell it.
+const USUAL_SIZE: (u32, u32) = (640, 480);
 
 /// Told of what comes out of a pipeline, on its own threads: no method may block.
 pub(crate) trait Listener: Send + Sync {
@@ -37,12 +43,35 @@ pub(crate) enum Cause {
     Unknown,
 }
 
-/// A JPEG on its way into a pipeline.
+/// A frame on its way into a pipeline.
 pub(crate) struct Frame {
-    /// The picture, which carries its record.
+    /// The picture or the landmarks; carries its record.
     pub(crate) buffer: gst::Buffer,
-    /// What makes it upright.
-    pub(crate) orientation: VideoOrientationMethod,
+    /// What the buffer holds.
+    pub(crate) form: Form,
+}
+
+impl Frame {
+    /// Landmarks in the layout that their caps name, with the size of the picture that they were found in.
+    pub(crate) fn of_keypoints(keypoints: &Keypoints, width: u32, height: u32) -> Self {
+        let mut bytes = vec![0; BYTES];
+        keypoints.write_le_bytes(&mut bytes);
+        Self { buffer: gst::Buffer::from_mut_slice(bytes), form: Form::Keypoints { width, height } }
+    }
+}
+
+/// What a frame's buffer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A JPEG, and what makes it upright.
+    Jpeg(VideoOrientationMethod),
+    /// Keypoints as their caps say, and the size of the picture that they were found in.
+    Keypoints {
+        /// Pixels, at least 1.
+        width: u32,
+        /// Pixels, at least 1.
+        height: u32,
+    },
 }
 
 /// A pipeline that plays until it is dropped.
@@ -50,6 +79,8 @@ pub(crate) struct Wiring {
     built: Built,
     /// What its elements were told last of how pictures lie; `None` if that may have been lost.
     orientation: Option<VideoOrientationMethod>,
+    /// Width and height that its elements were told last of the pictures that landmarks were found in.
+    size: (u32, u32),
     flush: Arc<Flush>,
 }
 
@@ -96,13 +127,17 @@ impl Wiring {
         let wiring = Self {
             built: file.build(given)?,
             orientation: Some(VideoOrientationMethod::Identity),
+            size: USUAL_SIZE,
             flush: Arc::default(),
         };
         wiring.set_up_elements(post_messages, listener);
         wiring.watch_payloads(listener);
         wiring.watch_throttle(listener);
         let first_error = wiring.watch_bus(file, listener);
-        wiring.built.frames.set_caps(Some(&gst::Caps::new_empty_simple("image/jpeg")));
+        wiring.built.frames.set_caps(Some(&match wiring.built.takes {
+            Takes::Pictures => gst::Caps::new_empty_simple("image/jpeg"),
+            Takes::Landmarks => keypoints_caps(wiring.size),
+        }));
         let started = wiring.built.pipeline.set_state(gst::State::Playing);
         let error = first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (started, error) {
@@ -114,9 +149,17 @@ impl Wiring {
 
     /// Puts a frame in; it may be dropped for a newer one.
     pub(crate) fn push(&mut self, frame: Frame) {
-        if self.orientation != Some(frame.orientation) {
-            self.built.frames.send_event(orientation_event(frame.orientation));
-            self.orientation = Some(frame.orientation);
+        match frame.form {
+            Form::Jpeg(orientation) if self.orientation != Some(orientation) => {
+                self.built.frames.send_event(orientation_event(orientation));
+                self.orientation = Some(orientation);
+            }
+            Form::Keypoints { width, height } if self.size != (width, height) => {
+                self.size = (width, height);
+                // They go their way between the frames, and outlive those that are dropped, and flushes.
+                self.built.frames.set_caps(Some(&keypoints_caps(self.size)));
+            }
+            Form::Jpeg(_) | Form::Keypoints { .. } => {}
         }
         // Refused only after an error, which has been posted; the frame ends here then.
         let _ = self.built.frames.push_buffer(frame.buffer);
@@ -149,6 +192,11 @@ impl Wiring {
         Some(gstdactyl::caps::ClassProbabilitiesInfo::from_caps(&caps).ok()?.labels)
     }
 
+    /// What its frames must be.
+    pub(crate) fn takes(&self) -> Takes {
+        self.built.takes
+    }
+
     /// Whether a new letter is answered with a 0 % payload.
     pub(crate) fn answers_resets(&self) -> bool {
         self.throttle().is_some_and(|throttle| throttle.property("on-reset"))
@@ -160,6 +208,7 @@ impl Wiring {
 
     fn set_up_elements(&self, post_messages: bool, listener: &Arc<dyn Listener>) {
         let listener = Arc::clone(listener);
+        let tells_landmarks = post_messages && self.built.takes == Takes::Landmarks;
         let set_up = move |element: &gst::Element| {
             if post_messages && element.find_property("post-messages").is_some() {
                 element.set_property("post-messages", true);
@@ -170,6 +219,9 @@ impl Wiring {
             }
             watch_decoder(element);
             watch_classifier(element, &listener);
+            if tells_landmarks {
+                watch_landmarks(element, &listener);
+            }
         };
         for element in self.built.pipeline.iterate_recurse().into_iter().flatten() {
             set_up(&element);
@@ -336,13 +388,36 @@ fn watch_decoder(element: &gst::Element) {
     }
 }
 
+/// Number of results that a classifier withholds; no other element has it.
+const COUNTER: &str = "unusable-results";
+
 /// Tells of each result that a classifier withholds because it is no number.
 fn watch_classifier(element: &gst::Element, listener: &Arc<dyn Listener>) {
-    const COUNTER: &str = "unusable-results";
     if element.find_property(COUNTER).is_some() {
         let listener = Arc::clone(listener);
         element.connect_notify(Some(COUNTER), move |_, _| listener.unusable_result());
     }
+}
+
+/// Tells of the landmarks that reach a classifier as the tracker tells of those that it finds.
+fn watch_landmarks(element: &gst::Element, listener: &Arc<dyn Listener>) {
+    let Some(pad) = element.static_pad("sink").filter(|_| element.find_property(COUNTER).is_some()) else {
+        return;
+    };
+    let listener = Arc::clone(listener);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let bytes = info.buffer().and_then(|buffer| Some((buffer, buffer.map_readable().ok()?)));
+        if let Some((buffer, bytes)) = bytes
+            && let Some(keypoints) = Keypoints::from_le_bytes(&bytes)
+        {
+            listener.message(&message::of_keypoints(pad, buffer, &keypoints, &bytes));
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn keypoints_caps((width, height): (u32, u32)) -> gst::Caps {
+    KeypointsInfo { width, height, framerate: gst::Fraction::new(0, 1) }.to_caps()
 }
 
 #[cfg(test)]
@@ -435,10 +510,45 @@ mod tests {
             gst::PadProbeReturn::Ok
         });
         let picture = gst::Buffer::from_slice(include_bytes!("warm_up.jpg"));
-        wiring.push(Frame { buffer: picture, orientation: VideoOrientationMethod::Identity });
+        wiring.push(Frame { buffer: picture, form: Form::Jpeg(VideoOrientationMethod::Identity) });
         has_begun.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
         assert!(!wiring.reset(None, 1), "the decoder bears it: nothing is left to be tested");
         assert_eq!(failures.0.lock().unwrap().as_slice(), [""; 0]);
         assert!(Wiring::start(&file, &BTreeMap::new(), false, &listener).unwrap().reset(None, 1));
+    }
+
+    /// A new letter may take away the very frame that told a new size first.
+    #[test]
+    fn a_size_outlives_the_frame_that_told_it() {
+        crate::register_elements().unwrap();
+        let text = include_str!("../../../pipelines/landmarks.toml");
+        let file = PipelineFile::parse("landmarks", std::path::Path::new("landmarks.toml"), text).unwrap();
+        let start = || {
+            let listener: Arc<dyn Listener> = Arc::new(Failures::default());
+            let wiring = Wiring::start(&file, &BTreeMap::new(), false, &listener).unwrap();
+            let is_classifier = |element: &gst::Element| element.find_property(COUNTER).is_some();
+            let elements = wiring.built.pipeline.iterate_elements();
+            let classifier = elements.into_iter().flatten().find(is_classifier).unwrap();
+            (wiring, classifier.static_pad("sink").unwrap())
+        };
+        let (mut wiring, mut pad) = start();
+        for round in 1..=200 {
+            let (width, height) = if round % 2 == 0 { (640, 480) } else { (480, 640) };
+            let frame = || Frame::of_keypoints(&Keypoints::absent(), width, height);
+            wiring.push(frame());
+            if !wiring.reset(None, round) {
+                // The elements were agreeing on the size.
+                (wiring, pad) = start();
+            }
+            let (ends, has_ended) = std::sync::mpsc::channel();
+            let mut last = frame();
+            let record = FrameRecord::new(round, round, move |record| ends.send(record.progress()).unwrap());
+            frame::attach(last.buffer.make_mut(), &record);
+            drop(record);
+            wiring.push(last);
+            let progress = has_ended.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+            assert_eq!(progress, Progress::Analysed);
+            assert_eq!(pad.current_caps(), Some(keypoints_caps((width, height))), "round {round}");
+        }
     }
 }

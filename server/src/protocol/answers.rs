@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
+use dactyl_holistic::keypoints::{self, Keypoints, Landmark};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Where the time of one frame went.
@@ -92,7 +95,32 @@ pub fn rate(per_second: f64) -> String {
     json!({ "rate": (per_second * 10.0).round() / 10.0 }).to_string()
 }
 
-/// The message of `?extras=landmarks`: the number of the frame, and per part its landmarks or null.
-pub fn landmarks(parts: &Value) -> String {
-    json!({ "landmarks": parts }).to_string()
+/// The message of `?extras=landmarks`: the number of the frame, and per part its landmarks, or null for a part that was not
+/// found or holds infinities. Every number has the digits that tell it from its neighbours: read as float32 it is the one
+/// that was analysed, to the bit.
+pub fn landmarks(frame: u64, keypoints: &Keypoints) -> String {
+    let part = |range: Range<usize>| {
+        let landmarks = keypoints.part(range);
+        landmarks.as_flattened().iter().all(|value| value.is_finite()).then_some(landmarks)
+    };
+    let parts = Parts {
+        face: part(keypoints::FACE),
+        frame,
+        left_hand: part(keypoints::LEFT_HAND),
+        pose: part(keypoints::POSE),
+        right_hand: part(keypoints::RIGHT_HAND),
+    };
+    #[expect(clippy::expect_used, reason = "numbers and lists of numbers always have a form in JSON")]
+    let parts = serde_json::to_string(&parts).expect("JSON");
+    format!(r#"{{"landmarks":{parts}}}"#)
+}
+
+/// Written straight into text: on the way over [`Value`] a float32 would get the digits of a float64.
+#[derive(Serialize)]
+struct Parts<'a> {
+    face: Option<&'a [Landmark]>,
+    frame: u64,
+    left_hand: Option<&'a [Landmark]>,
+    pose: Option<&'a [Landmark]>,
+    right_hand: Option<&'a [Landmark]>,
 }

@@ -1,7 +1,7 @@
 use gstdactyl::jpeg::JpegError;
 use serde_json::json;
 
-use super::words::{JPEG_BLOB, NEW_LETTER, brief};
+use super::words::{JPEG_BLOB, LANDMARKS, brief};
 
 /// What is wrong with a message: what a program acts upon, and the label of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +22,10 @@ pub enum ErrorCode {
     TooManyPixels,
     /// More scans than a picture may have.
     TooManyScans,
+    /// Landmarks that cannot be used, or beside a picture.
+    BadLandmarks,
+    /// A picture where the session's pipeline takes landmarks, or landmarks where it takes pictures.
+    WrongKind,
     /// More bytes than a message may have.
     MessageTooLarge,
     /// More frames a second than are looked at.
@@ -34,7 +38,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadJson,
         Self::BadMsgpack,
         Self::UnknownKey,
@@ -43,6 +47,8 @@ impl ErrorCode {
         Self::UnsupportedJpeg,
         Self::TooManyPixels,
         Self::TooManyScans,
+        Self::BadLandmarks,
+        Self::WrongKind,
         Self::MessageTooLarge,
         Self::TooFast,
         Self::UnknownLetter,
@@ -60,6 +66,8 @@ impl ErrorCode {
             Self::UnsupportedJpeg => "unsupported_jpeg",
             Self::TooManyPixels => "too_many_pixels",
             Self::TooManyScans => "too_many_scans",
+            Self::BadLandmarks => "bad_landmarks",
+            Self::WrongKind => "wrong_kind",
             Self::MessageTooLarge => "message_too_large",
             Self::TooFast => "too_fast",
             Self::UnknownLetter => "unknown_letter",
@@ -82,14 +90,35 @@ impl Refusal {
         Self { code, message: message.into() }
     }
 
-    /// A key that does not exist.
-    pub(super) fn unknown_key(key: &str) -> Self {
+    /// A key that is none of `keys`.
+    pub(super) fn unknown_key(key: &str, keys: &[&str]) -> Self {
         let key = brief(key, 40);
         let lower = key.to_lowercase();
         let likeness = |known: &str| strsim::jaro_winkler(&lower, known);
-        let nearest = if likeness(NEW_LETTER) > likeness(JPEG_BLOB) { NEW_LETTER } else { JPEG_BLOB };
-        let keys = format!("the keys are {JPEG_BLOB:?} and {NEW_LETTER:?}");
-        Self::new(ErrorCode::UnknownKey, format!("unknown key {key:?}: did you mean {nearest:?}? {keys}"))
+        // Of those that are equally near, the first.
+        let nearest = keys.iter().rev().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let question = nearest.map(|nearest| format!(": did you mean {nearest:?}?")).unwrap_or_default();
+        let keys: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+        let keys = keys.join(", ");
+        Self::new(ErrorCode::UnknownKey, format!("unknown key {key:?}{question} the keys are {keys}"))
+    }
+
+    /// A key that was there before.
+    pub(super) fn twice(code: ErrorCode, key: &str) -> Self {
+        Self::new(code, format!("{key:?} stands there twice: send each key once"))
+    }
+
+    /// A frame both as a picture and as landmarks.
+    pub(super) fn two_kinds() -> Self {
+        let cause = format!("{JPEG_BLOB:?} and {LANDMARKS:?} in one message");
+        Self::new(ErrorCode::BadLandmarks, format!("{cause}: send one of them"))
+    }
+
+    /// A frame of a kind that the session's pipeline does not take.
+    pub fn wrong_kind(came: &str, taken: &str) -> Self {
+        let cause = format!("this session's pipeline takes {taken}, not {came}");
+        let cure = format!("send {taken}, or connect with ?pipeline=NAME to one that takes {came}");
+        Self::new(ErrorCode::WrongKind, format!("{cause}: {cure}"))
     }
 
     /// A message with more bytes than `max`.

@@ -6,19 +6,31 @@ use gstdactyl::jpeg;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::base64;
+use super::found::UNDEFINED;
+use super::landmarks::{self, Landmarks, Parts, Said, Side};
 use super::refusal::{ErrorCode, Refusal};
-use super::words::{JPEG_BLOB, NEW_LETTER, brief};
+use super::words::{HEIGHT, JPEG_BLOB, LANDMARKS, NEW_LETTER, WIDTH, brief};
 
 /// What a client's message says. At least one of the two is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// A frame, not yet checked to be a JPEG; or why it cannot be read, which takes nothing from the letter beside it.
-    pub jpeg: Option<Result<Bytes, Refusal>>,
+    /// A frame; or why it cannot be read, which takes nothing from the letter beside it.
+    pub frame: Option<Result<Content, Refusal>>,
     /// The letter to practise from now on, an emergency reset; empty = a reset that leaves no target.
     pub new_letter: Option<String>,
 }
 
-/// Reads a text message: `{"jpeg_blob": "<base64 JPEG>" | null, "new_letter": "<letter>" | null}`. A missing key means
+/// What a client sends of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// The picture, not yet checked to be a JPEG.
+    Jpeg(Bytes),
+    /// What was found in it.
+    Landmarks(Landmarks),
+}
+
+/// Reads a text message: `{"jpeg_blob": "<base64 JPEG>" | null, "new_letter": "<letter>" | null}`, or with `"landmarks":
+/// {"left_hand": [[x, y, z], ...] | null, ...} | null, "width": 640, "height": 480` in place of the picture. A missing key means
 /// null.
 ///
 /// The base64 may be standard or URL-safe, with padding or without, broken into lines, and may stand in a `data:` URL.
@@ -36,7 +48,8 @@ pub fn read_text(text: &str) -> Result<Request, Refusal> {
         .and_then(|fields| deserializer.end().map(|()| fields));
     match fields {
         Ok(fields) => fields.into_request(ErrorCode::BadJson, Bytes::copy_from_slice),
-        Err(error) => Err(problem.unwrap_or_else(|| {
+        // Of a message that ends too soon nothing else is known.
+        Err(error) => Err(problem.filter(|_| !error.is_eof()).unwrap_or_else(|| {
             let cause = if error.is_data() {
                 "not a JSON object".to_owned()
             } else {
@@ -49,8 +62,8 @@ pub fn read_text(text: &str) -> Result<Request, Refusal> {
 }
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// JavaScript's `undefined` as msgpack5 and msgpackr write it, which MessagePack has no type for.
-const UNDEFINED: (i8, &[u8]) = (0, &[0]);
+/// Every key.
+const KEYS: [&str; 5] = [JPEG_BLOB, LANDMARKS, WIDTH, HEIGHT, NEW_LETTER];
 
 /// Whether a binary message is a JPEG and nothing else.
 pub fn is_bare_jpeg(message: &[u8]) -> bool {
@@ -58,7 +71,8 @@ pub fn is_bare_jpeg(message: &[u8]) -> bool {
 }
 
 /// Reads a binary message: a bare JPEG, or the map of [`read_text`] in MessagePack with `jpeg_blob` as bytes, which then
-/// share the message's memory; or that text itself, of clients that send nothing but bytes. Encoders that know no type for bytes write them as an extension type or as an array of
+/// share the message's memory, and each part of `landmarks` as a list or as float32; or that text itself, of clients that
+/// send nothing but bytes. Encoders that know no type for bytes write them as an extension type or as an array of
 /// numbers, and JavaScript's `undefined` is null.
 ///
 /// # Errors
@@ -67,7 +81,7 @@ pub fn is_bare_jpeg(message: &[u8]) -> bool {
 pub fn read_binary(message: &Bytes) -> Result<Request, Refusal> {
     // A PNG starts with a byte that also starts a map.
     if is_bare_jpeg(message) || jpeg::other_format(message).is_some() {
-        return Ok(Request { jpeg: Some(Ok(message.clone())), new_letter: None });
+        return Ok(Request { frame: Some(Ok(Content::Jpeg(message.clone()))), new_letter: None });
     }
     // Neither starts a map in MessagePack.
     if let Ok(text) = str::from_utf8(message)
@@ -107,6 +121,7 @@ enum Value<'de> {
 
 struct RawRequest<'de> {
     jpeg: Value<'de>,
+    landmarks: Said<Landmarks>,
     new_letter: Option<Cow<'de, str>>,
 }
 
@@ -122,12 +137,19 @@ impl<'de> RawRequest<'de> {
             Value::Bytes(Cow::Borrowed(bytes)) => Some(Ok(share(bytes))),
             Value::Bytes(Cow::Owned(bytes)) => Some(Ok(bytes.into())),
         };
+        let frame = match (jpeg, self.landmarks) {
+            (Some(_), Some(_)) => Some(Err(Refusal::two_kinds())),
+            (Some(jpeg), None) => Some(jpeg.map(Content::Jpeg)),
+            (None, landmarks) => landmarks.map(|landmarks| landmarks.map(Content::Landmarks)),
+        };
         let new_letter = self.new_letter.map(Cow::into_owned);
-        if jpeg.is_none() && new_letter.is_none() {
-            let cure = format!("send a frame in {JPEG_BLOB:?}, a letter in {NEW_LETTER:?}, or both");
+        if frame.is_none() && new_letter.is_none() {
+            let cure = format!(
+                "send a frame in {JPEG_BLOB:?} or {LANDMARKS:?}, a letter in {NEW_LETTER:?}, or both"
+            );
             return Err(Refusal::new(code, format!("nothing in it: {cure}")));
         }
-        Ok(Request { jpeg, new_letter })
+        Ok(Request { frame, new_letter })
     }
 }
 
@@ -145,7 +167,7 @@ impl Fields<'_> {
     }
 
     fn refuse_twice<E: Error>(self, key: &str) -> E {
-        let refusal = Refusal::new(self.code, format!("{key:?} stands there twice: send each key once"));
+        let refusal = Refusal::twice(self.code, key);
         self.refuse(refusal)
     }
 
@@ -180,10 +202,14 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut jpeg, mut new_letter) = (None, None);
+        let (mut landmarks, mut width, mut height) = (None, None, None);
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
                 JPEG_BLOB if jpeg.is_some() => return Err(self.refuse_twice(JPEG_BLOB)),
                 NEW_LETTER if new_letter.is_some() => return Err(self.refuse_twice(NEW_LETTER)),
+                LANDMARKS if landmarks.is_some() => return Err(self.refuse_twice(LANDMARKS)),
+                WIDTH if width.is_some() => return Err(self.refuse_twice(WIDTH)),
+                HEIGHT if height.is_some() => return Err(self.refuse_twice(HEIGHT)),
                 JPEG_BLOB => jpeg = Some(map.next_value_seed(self.frame())?),
                 NEW_LETTER => {
                     new_letter = Some(match map.next_value_seed(self.letter())? {
@@ -192,10 +218,20 @@ impl<'de> Visitor<'de> for Fields<'_> {
                         Value::Bytes(_) => return self.letter().wrong("bytes"),
                     });
                 }
-                other => return Err(self.refuse(Refusal::unknown_key(other))),
+                LANDMARKS => {
+                    let parts = Parts { code: self.code, problem: &mut *self.problem };
+                    landmarks = Some(map.next_value_seed(parts)?);
+                }
+                WIDTH => width = Some(map.next_value_seed(Side(WIDTH))?),
+                HEIGHT => height = Some(map.next_value_seed(Side(HEIGHT))?),
+                other => return Err(self.refuse(Refusal::unknown_key(other, &KEYS))),
             }
         }
-        Ok(RawRequest { jpeg: jpeg.unwrap_or(Value::Null), new_letter: new_letter.flatten() })
+        Ok(RawRequest {
+            jpeg: jpeg.unwrap_or(Value::Null),
+            landmarks: landmarks::combine(landmarks.flatten(), width.flatten(), height.flatten()),
+            new_letter: new_letter.flatten(),
+        })
     }
 }
 

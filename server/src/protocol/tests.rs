@@ -4,8 +4,10 @@ use std::time::Duration;
 use ::base64::Engine;
 use ::base64::engine::general_purpose as base64;
 use bytes::Bytes;
+use dactyl_holistic::keypoints::{Keypoints, RIGHT_HAND};
 use gstdactyl::jpeg::{self, Limits};
 use proptest::prelude::*;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::words::{JPEG_BLOB, NEW_LETTER, brief};
@@ -14,13 +16,16 @@ use super::*;
 const JPEG: &[u8] = &[0xff, 0xd8, 0xfb, 0xef, 0xbe];
 
 fn blob(request: &Request) -> &[u8] {
-    request.jpeg.as_ref().unwrap().as_ref().unwrap()
+    match request.frame.as_ref().unwrap().as_ref().unwrap() {
+        Content::Jpeg(bytes) => bytes,
+        Content::Landmarks(landmarks) => panic!("{landmarks:?}"),
+    }
 }
 
 fn refusal(outcome: Result<Request, Refusal>) -> Refusal {
     match outcome {
         Err(refusal) => refusal,
-        Ok(request) => request.jpeg.unwrap().unwrap_err(),
+        Ok(request) => request.frame.unwrap().unwrap_err(),
     }
 }
 
@@ -74,7 +79,7 @@ fn a_missing_key_is_null_and_a_message_without_anything_is_refused() {
         assert!(refusal.message.contains("nothing in it"), "{}", refusal.message);
     }
     assert_eq!(code(read_binary(&Bytes::from_static(&[0x80]))), "bad_msgpack");
-    assert_eq!(read_text(r#"{"new_letter": "A"}"#).unwrap().jpeg, None);
+    assert_eq!(read_text(r#"{"new_letter": "A"}"#).unwrap().frame, None);
     assert_eq!(read_text(r#"{"jpeg_blob": "/9j7774"}"#).unwrap().new_letter, None);
 }
 
@@ -87,7 +92,7 @@ fn an_empty_letter_is_not_a_missing_one() {
 fn the_letter_counts_beside_a_frame_that_cannot_be_read() {
     let request = read_text(r#"{"jpeg_blob": "?", "new_letter": "B"}"#).unwrap();
     assert_eq!(request.new_letter.as_deref(), Some("B"));
-    assert_eq!(request.jpeg.unwrap().unwrap_err().code, ErrorCode::BadBase64);
+    assert_eq!(request.frame.unwrap().unwrap_err().code, ErrorCode::BadBase64);
 }
 
 #[test]
@@ -212,7 +217,7 @@ fn a_picture_of_another_format_is_a_frame_that_is_refused_by_name() {
 fn bytes_of_encoders_that_have_no_type_for_them_are_a_frame() {
     let nothing = [&b"\x82\xaanew_letter\xa1C\xa9jpeg_blob"[..], b"\xd4\x00\x00"].concat();
     let request = read_binary(&nothing.into()).unwrap();
-    assert_eq!((request.jpeg, request.new_letter.as_deref()), (None, Some("C")));
+    assert_eq!((request.frame, request.new_letter.as_deref()), (None, Some("C")));
 
     for (name, value) in [
         ("an extension type", &b"\xc7\x05\x12\xff\xd8\xfb\xef\xbe"[..]),
@@ -344,9 +349,15 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         age: Duration::from_micros(17_499),
     };
     let best = [("B".to_owned(), 0.93), ("D".to_owned(), 0.04)];
-    let seen = json!({
-        "frame": 7, "pose": null, "face": null, "left_hand": null, "right_hand": [[0.5, 0.25, -0.01, 0.0]],
-    });
+    let mut keypoints = Keypoints::absent();
+    keypoints.part_mut(RIGHT_HAND).fill([0.5, 0.25, -0.01, 0.0]);
+    // Cut short: all but one of the hand's landmarks are taken out.
+    let seen = landmarks(7, &keypoints).replacen(",[0.5,0.25,-0.01,0.0]", "", 20);
+    let refusal_of_landmarks = |index: usize, value: f32| {
+        let mut hand = [0.5f32; 63];
+        hand[index] = value;
+        refusal(read_binary(&packed(&json!({"landmarks": {"right_hand": hand_bytes(&hand)}})))).to_text()
+    };
     let refusal_of_jpeg = |bytes: &[u8]| Refusal::from(jpeg::check(bytes, limits).unwrap_err());
     let header = |precision, size: u16, components| {
         let [high, low] = size.to_be_bytes();
@@ -369,7 +380,7 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         ("status", "no_hand", status("no_hand")),
         ("status", "other", status("other")),
         ("top", "top", top(&best)),
-        ("landmarks", "landmarks", landmarks(&seen)),
+        ("landmarks", "landmarks", seen),
         ("ended", "one", ended(&[(7, Outcome::Analysed)])),
         ("ended", "several", {
             let [analysed, dropped, cancelled, refused] = Outcome::ALL;
@@ -388,6 +399,13 @@ fn answers() -> Vec<(&'static str, &'static str, String)> {
         ("error", "unsupported_jpeg: sampling factors", refusal_of_jpeg(&sampled).to_text()),
         ("error", "too_many_pixels", refusal_of_jpeg(&header(8, 30_000, 3)).to_text()),
         ("error", "too_many_scans", refusal_of_jpeg(&scans).to_text()),
+        ("error", "bad_landmarks", refusal(read_text(r#"{"landmarks": {"right_hand": []}}"#)).to_text()),
+        ("error", "bad_landmarks: no number", refusal_of_landmarks(7 * 3 + 1, f32::NAN)),
+        ("error", "bad_landmarks: pixels", refusal_of_landmarks(0, 312.5)),
+        ("error", "bad_landmarks: beside a picture", {
+            refusal(read_text(r#"{"jpeg_blob": "/9j/", "landmarks": {}}"#)).to_text()
+        }),
+        ("error", "wrong_kind", Refusal::wrong_kind("landmarks", "pictures").to_text()),
         ("error", "message_too_large", Refusal::too_large(3_000_000, 2_097_152).to_text()),
         ("error", "too_fast", Refusal::too_fast(120).to_text()),
         ("error", "unknown_letter", Refusal::unknown_letter("Ä", &labels).to_text()),
@@ -457,28 +475,15 @@ fn the_description_for_others_shows_every_answer_and_no_other() {
     assert!(requests.keys().filter(|(_, message, _)| message == "request").count() >= 4);
     for ((_, message, name), payload) in &requests {
         let read = match message.as_str() {
-            "request" => read_text(&payload.to_string()).unwrap(),
-            "packed" => {
-                let mut map = BTreeMap::new();
-                for (key, value) in payload.as_object().unwrap() {
-                    let value = value.as_str().map(|text| match key.as_str() {
-                        JPEG_BLOB => rmp_value(&hex(text), true),
-                        _ => rmp_value(text.as_bytes(), false),
-                    });
-                    map.insert(key, value.unwrap_or_else(|| vec![0xc0]));
-                }
-                let mut bytes = vec![0x80 + map.len() as u8];
-                for (key, value) in map {
-                    bytes.extend(rmp_value(key.as_bytes(), false));
-                    bytes.extend(value);
-                }
-                read_binary(&bytes.into()).unwrap()
-            }
+            "request" | "landmarks_request" => read_text(&payload.to_string()).unwrap(),
+            "packed" | "packed_landmarks" => read_binary(&packed(payload)).unwrap(),
             "frame" => read_binary(&hex(payload.as_str().unwrap()).into()).unwrap(),
             other => panic!("{other} is no message of a client"),
         };
-        if let Some(jpeg) = read.jpeg {
-            assert!(jpeg.unwrap().starts_with(&[0xff, 0xd8]), "{name}");
+        match read.frame.map(Result::unwrap) {
+            Some(Content::Jpeg(jpeg)) => assert!(jpeg.starts_with(&[0xff, 0xd8]), "{name}"),
+            Some(Content::Landmarks(read)) => assert_eq!((read.width, read.height), (640, 480), "{name}"),
+            None => {}
         }
     }
 }
@@ -488,11 +493,35 @@ fn hex(text: &str) -> Vec<u8> {
     text.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-/// A short text or a short run of bytes in MessagePack.
-fn rmp_value(contents: &[u8], is_bytes: bool) -> Vec<u8> {
-    let length = u8::try_from(contents.len()).unwrap();
-    let head = if is_bytes { vec![0xc4, length] } else { vec![0xd9, length] };
-    [head, contents.to_vec()].concat()
+/// Bytes as [`hex`] reads them.
+fn hand_bytes(values: &[f32]) -> String {
+    let bytes: Vec<String> =
+        values.iter().flat_map(|value| value.to_le_bytes()).map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(" ")
+}
+
+/// A message in MessagePack.
+fn packed(message: &Value) -> Bytes {
+    rmp_serde::to_vec(&Packed { value: message, is_letter: false }).unwrap().into()
+}
+
+/// Written with bytes in place of what [`hex`] reads: of all text but the letter.
+struct Packed<'a> {
+    value: &'a Value,
+    is_letter: bool,
+}
+
+impl Serialize for Packed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::String(text) if !self.is_letter => serializer.serialize_bytes(&hex(text)),
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| {
+                let is_letter = key == NEW_LETTER;
+                (key, Packed { value, is_letter })
+            })),
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 #[test]
@@ -528,7 +557,8 @@ proptest! {
         parts in proptest::collection::vec(
             prop_oneof!["\\PC{0,4}", Just("{".into()), Just("}".into()), Just("\"jpeg_blob\":".into()), Just(",".into()),
                 Just("\"new_letter\":".into()), Just("null".into()), Just("\"A\"".into()), Just("\"/9j/\"".into()),
-                Just("\"data:é,/9j/\"".into()), Just("[".into()), Just("1e999".into())],
+                Just("\"data:é,/9j/\"".into()), Just("[".into()), Just("1e999".into()),
+                Just("\"landmarks\":".into()), Just("\"pose\":".into()), Just("\"width\":".into()), Just("]".into())],
             0..12,
         )
     ) {

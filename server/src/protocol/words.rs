@@ -2,6 +2,11 @@
 
 /// The key of a frame in a client's message.
 pub(super) const JPEG_BLOB: &str = "jpeg_blob";
+/// The key of a frame's landmarks in a client's message, in place of the frame itself.
+pub(super) const LANDMARKS: &str = "landmarks";
+/// The keys of the size of the picture that the landmarks were found in.
+pub(super) const WIDTH: &str = "width";
+pub(super) const HEIGHT: &str = "height";
 /// The key of a letter in a client's message.
 pub(super) const NEW_LETTER: &str = "new_letter";
 

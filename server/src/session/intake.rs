@@ -15,8 +15,8 @@ use super::refusals::Refusals;
 use super::registry::Registered;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::pipeline::{Frame, Prepared};
-use crate::protocol::{ErrorCode, Outcome, Refusal, Request};
+use crate::pipeline::{Form, Frame, Prepared, Takes};
+use crate::protocol::{Content, ErrorCode, Landmarks, Outcome, Refusal, Request};
 
 /// Pictures of `server.max_pixels` and one scan whose decoding one client is worth in a second: as many as a camera takes. A
 /// progressive picture costs a decoder as much for each of its scans.
@@ -88,12 +88,12 @@ impl Intake {
             letter_stays = refused.as_ref().is_some_and(|refusal| refusal.code == ErrorCode::TooFast);
             refusals.extend(refused);
         }
-        let has_frame = request.jpeg.is_some();
-        if let Some(jpeg) = request.jpeg {
+        let has_frame = request.frame.is_some();
+        if let Some(content) = request.frame {
             self.frames += 1;
             // A frame of a letter that is not taken is none of the letter before.
             let refused =
-                if letter_stays { None } else { jpeg.and_then(|jpeg| self.take_frame(&jpeg)).err() };
+                if letter_stays { None } else { content.and_then(|content| self.take_frame(&content)).err() };
             if letter_stays || refused.is_some() {
                 self.tell_refused();
             }
@@ -135,10 +135,24 @@ impl Intake {
         }
     }
 
-    fn take_frame(&mut self, jpeg: &Bytes) -> Result<(), Refusal> {
+    fn take_frame(&mut self, content: &Content) -> Result<(), Refusal> {
         if !self.rate.allow(self.limits.max_fps) {
             return Err(Refusal::too_fast(self.limits.max_fps));
         }
+        let mut frame = match (content, self.prepared.takes) {
+            (Content::Jpeg(jpeg), Takes::Pictures) => self.take_picture(jpeg)?,
+            (Content::Landmarks(Landmarks { keypoints, width, height }), Takes::Landmarks) => {
+                Frame::of_keypoints(keypoints, *width, *height)
+            }
+            (Content::Jpeg(_), taken) => return Err(wrong_kind(Takes::Pictures, taken)),
+            (Content::Landmarks(_), taken) => return Err(wrong_kind(Takes::Landmarks, taken)),
+        };
+        frame::attach(frame.buffer.make_mut(), &self.ledger.accept(self.frames));
+        self.commands.frame(frame);
+        Ok(())
+    }
+
+    fn take_picture(&mut self, jpeg: &Bytes) -> Result<Frame, Refusal> {
         let limits = jpeg::Limits { max_pixels: self.limits.max_pixels, max_scans: self.limits.max_scans };
         let header = jpeg::check(jpeg, limits)?;
         let per_second = FULL_PICTURES * f64::from(self.limits.max_pixels);
@@ -146,12 +160,14 @@ impl Intake {
         if !self.decoding.allow(per_second, cost) {
             return Err(Refusal::too_costly());
         }
-        let mut buffer = match header.rewritten(jpeg) {
+        let buffer = match header.rewritten(jpeg) {
             Some(bytes) => gst::Buffer::from_slice(bytes),
             None => gst::Buffer::from_slice(jpeg.slice(..header.length)),
         };
-        frame::attach(buffer.make_mut(), &self.ledger.accept(self.frames));
-        self.commands.frame(Frame { buffer, orientation: header.orientation });
-        Ok(())
+        Ok(Frame { buffer, form: Form::Jpeg(header.orientation) })
     }
+}
+
+fn wrong_kind(came: Takes, taken: Takes) -> Refusal {
+    Refusal::wrong_kind(came.as_str(), taken.as_str())
 }

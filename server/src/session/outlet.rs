@@ -56,7 +56,7 @@ impl Listener for Outlet {
         if self.extras.landmarks
             && let Some(landmarks) = seen.landmarks()
         {
-            self.outbox.extra(Extra::Landmarks, seen.frame, protocol::landmarks(&landmarks));
+            self.outbox.extra(Extra::Landmarks, seen.frame, protocol::landmarks(seen.frame, &landmarks));
         }
     }
 

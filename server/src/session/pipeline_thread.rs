@@ -170,12 +170,13 @@ pub(super) fn run<S: Supervisor + 'static>(job: &Job, commands: &Commands, super
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::Form;
 
     fn marked(mark: u64) -> Frame {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         buffer.make_mut().set_offset(mark);
-        Frame { buffer, orientation: gst_video::VideoOrientationMethod::Identity }
+        Frame { buffer, form: Form::Jpeg(gst_video::VideoOrientationMethod::Identity) }
     }
 
     #[test]

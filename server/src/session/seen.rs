@@ -2,9 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use dactyl_holistic::keypoints;
+use dactyl_holistic::keypoints::Keypoints;
 use gst::glib;
-use serde_json::{Value, json};
 
 /// One message of `holistic-keypoints` or `lstm-classifier`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,34 +50,9 @@ impl Seen {
         }
     }
 
-    /// The landmarks by part, `null` for a part that was not found or holds infinities; coordinates are rounded to
-    /// five digits.
-    pub(super) fn landmarks(&self) -> Option<Value> {
-        let values: Vec<f32> = self
-            .landmarks
-            .as_ref()?
-            .chunks_exact(4)
-            .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
-            .collect();
-        let part = |range: std::ops::Range<usize>| {
-            let rows = values.get(range.start * 4..range.end * 4)?;
-            if !rows.iter().all(|value| value.is_finite()) {
-                return None;
-            }
-            let round = |value: &f32| (f64::from(*value) * 1e5).round() / 1e5;
-            Some(
-                rows.chunks_exact(4)
-                    .map(|row| row.iter().map(round).collect::<Vec<f64>>())
-                    .collect::<Vec<_>>(),
-            )
-        };
-        Some(json!({
-            "frame": self.frame,
-            "pose": part(keypoints::POSE),
-            "face": part(keypoints::FACE),
-            "left_hand": part(keypoints::LEFT_HAND),
-            "right_hand": part(keypoints::RIGHT_HAND),
-        }))
+    /// The landmarks, of a message that has them.
+    pub(super) fn landmarks(&self) -> Option<Keypoints> {
+        Keypoints::from_le_bytes(self.landmarks.as_ref()?)
     }
 }
 
@@ -117,6 +91,8 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
+    use dactyl_holistic::keypoints;
+
     use super::*;
 
     fn hands(left: bool, right: bool) -> Seen {
@@ -176,12 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_come_by_part_and_parts_that_were_not_found_are_null() {
+    fn the_landmarks_are_those_that_the_element_posted() {
         let landmarks = hands(true, false).landmarks().unwrap();
-        assert_eq!(landmarks["frame"], 7);
-        assert_eq!(landmarks["pose"], Value::Null);
-        assert_eq!(landmarks["left_hand"].as_array().unwrap().len(), 21);
-        assert_eq!(landmarks["left_hand"][20], json!([0.12346, 0.12346, 0.12346, 0.12346]));
+        assert!(!landmarks.is_present(keypoints::POSE));
+        assert_eq!(landmarks.part(keypoints::LEFT_HAND), [[0.123_456_7; 4]; 21]);
         assert_eq!(window(1).landmarks(), None);
     }
 
@@ -191,15 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn no_number_becomes_null() {
+    fn no_probability_that_is_no_number_is_told() {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let mut seen = hands(true, false);
-            let mut bytes = seen.landmarks.take().unwrap().to_vec();
-            let at = (keypoints::LEFT_HAND.start * 4 + 1) * 4;
-            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            seen.landmarks = Some(glib::Bytes::from_owned(bytes));
-            assert_eq!(seen.landmarks().unwrap()["left_hand"], Value::Null, "{value}");
-
             let structure = gst::Structure::builder("lstm-classifier")
                 .field("labels", gst::Array::new(["B", "D"]))
                 .field("probabilities", gst::Array::new([0.5, value]))

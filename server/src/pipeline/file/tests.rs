@@ -139,7 +139,8 @@ fn what_the_server_needs_is_demanded_by_name() {
     );
     assert_eq!(
         broken(&GOOD.replace("name=frames", "")),
-        "test.toml:4: there is no appsrc name=frames; the server puts JPEG frames in there"
+        "test.toml:4: there is no appsrc name=frames; the server puts JPEG frames in there, or landmarks in one \
+         name=landmarks"
     );
     assert_eq!(
         broken(&GOOD.replace("appsink name=feedback", "fakesink name=feedback")),
@@ -149,6 +150,16 @@ fn what_the_server_needs_is_demanded_by_name() {
     assert_eq!(
         broken(&letters),
         "test.toml:6: the feedback-throttle before appsink name=feedback must have format=json"
+    );
+}
+
+#[test]
+fn a_pipeline_takes_pictures_or_landmarks_and_not_both() {
+    let both = GOOD.replace("  ! identity", "  ! funnel name=both\nappsrc name=landmarks ! both. both.");
+    assert_eq!(
+        broken(&both),
+        "test.toml:6: there is an appsrc name=frames and one name=landmarks; a session sends pictures or landmarks: \
+         write a pipeline for each"
     );
 }
 
@@ -167,9 +178,11 @@ fn a_name_cannot_leave_the_folder() {
 fn every_pipeline_that_ships_is_built() {
     crate::register_elements().unwrap();
     let config = dactyl_config::Config::builtin().pipeline;
-    for name in ["recognise", "unsmoothed", "twice-smoothed", "record", "overlay"] {
+    for name in ["recognise", "unsmoothed", "twice-smoothed", "record", "overlay", "landmarks"] {
         let file = PipelineFile::find(name, &config).unwrap();
-        file.build(&BTreeMap::new()).unwrap();
+        let built = file.build(&BTreeMap::new()).unwrap();
+        let takes = if name == "landmarks" { Takes::Landmarks } else { Takes::Pictures };
+        assert_eq!(built.takes, takes, "{name}");
     }
 }
 

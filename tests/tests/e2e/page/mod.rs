@@ -10,7 +10,7 @@ mod flow;
 mod hands;
 mod hints;
 mod languages;
-mod modules;
+pub mod modules;
 mod reading;
 mod sending;
 mod sub_path;
