@@ -230,6 +230,7 @@ async fn received_landmarks_are_analysed_dropped_cancelled_or_in_flight() {
                 client.send_letter("A").await;
             }
         }
+        tokio::time::sleep(Duration::from_millis(4)).await;
     }
     // Clients that are gone from one moment to the next.
     drop(clients);
