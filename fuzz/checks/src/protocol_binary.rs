@@ -1,7 +1,7 @@
 //! A binary message of a client: a JPEG, MessagePack, or JSON in bytes.
 
 use bytes::Bytes;
-use dactyl::protocol::{Request, is_bare_jpeg, read_binary};
+use dactyl::protocol::{Content, Request, is_bare_jpeg, read_binary};
 
 use crate::protocol_text::{self, check_outcome, pack};
 
@@ -14,6 +14,11 @@ pub const WORDS: &[&[u8]] = &[
     b"\xDF\x00\x00\x00\x02",
     b"\xA9jpeg_blob",
     b"\xAAnew_letter",
+    b"\xA9landmarks",
+    b"\xAAright_hand",
+    b"\xA5width\x10",
+    b"\xA6height\x10",
+    b"\xCA\x3F\x00\x00\x00",
     b"\xC0",
     b"\xC2",
     b"\xC4\x04\xFF\xD8\xFF\xD9",
@@ -36,7 +41,7 @@ pub const WORDS: &[&[u8]] = &[
 /// Inputs of the right form.
 pub fn seeds() -> Vec<Vec<u8>> {
     let request = |jpeg: Option<&'static [u8]>, letter: Option<&str>| Request {
-        jpeg: jpeg.map(|jpeg| Ok(Bytes::from_static(jpeg))),
+        frame: jpeg.map(|jpeg| Ok(Content::Jpeg(Bytes::from_static(jpeg)))),
         new_letter: letter.map(str::to_owned),
     };
     let packed = [
@@ -45,6 +50,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         request(None, Some("thank you")),
     ];
     let mut seeds: Vec<Vec<u8>> = packed.iter().map(|request| pack(request).to_vec()).collect();
+    // A hand as packed float32.
+    let hand =
+        [&b"\x83\xA9landmarks\x81\xAAright_hand\xC4\xFC"[..], &[0; 252], b"\xA5width\x10\xA6height\x10"];
+    seeds.push(hand.concat());
     seeds.extend(
         [
             // As an extension type, as an array of numbers with and without signs, with JavaScript's undefined.
@@ -68,7 +77,7 @@ pub fn check(input: &[u8]) -> bool {
     let message = Bytes::copy_from_slice(input);
     let read = read_binary(&message);
     if is_bare_jpeg(&message) {
-        assert_eq!(read, Ok(Request { jpeg: Some(Ok(message.clone())), new_letter: None }));
+        assert_eq!(read, Ok(Request { frame: Some(Ok(Content::Jpeg(message.clone()))), new_letter: None }));
     }
     check_outcome(&read, input.len())
 }

@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use dactyl::protocol::{Refusal, Request, read_binary, read_text};
+use dactyl::protocol::{Content, Refusal, Request, landmarks, read_binary, read_text};
 use gstdactyl::jpeg;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::assert_told;
 
@@ -27,6 +27,12 @@ pub const WORDS: &[&[u8]] = &[
     b"\xEF\xBB\xBF",
     b"\"jpeg_blob\":",
     b"\"new_letter\":",
+    b"\"landmarks\":",
+    b"\"left_hand\":",
+    b"\"face\":",
+    b"\"width\":",
+    b"\"height\":",
+    b"[0.5,0.5,-0.01],",
     b"data:",
     b"data:image/jpeg;base64,",
     b"%2B",
@@ -57,6 +63,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         json!({"new_letter": "\u{e4}\u{1F91F}\0\""}).to_string(),
         "\u{feff}{\"new_letter\": \"\\u0041\", \"jpeg_blob\": \"data:;base64,%2F9j%2F2Q%3D%3D\"}".to_owned(),
         json!({"letter": [{"deep": {}}]}).to_string(),
+        json!({"landmarks": {"right_hand": vec![[0.5, 0.25, -0.01]; 21], "pose": null}, "width": 64, "height": 48}).to_string(),
+        json!({"landmarks": {"left_hand": vec![[0.1, 1e-7, 3.0, 0.9]; 21], "frame": 7}, "width": 1, "height": 32767, "new_letter": "J"})
+            .to_string(),
     ];
     texts.map(String::into_bytes).to_vec()
 }
@@ -70,7 +79,7 @@ pub fn check(input: &[u8]) -> bool {
     let read = read_text(text);
     // Some clients send nothing but bytes. What looks like a picture of another format is none of their messages.
     if text.starts_with('{') && jpeg::other_format(input).is_none() {
-        assert_eq!(read_binary(&Bytes::copy_from_slice(input)), read);
+        assert_same(&read_binary(&Bytes::copy_from_slice(input)), &read, "as bytes");
     }
     check_outcome(&read, input.len())
 }
@@ -81,32 +90,56 @@ pub(crate) fn check_outcome(read: &Result<Request, Refusal>, length: usize) -> b
         Ok(request) => request,
         Err(refusal) => return check_refusal(refusal),
     };
-    assert!(request.jpeg.is_some() || request.new_letter.is_some(), "a request that says nothing");
-    let jpeg = match &request.jpeg {
+    assert!(request.frame.is_some() || request.new_letter.is_some(), "a request that says nothing");
+    match &request.frame {
         Some(Err(refusal)) => return check_refusal(refusal),
-        Some(Ok(jpeg)) => Some(jpeg),
-        None => None,
-    };
-    assert!(jpeg.is_none_or(|jpeg| jpeg.len() <= length), "a frame that is longer than its message");
-    let blob = jpeg.map(|jpeg| STANDARD.encode(jpeg));
-    let text = json!({"jpeg_blob": blob, "new_letter": request.new_letter}).to_string();
-    assert_eq!(read_text(&text).as_ref(), Ok(request), "as JSON");
-    assert_eq!(read_binary(&pack(request)).as_ref(), Ok(request), "as MessagePack");
+        Some(Ok(Content::Jpeg(jpeg))) => {
+            assert!(jpeg.len() <= length, "a frame that is longer than its message");
+        }
+        Some(Ok(Content::Landmarks(_))) | None => {}
+    }
+    assert_same(&read_text(&write(request)), read, "as JSON");
+    assert_same(&read_binary(&pack(request)), read, "as MessagePack");
     true
+}
+
+/// Parts that are absent are not equal, being NaN: landmarks are compared by what would be told of them.
+fn assert_same(one: &Result<Request, Refusal>, other: &Result<Request, Refusal>, how: &str) {
+    let is_landmarks = |request: &Request| matches!(request.frame, Some(Ok(Content::Landmarks(_))));
+    match (one, other) {
+        (Ok(one), Ok(other)) if is_landmarks(one) && is_landmarks(other) => {
+            assert_eq!(write(one), write(other), "{how}");
+        }
+        _ => assert_eq!(one, other, "{how}"),
+    }
+}
+
+/// A request in JSON.
+fn write(request: &Request) -> String {
+    let letter = json!(request.new_letter);
+    match &request.frame {
+        Some(Ok(Content::Landmarks(sent))) => {
+            let told = landmarks(1, &sent.keypoints);
+            let begin = told.strip_suffix('}').expect("an object");
+            format!("{begin},\"width\":{},\"height\":{},\"new_letter\":{letter}}}", sent.width, sent.height)
+        }
+        Some(Ok(Content::Jpeg(jpeg))) => {
+            format!("{{\"jpeg_blob\":\"{}\",\"new_letter\":{letter}}}", STANDARD.encode(jpeg))
+        }
+        _ => format!("{{\"new_letter\":{letter}}}"),
+    }
 }
 
 /// A request in MessagePack.
 pub(crate) fn pack(request: &Request) -> Bytes {
+    let Some(Ok(Content::Jpeg(jpeg))) = &request.frame else {
+        let value: Value = serde_json::from_str(&write(request)).expect("JSON");
+        return rmp_serde::to_vec(&value).expect("MessagePack has all that JSON has").into();
+    };
     let mut packed = vec![0x82];
-    packed.extend(b"\xA9jpeg_blob");
-    match &request.jpeg {
-        Some(Ok(jpeg)) => {
-            packed.push(0xC6);
-            packed.extend(u32::try_from(jpeg.len()).expect("a message's length").to_be_bytes());
-            packed.extend(jpeg);
-        }
-        _ => packed.push(0xC0),
-    }
+    packed.extend(b"\xA9jpeg_blob\xC6");
+    packed.extend(u32::try_from(jpeg.len()).expect("a message's length").to_be_bytes());
+    packed.extend(jpeg);
     packed.extend(b"\xAAnew_letter");
     packed.extend(rmp_serde::to_vec(&request.new_letter).expect("a text or nil"));
     packed.into()
