@@ -1,11 +1,16 @@
-//! How many frames are analysed at once, first come, first served, on threads that give way to everything else.
+//! How many frames are analysed at once, by turns that share the time fairly, on threads that give way to everything else.
+//!
+//! Turns are those of start-time fair queueing (P. Goyal, H. Vin, H. Cheng, "Start-time Fair Queueing", 1996): a stream's next frame
+//! begins, in virtual time, where its last one ended, or now if it has waited with nothing; the earliest beginning is served
+//! first. So a stream whose frames take four times as long gets a quarter of the frames of the others, and not of everybody's time.
 
-use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use dactyl_holistic::{Cancel, Cancelled, Helpers, OnCancel};
 
-/// A number of slots. A stream waits with one frame at a time, so the queue serves every stream at the same rate.
+/// A number of slots. A stream waits with one frame at a time.
 pub struct Slots {
     state: Mutex<State>,
     total: usize,
@@ -15,12 +20,67 @@ pub struct Slots {
 
 struct State {
     free: usize,
-    queue: VecDeque<Arc<Waiter>>,
+    turns: Turns<Arc<Waiter>>,
+}
+
+/// Who waits, and virtual time in seconds of work.
+struct Turns<T> {
+    /// Each with the beginning of its frame, in the order of their coming.
+    waiting: Vec<(f64, T)>,
+    /// The beginning of the frame that was served last.
+    now: f64,
+}
+
+impl<T> Turns<T> {
+    const fn new() -> Self {
+        Self { waiting: Vec::new(), now: 0.0 }
+    }
+
+    /// The next frame of a stream is served at once.
+    fn serve(&mut self, stream: &Stream) {
+        self.now = stream.begin(self.now);
+    }
+
+    /// The next frame of a stream waits.
+    fn wait(&mut self, stream: &Stream, waiter: T) {
+        self.waiting.push((stream.begin(self.now), waiter));
+    }
+
+    /// Who is served next.
+    fn next(&mut self) -> Option<T> {
+        let earliest = (self.waiting.iter().enumerate()).min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0))?.0;
+        let (begin, waiter) = self.waiting.remove(earliest);
+        self.now = self.now.max(begin);
+        Some(waiter)
+    }
+}
+
+/// What the slots know of a stream: the virtual time at which its last frame ended, in bits.
+#[derive(Debug, Default)]
+pub struct Stream(AtomicU64);
+
+impl Stream {
+    /// The virtual beginning of its next frame.
+    fn begin(&self, now: f64) -> f64 {
+        let begin = f64::from_bits(self.0.load(Ordering::Relaxed)).max(now);
+        self.0.store(begin.to_bits(), Ordering::Relaxed);
+        begin
+    }
+
+    /// The frame that has begun took so long.
+    fn end(&self, time: Duration) {
+        let end = f64::from_bits(self.0.load(Ordering::Relaxed)) + time.as_secs_f64();
+        self.0.store(end.to_bits(), Ordering::Relaxed);
+    }
 }
 
 /// One slot, given back when dropped.
 #[must_use = "the slot is given back when this is dropped"]
-pub struct Slot<'a>(&'a Slots);
+pub struct Slot<'a> {
+    slots: &'a Slots,
+    /// Whose time this is, since when; an idle slot that helps is nobody's.
+    of: Option<(&'a Stream, Instant)>,
+}
 
 impl Slots {
     /// `total` slots, at least one. `niceness`, 0 to 19, is that of the threads which do the work: sockets and decoders go
@@ -38,7 +98,7 @@ impl Slots {
             })
             .build()
             .inspect_err(|error| tracing::warn!(%error, "no threads of their own for inference"));
-        let state = Mutex::new(State { free: total, queue: VecDeque::new() });
+        let state = Mutex::new(State { free: total, turns: Turns::new() });
         Self { state, total, workers: workers.ok() }
     }
 
@@ -66,35 +126,37 @@ impl Slots {
         self.total
     }
 
-    /// Waits for a slot behind everybody who waits already.
+    /// Waits for a slot until it is the stream's turn.
     ///
     /// # Errors
     /// [`Cancelled`] as soon as `cancel` is cancelled; the place in the queue is given up.
-    pub fn acquire(&self, cancel: &Cancel) -> Result<Slot<'_>, Cancelled> {
+    pub fn acquire<'a>(&'a self, stream: &'a Stream, cancel: &Cancel) -> Result<Slot<'a>, Cancelled> {
         if cancel.is_cancelled() {
             return Err(Cancelled);
         }
+        let slot = || Slot { slots: self, of: Some((stream, Instant::now())) };
         let waiter = {
             let mut state = self.lock();
             if state.free > 0 {
                 state.free -= 1;
-                return Ok(Slot(self));
+                state.turns.serve(stream);
+                return Ok(slot());
             }
             let waiter = Arc::new(Waiter::default());
-            state.queue.push_back(Arc::clone(&waiter));
+            state.turns.wait(stream, Arc::clone(&waiter));
             waiter
         };
         cancel.watch(&waiter);
         if waiter.wait(cancel) {
-            return Ok(Slot(self));
+            return Ok(slot());
         }
         let mut state = self.lock();
-        let waiting = state.queue.len();
-        state.queue.retain(|other| !Arc::ptr_eq(other, &waiter));
-        if state.queue.len() == waiting {
+        let waiting = state.turns.waiting.len();
+        state.turns.waiting.retain(|(_, other)| !Arc::ptr_eq(other, &waiter));
+        if state.turns.waiting.len() == waiting {
             // Granted between the cancellation and here: hand it on.
             drop(state);
-            drop(Slot(self));
+            drop(Slot { slots: self, of: None });
         }
         Err(Cancelled)
     }
@@ -106,7 +168,7 @@ impl Slots {
             return None;
         }
         state.free -= 1;
-        Some(Slot(self))
+        Some(Slot { slots: self, of: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -117,15 +179,15 @@ impl Slots {
 impl Slot<'_> {
     /// Does the slot's work and waits for it.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.0.workers {
+        match &self.slots.workers {
             Some(workers) => workers.install(work),
             None => work(),
         }
     }
 
     fn spare(&self) -> Option<Spare<'_>> {
-        let workers = self.0.workers.as_ref()?;
-        Some(Spare { workers, slot: self.0.try_acquire()? })
+        let workers = self.slots.workers.as_ref()?;
+        Some(Spare { workers, slot: self.slots.try_acquire()? })
     }
 }
 
@@ -180,8 +242,11 @@ impl Spare<'_> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        match state.queue.pop_front() {
+        if let Some((stream, begin)) = self.of {
+            stream.end(begin.elapsed());
+        }
+        let mut state = self.slots.lock();
+        match state.turns.next() {
             Some(next) => next.grant(),
             None => state.free += 1,
         }
@@ -227,7 +292,7 @@ mod tests {
     use super::*;
 
     fn wait_for_queue(slots: &Slots, length: usize) {
-        while slots.lock().queue.len() != length {
+        while slots.lock().turns.waiting.len() != length {
             thread::yield_now();
         }
     }
@@ -235,14 +300,16 @@ mod tests {
     #[test]
     fn slots_are_served_in_the_order_of_arrival() {
         let slots = Slots::new(1, 0);
-        let first = slots.acquire(&Cancel::new()).expect("free");
+        let stream = Stream::default();
+        let first = slots.acquire(&stream, &Cancel::new()).expect("free");
         let (served, order) = mpsc::channel();
         thread::scope(|scope| {
             for number in 0..4 {
                 let served = served.clone();
                 let slots = &slots;
                 scope.spawn(move || {
-                    let slot = slots.acquire(&Cancel::new()).expect("not cancelled");
+                    let stream = Stream::default();
+                    let slot = slots.acquire(&stream, &Cancel::new()).expect("not cancelled");
                     served.send(number).expect("test is listening");
                     drop(slot);
                 });
@@ -255,10 +322,59 @@ mod tests {
         assert_eq!(slots.lock().free, 1);
     }
 
+    /// Frames of each of two streams that are served in ten seconds of one slot, if they always wait with the next one.
+    fn served(seconds: [f64; 2]) -> [usize; 2] {
+        let streams = [Stream::default(), Stream::default()];
+        let mut turns = Turns::new();
+        let (mut time, mut served) = (0.0, [0; 2]);
+        for stream in [0, 1] {
+            turns.wait(&streams[stream], stream);
+        }
+        while time < 10.0 {
+            let stream = turns.next().expect("both wait");
+            streams[stream].end(Duration::from_secs_f64(seconds[stream]));
+            time += seconds[stream];
+            served[stream] += 1;
+            turns.wait(&streams[stream], stream);
+        }
+        served
+    }
+
+    #[test]
+    fn time_is_shared_and_not_frames() {
+        let [one, other] = served([0.02, 0.02]);
+        assert!(one.abs_diff(other) <= 1, "{one} {other}");
+        let [quick, slow] = served([0.01, 0.04]);
+        assert!(quick.abs_diff(500) <= 5 && slow.abs_diff(125) <= 2, "{quick} {slow}");
+    }
+
+    /// Nobody saves time up, and nobody pays for what was idle.
+    #[test]
+    fn who_was_away_begins_with_the_others() {
+        let [busy, away] = [Stream::default(), Stream::default()];
+        let mut turns = Turns::new();
+        for _ in 0..100 {
+            turns.serve(&busy);
+            busy.end(Duration::from_millis(40));
+        }
+        let mut order = Vec::new();
+        turns.wait(&away, 'a');
+        turns.wait(&busy, 'b');
+        for _ in 0..6 {
+            let next = turns.next().expect("both wait");
+            order.push(next);
+            let stream = if next == 'a' { &away } else { &busy };
+            stream.end(Duration::from_millis(40));
+            turns.wait(stream, next);
+        }
+        assert_eq!(order.iter().filter(|one| **one == 'a').count(), 3, "{order:?}");
+    }
+
     #[test]
     fn an_idle_slot_helps_and_one_in_use_does_not() {
         let slots = Slots::new(2, 0);
-        let slot = slots.acquire(&Cancel::new()).expect("free");
+        let stream = Stream::default();
+        let slot = slots.acquire(&stream, &Cancel::new()).expect("free");
         let thread = || thread::current().id();
         // Each waits for the other, which only two threads can.
         let barrier = std::sync::Barrier::new(2);
@@ -279,7 +395,8 @@ mod tests {
     #[test]
     fn work_is_done_on_a_thread_that_gives_way() {
         let slots = Slots::new(1, 7);
-        let slot = slots.acquire(&Cancel::new()).expect("free");
+        let stream = Stream::default();
+        let slot = slots.acquire(&stream, &Cancel::new()).expect("free");
         let caller = rustix::process::getpriority_process(None).expect("a priority");
         let worker = slot.run(|| rustix::process::getpriority_process(None).expect("a priority"));
         assert_eq!(worker, 7.max(caller));
@@ -289,15 +406,16 @@ mod tests {
     #[test]
     fn a_cancelled_wait_ends_and_gives_up_its_place() {
         let slots = Slots::new(1, 0);
-        let held = slots.acquire(&Cancel::new()).expect("free");
+        let [stream, other] = [Stream::default(), Stream::default()];
+        let held = slots.acquire(&stream, &Cancel::new()).expect("free");
         let cancel = Cancel::new();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| slots.acquire(&cancel).map(drop));
+            let waiting = scope.spawn(|| slots.acquire(&other, &cancel).map(drop));
             wait_for_queue(&slots, 1);
             cancel.cancel();
             assert_eq!(waiting.join().expect("no panic"), Err(Cancelled));
         });
-        assert!(slots.lock().queue.is_empty());
+        assert!(slots.lock().turns.waiting.is_empty());
         drop(held);
         assert_eq!(slots.lock().free, 1);
     }
@@ -305,11 +423,11 @@ mod tests {
     #[test]
     fn a_cancelled_handle_gets_no_slot_until_it_is_rearmed() {
         let slots = Slots::new(1, 0);
-        let cancel = Cancel::new();
+        let (stream, cancel) = (Stream::default(), Cancel::new());
         cancel.cancel();
-        assert!(slots.acquire(&cancel).is_err());
+        assert!(slots.acquire(&stream, &cancel).is_err());
         cancel.rearm();
-        assert!(slots.acquire(&cancel).is_ok());
+        assert!(slots.acquire(&stream, &cancel).is_ok());
     }
 
     #[test]
@@ -321,8 +439,9 @@ mod tests {
                 let canceller = cancel.clone();
                 let slots = &slots;
                 scope.spawn(move || {
+                    let stream = Stream::default();
                     for _ in 0..500 {
-                        drop(slots.acquire(&cancel));
+                        drop(slots.acquire(&stream, &cancel));
                         cancel.rearm();
                     }
                 });
@@ -335,6 +454,6 @@ mod tests {
             }
         });
         assert_eq!(slots.lock().free, 2);
-        assert!(slots.lock().queue.is_empty());
+        assert!(slots.lock().turns.waiting.is_empty());
     }
 }

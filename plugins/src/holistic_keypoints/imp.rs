@@ -18,7 +18,7 @@ use crate::caps::{self, KeypointsInfo};
 use crate::configured::FromKey;
 use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::interrupt::Interrupt;
-use crate::slots::Slots;
+use crate::slots::{Slots, Stream};
 use crate::{frame, message, models, picture, start};
 
 const STAGE: &str = "holistic-keypoints";
@@ -97,6 +97,7 @@ pub struct HolisticKeypoints {
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
     interrupt: Interrupt,
+    stream: Stream,
     #[property(
         nick = "Bad buffers",
         blurb = "Number of buffers skipped because they did not hold what the caps say.",
@@ -186,7 +187,7 @@ impl HolisticKeypoints {
             return Ok(None);
         };
         let converted = begin.elapsed();
-        let Ok(slot) = Slots::shared().acquire(self.interrupt.cancel()) else {
+        let Ok(slot) = Slots::shared().acquire(&self.stream, self.interrupt.cancel()) else {
             return Err(gst::FlowError::Flushing);
         };
         let waited = begin.elapsed() - converted;
@@ -242,6 +243,7 @@ impl ObjectSubclass for HolisticKeypoints {
             settings: Mutex::new(config.holistic.clone()),
             state: Mutex::new(None),
             interrupt: Interrupt::default(),
+            stream: Stream::default(),
             bad_buffers: AtomicU64::new(0),
         }
     }

@@ -17,7 +17,7 @@ use crate::flow::{Filter, Pads, always_pads, lock, result_for};
 use crate::frame::{self, Progress};
 use crate::interrupt::Interrupt;
 use crate::letter_target::LetterTarget;
-use crate::slots::Slots;
+use crate::slots::{Slots, Stream};
 use crate::{message, models, start};
 
 const STAGE: &str = "lstm-classifier";
@@ -98,6 +98,7 @@ pub struct LstmClassifier {
     state: Mutex<Option<State>>,
     /// Outside of the state, because a flush ends a run while the state is in use.
     interrupt: Interrupt,
+    stream: Stream,
     #[property(
         nick = "Bad buffers",
         blurb = "Number of buffers skipped because they did not hold what the caps say.",
@@ -217,7 +218,7 @@ impl LstmClassifier {
         let cancel = self.interrupt.cancel();
         let answer = if recognizer.classifier().is_costly() {
             // As much work as the analysis of a frame: it waits for its turn, and gives way, as that does.
-            let slot = Slots::shared().acquire(cancel).map_err(|_| gst::FlowError::Flushing)?;
+            let slot = Slots::shared().acquire(&self.stream, cancel).map_err(|_| gst::FlowError::Flushing)?;
             slot.run(|| recognizer.push(&keypoints, picture, cancel))
         } else {
             recognizer.push(&keypoints, picture, cancel)
@@ -283,6 +284,7 @@ impl ObjectSubclass for LstmClassifier {
             settings: Mutex::new(dactyl_config::process().letters.clone()),
             state: Mutex::new(None),
             interrupt: Interrupt::default(),
+            stream: Stream::default(),
             min_window: AtomicU32::new(0),
             bad_buffers: AtomicU64::new(0),
             unusable_results: AtomicU64::new(0),
