@@ -11,17 +11,17 @@ use crate::stream::init;
 /// The last element in front of the tracker.
 const UPRIGHT: &str = "videoflip video-direction=auto";
 
-/// The elements from JPEG to `holistic-keypoints` of each pipeline that ships.
+/// The elements from JPEG to `holistic-keypoints` of each pipeline that ships and takes pictures.
 fn decoders() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("pipelines");
     let decoder = |launch: &str| {
-        let (_, decoder) = launch.split_once("jpegdec").unwrap();
+        let (_, decoder) = launch.split_once("name=frames")?.1.split_once("jpegdec").unwrap();
         let (decoder, _) = decoder.split_once(UPRIGHT).unwrap();
-        format!("jpegdec{decoder}{UPRIGHT}")
+        Some(format!("jpegdec{decoder}{UPRIGHT}"))
     };
     std::fs::read_dir(folder)
         .unwrap()
-        .map(|entry| decoder(&std::fs::read_to_string(entry.unwrap().path()).unwrap()))
+        .filter_map(|entry| decoder(&std::fs::read_to_string(entry.unwrap().path()).unwrap()))
         .collect()
 }
 

@@ -166,6 +166,7 @@ mod tests {
 
     #[test]
     fn no_probability_that_is_no_number_is_told() {
+        gst::init().unwrap();
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let structure = gst::Structure::builder("lstm-classifier")
                 .field("labels", gst::Array::new(["B", "D"]))
