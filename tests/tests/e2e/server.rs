@@ -90,12 +90,12 @@ impl Server {
     /// Waits until a metric has a value; fails after ten seconds.
     pub async fn wait_for_metric(&self, name: &str, wanted: impl Fn(f64) -> bool) -> f64 {
         let mut value = f64::NAN;
-        for _ in 0..200 {
+        for _ in 0..2000 {
             value = self.metric(name).await;
             if wanted(value) {
                 return value;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("{name} stays {value}");
     }
