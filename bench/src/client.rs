@@ -22,6 +22,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// Time for an answer. The windows of many sessions on a busy machine take their time to fill.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What both servers are asked: the rival knows no extras and passes over them.
+pub const QUERY: &str = "extras=frame";
+
 /// Encoded frames, shared by all sessions.
 #[derive(Clone)]
 pub struct Messages(Arc<[Message]>);
@@ -101,8 +104,7 @@ impl Session {
     /// # Errors
     /// A server that does not let the client in.
     pub async fn open(server: SocketAddr, messages: &Messages, number: usize) -> Result<Self> {
-        // The rival knows no extras and passes over them.
-        Self::open_with(server, "extras=frame", messages, number).await
+        Self::open_with(server, QUERY, messages, number).await
     }
 
     /// As [`Session::open`] with a query of the caller's.

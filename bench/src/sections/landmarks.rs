@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::bench::{Bench, block_on, start};
-use super::load::drain;
+use super::load;
 use crate::client::{Messages, Session};
 use crate::clip;
 use crate::contender::Contender;
@@ -24,8 +24,6 @@ const SESSIONS: usize = 200;
 const FPS: f64 = 15.0;
 /// Frames whose landmarks are sent over and over.
 const FRAMES: usize = 64;
-/// Answers of every session before counting begins: all windows are full then.
-const WARM_UP: usize = 3;
 
 /// A frame as it is sent: of every hand that was found 21 x (x, y, z), float32.
 #[derive(Serialize)]
@@ -126,21 +124,9 @@ async fn stream(
     count: usize,
     time: Duration,
 ) -> Result<(Vec<f64>, Taken)> {
-    let mut sessions = Vec::new();
-    for number in 0..count {
-        let query = "pipeline=landmarks&extras=frame,timings";
-        let mut session = Session::open_with(server.address, query, messages, number).await?;
-        session.start_streaming(FPS)?;
-        sessions.push(session);
-        // Frames of different sessions come at different times.
-        tokio::time::sleep(Duration::from_secs_f64(1.0 / FPS / count as f64)).await;
-    }
-    for session in &mut sessions {
-        for _ in 0..WARM_UP {
-            session.answer().await?;
-        }
-    }
-    drain(&mut sessions);
+    let query = "pipeline=landmarks&extras=frame,timings";
+    let mut sessions = load::open(server, query, messages, count, FPS).await?;
+    load::drain(&mut sessions);
     tokio::time::sleep(time).await;
     let answers = sessions.iter_mut().flat_map(Session::drain);
     let ages = answers.filter_map(|answer| answer.age).collect();

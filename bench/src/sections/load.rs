@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::bench::{Bench, block_on, start};
 use super::latency::probe;
-use crate::client::{Messages, Session};
+use crate::client::{Messages, QUERY, Session};
 use crate::figures::percentile;
 use crate::server::Server;
 use crate::table::Comparison;
@@ -51,7 +51,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
 }
 
 async fn measure(server: &Server, messages: &Messages, time: Duration, probes: usize) -> Result<Answered> {
-    let mut sessions = open(server, messages, FPS).await?;
+    let mut sessions = open(server, QUERY, messages, SESSIONS, FPS).await?;
     drain(&mut sessions);
     tokio::time::sleep(time).await;
     let fps = drain(&mut sessions).iter().map(|&answers| answers as f64 / time.as_secs_f64()).collect();
@@ -62,15 +62,21 @@ async fn measure(server: &Server, messages: &Messages, time: Duration, probes: u
     Ok(Answered { fps, ages })
 }
 
-/// Sessions that stream, all of them with full windows.
-pub(super) async fn open(server: &Server, messages: &Messages, fps: f64) -> Result<Vec<Session>> {
+/// So many sessions that stream, all of them with full windows.
+pub(super) async fn open(
+    server: &Server,
+    query: &str,
+    messages: &Messages,
+    count: usize,
+    fps: f64,
+) -> Result<Vec<Session>> {
     let mut sessions = Vec::new();
-    for number in 0..SESSIONS {
-        let mut session = Session::open(server.address, messages, number).await?;
+    for number in 0..count {
+        let mut session = Session::open_with(server.address, query, messages, number).await?;
         session.start_streaming(fps)?;
         sessions.push(session);
         // Frames of different sessions come at different times.
-        tokio::time::sleep(Duration::from_secs_f64(1.0 / fps / SESSIONS as f64)).await;
+        tokio::time::sleep(Duration::from_secs_f64(1.0 / fps / count as f64)).await;
     }
     for session in &mut sessions {
         for _ in 0..WARM_UP {

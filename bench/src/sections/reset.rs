@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 
 use super::bench::{Bench, block_on, start};
 use super::load;
-use crate::client::{Messages, Session};
+use crate::client::{Messages, QUERY, Session};
 use crate::contender::Contender;
 use crate::figures::percentile;
 use crate::metrics::Histogram;
@@ -127,7 +127,7 @@ async fn one_session(server: &Server, messages: &Messages, letters: usize) -> Re
 
 /// Eight sessions that offer three times what is answered.
 async fn overloaded(server: &Server, messages: &Messages, trial: Duration, time: Duration) -> Result<Resets> {
-    let mut sessions = load::open(server, messages, TRIAL_FPS).await?;
+    let mut sessions = load::open(server, QUERY, messages, load::SESSIONS, TRIAL_FPS).await?;
     load::drain(&mut sessions);
     tokio::time::sleep(trial).await;
     let answered: usize = load::drain(&mut sessions).iter().sum();
