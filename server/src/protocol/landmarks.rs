@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use dactyl_holistic::keypoints::{FACE, Keypoints, LEFT_HAND, Landmark, POSE, RIGHT_HAND};
+use gstdactyl::jpeg::MAX_SIDE;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
 
 use super::found::{Contents, Finder, Found, Nothing};
@@ -18,9 +19,9 @@ use super::words::{HEIGHT, LANDMARKS, WIDTH};
 pub struct Landmarks {
     /// Every coordinate of a part that was sent is finite; the other parts are absent.
     pub keypoints: Keypoints,
-    /// Width of the picture in pixels, 1 to 32767.
+    /// Width of the picture in pixels, 1 to [`MAX_SIDE`].
     pub width: u32,
-    /// Height of the picture in pixels, 1 to 32767.
+    /// Height of the picture in pixels, 1 to [`MAX_SIDE`].
     pub height: u32,
 }
 
@@ -33,7 +34,6 @@ const FRAME: &str = "frame";
 const AXES: [&str; 4] = ["x", "y", "z", "visibility"];
 /// Parts outside of the picture are guessed to lie some widths from it. Coordinates in pixels lie farther.
 const FARTHEST: f64 = 100.0;
-const LONGEST_SIDE: f64 = 32767.0;
 
 /// What a key says: nothing, or something, or what is wrong with it.
 pub(super) type Said<Value> = Option<Result<Value, Refusal>>;
@@ -65,11 +65,13 @@ impl<'de> DeserializeSeed<'de> for Side {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         Ok(match Finder::new(Nothing).deserialize(deserializer)? {
             Found::Null => None,
-            Found::Number(pixels) if pixels.fract() == 0.0 && (1.0..=LONGEST_SIDE).contains(&pixels) => {
+            Found::Number(pixels)
+                if pixels.fract() == 0.0 && (1.0..=f64::from(MAX_SIDE)).contains(&pixels) =>
+            {
                 Some(Ok(pixels as u32))
             }
             found => {
-                let cure = format!("send a whole number of pixels from 1 to {LONGEST_SIDE}");
+                let cure = format!("send a whole number of pixels from 1 to {MAX_SIDE}");
                 Some(Err(bad(format!("{:?} is {found}: {cure}", self.0))))
             }
         })
