@@ -99,9 +99,7 @@ impl Recognizer {
         match rows {
             Some(rows) => {
                 let distribution = self.classifier.classify(&rows, cancel)?;
-                let best =
-                    (0..distribution.len()).max_by(|a, b| distribution[*a].total_cmp(&distribution[*b]));
-                if !self.is_full() && best.is_some_and(|best| self.is_moving[best]) {
+                if !self.is_full() && self.names_movement(&distribution) {
                     return Ok(None);
                 }
                 Ok(Some(reweighed(distribution, self.other_weight)))
@@ -129,6 +127,12 @@ impl Recognizer {
     fn is_full(&self) -> bool {
         let (frames, capacity) = self.window();
         frames == capacity
+    }
+
+    /// Whether the likeliest label is one whose sign moves.
+    fn names_movement(&self, distribution: &[f32]) -> bool {
+        let best = distribution.iter().zip(&self.is_moving).max_by(|a, b| a.0.total_cmp(b.0));
+        best.is_some_and(|(_, is_moving)| *is_moving)
     }
 
     fn window(&self) -> (usize, usize) {
