@@ -477,13 +477,16 @@ fn reliability(raw: &[(&Clip, Vec<Vec<Vec<f32>>>)], history: usize) -> Vec<(usiz
     bins
 }
 
+fn still_films<'a>(clips: &[&'a Clip]) -> Vec<&'a Clip> {
+    clips.iter().copied().filter(|clip| clip.kind == Kind::Still && clip.ordered).collect()
+}
+
 fn histories(
     classifier: &Arc<Classifier>,
     clips: &[&Clip],
     raw: &[(&Clip, Vec<Vec<Vec<f32>>>)],
 ) -> Result<Vec<Steadiness>> {
-    let still: Vec<&Clip> =
-        clips.iter().copied().filter(|clip| clip.kind == Kind::Still && clip.ordered).collect();
+    let still = still_films(clips);
     let labels = classifier.labels().len();
     let mut changes = Vec::new();
     let right: Vec<usize> =
@@ -526,8 +529,7 @@ fn beginnings(classifier: &Arc<Classifier>, clips: &[&Clip], history: usize) -> 
     if classifier.labels() != data::alphabet() {
         return Ok(Vec::new());
     }
-    let films: Vec<&Clip> =
-        clips.iter().copied().filter(|clip| clip.kind == Kind::Still && clip.ordered).collect();
+    let films = still_films(clips);
     let one = |least: usize| {
         let mut beginning = Beginning { least, ..Beginning::default() };
         for clip in &films {

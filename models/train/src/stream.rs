@@ -85,10 +85,8 @@ pub fn stream_after_reset(
     held: usize,
     least: usize,
 ) -> Result<Vec<Option<Vec<f32>>>> {
-    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
-    recognizer.set_min_window(least, &Config::builtin().letters.moving);
     let frames = change(before, after, [held, classifier.window() + HISTORY_MAX]);
-    push_each(&mut recognizer, &frames, AS_FILMED)
+    push_each(classifier, &frames, AS_FILMED, least)
 }
 
 /// The first answer to a film, where there are answers from `least` frames on; `None` for one that is shorter.
@@ -96,11 +94,9 @@ pub fn stream_after_reset(
 /// # Errors
 /// As the network gives them.
 pub fn first_answer(classifier: &Arc<Classifier>, clip: &Clip, least: usize) -> Result<Option<Vec<f32>>> {
-    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
-    recognizer.set_min_window(least, &Config::builtin().letters.moving);
     let start = clip.frames.iter().position(Option::is_some).unwrap_or(0);
     let frames: Vec<Hands> = clip.frames[start..].iter().map(|hand| [*hand, None]).collect();
-    Ok(push_each(&mut recognizer, &frames, AS_FILMED)?.into_iter().flatten().next())
+    Ok(push_each(classifier, &frames, AS_FILMED, least)?.into_iter().flatten().next())
 }
 
 /// `before` held for so many frames, [`WAY`] frames on the way, `after` held for so many.
@@ -139,12 +135,18 @@ pub const WAY: usize = 6;
 const HISTORY_MAX: usize = 16;
 
 fn push(classifier: &Arc<Classifier>, frames: &[Hands], view: View) -> Result<Vec<Vec<f32>>> {
-    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
-    Ok(push_each(&mut recognizer, frames, view)?.into_iter().flatten().collect())
+    Ok(push_each(classifier, frames, view, 0)?.into_iter().flatten().collect())
 }
 
-/// What there is to each frame.
-fn push_each(recognizer: &mut Recognizer, frames: &[Hands], view: View) -> Result<Vec<Option<Vec<f32>>>> {
+/// What there is to each frame, from an empty window; `least` as [`Recognizer::set_min_window`] takes it.
+fn push_each(
+    classifier: &Arc<Classifier>,
+    frames: &[Hands],
+    view: View,
+    least: usize,
+) -> Result<Vec<Option<Vec<f32>>>> {
+    let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
+    recognizer.set_min_window(least, &Config::builtin().letters.moving);
     let cancel = Cancel::new();
     // The hands are in pixels already.
     let picture = PictureSize { width: 1, height: 1 };
