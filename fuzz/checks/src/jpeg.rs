@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use dactyl_tests::jpeg::without_huffman_tables;
 use dactyl_tests::recordings::shared;
 use gstdactyl::jpeg::{self, JpegError, Limits};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -84,16 +85,6 @@ fn lying(orientation: u8, jpeg: &[u8]) -> Vec<u8> {
     tiff[18] = orientation;
     let length = u16::try_from(2 + 6 + tiff.len()).expect("a segment's length").to_be_bytes();
     [&jpeg[..2], b"\xFF\xE1", &length, b"Exif\0\0", &tiff, &jpeg[2..]].concat()
-}
-
-/// As webcams write them.
-fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
-    let mut bytes = jpeg.to_vec();
-    while let Some(at) = bytes.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
-        let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
-        bytes.drain(at..at + 2 + length);
-    }
-    bytes
 }
 
 /// Checks one picture. Gives whether something of it was accepted.

@@ -4,6 +4,7 @@ mod writer;
 
 use std::cell::RefCell;
 
+use dactyl_tests::jpeg::without_huffman_tables;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
@@ -129,11 +130,7 @@ fn motion_jpeg_is_not_decoded_with_the_tables_of_the_picture_before() {
         bytes
     };
     let (whole, other) = (encoded(false), encoded(true));
-    let mut motion = whole.clone();
-    while let Some(start) = motion.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
-        let length = usize::from(u16::from_be_bytes([motion[start + 2], motion[start + 3]]));
-        motion.drain(start..start + 2 + length);
-    }
+    let motion = without_huffman_tables(&whole);
     let mut decoder = Decoder::new();
     for bytes in [&motion, &other, &motion] {
         let planes = decoder.decode(accepted(bytes).unwrap()).expect("a picture");
