@@ -109,9 +109,14 @@ impl Client {
     /// Returns the answers that came. Needs a session that answers every result.
     pub async fn send_analysed(&mut self, server: &Server, frames: &[Vec<u8>]) {
         for frame in frames {
-            let before = server.metric("dactyl_frames_analysed_total").await;
-            self.send_frame(frame).await;
-            server.wait_for_metric("dactyl_frames_analysed_total", |now| now > before).await;
+            self.send_until_analysed(server, frame.clone()).await;
         }
+    }
+
+    /// Sends a message with a frame and waits until that has been analysed.
+    pub async fn send_until_analysed(&mut self, server: &Server, message: impl Into<Message>) {
+        let before = server.metric("dactyl_frames_analysed_total").await;
+        self.send(message).await;
+        server.wait_for_metric("dactyl_frames_analysed_total", |now| now > before).await;
     }
 }

@@ -54,9 +54,7 @@ impl Client {
     /// Sends messages one after the other, each when the one before it has been analysed.
     async fn send_landmarks(&mut self, server: &Server, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
-            let before = server.metric(ANALYSED).await;
-            self.send_json(&message).await;
-            server.wait_for_metric(ANALYSED, |now| now > before).await;
+            self.send_until_analysed(server, message.to_string()).await;
         }
     }
 

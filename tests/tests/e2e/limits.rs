@@ -64,6 +64,14 @@ async fn a_session_outlives_the_time_for_a_request() {
     server.stop().await;
 }
 
+/// How many connections were refused for that reason. Those that are gone give their places back a moment later: waits until
+/// there is one to ask.
+async fn refused_for(server: &Server, reason: &str) -> f64 {
+    let has_place = async { while server.get("/healthz").await.0 != 200 {} };
+    timeout(PATIENCE, has_place).await.expect("a free place");
+    server.metric(&format!("dactyl_refusals_total{{reason=\"{reason}\"}}")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_are_closed_and_counted() {
     let server = Server::start_with(|config| {
@@ -77,16 +85,7 @@ async fn connections_beyond_the_limit_are_closed_and_counted() {
     }
     assert_eq!(until_closed(&mut connect(&server).await).await, "");
     drop(open);
-    let refused = "dactyl_refusals_total{reason=\"connections\"}";
-    // Those above give their places back a moment later.
-    let counted = timeout(PATIENCE, async {
-        loop {
-            if server.get("/healthz").await.0 == 200 {
-                return server.metric(refused).await;
-            }
-        }
-    });
-    assert!(counted.await.expect("a free place") >= 1.0);
+    assert!(refused_for(&server, "connections").await >= 1.0);
     server.stop().await;
 }
 
@@ -97,15 +96,7 @@ async fn one_address_gets_no_more_than_its_share_of_the_connections() {
     let _silent = [connect(&server).await, connect(&server).await];
     assert_eq!(until_closed(&mut connect(&server).await).await, "");
     drop(_silent);
-    let refused = "dactyl_refusals_total{reason=\"connections_of_client\"}";
-    let counted = timeout(PATIENCE, async {
-        loop {
-            if server.get("/healthz").await.0 == 200 {
-                return server.metric(refused).await;
-            }
-        }
-    });
-    assert!(counted.await.expect("a free place") >= 1.0);
+    assert!(refused_for(&server, "connections_of_client").await >= 1.0);
     server.stop().await;
 }
 
