@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor, safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::data;
-use crate::network::{Half, Network};
+use crate::network::{Network, Part};
 use crate::optimizer::AdamW;
 use crate::recipe::Recipe;
 use crate::windows::People;
@@ -36,14 +36,14 @@ pub struct Checkpoint {
     pub labels: Vec<String>,
     /// Names of the sets.
     pub sets: Vec<String>,
-    /// The half that is learning.
-    pub half: Half,
-    /// Steps of this half that are done.
+    /// The part that is learning.
+    pub part: Part,
+    /// Steps of this part that are done.
     pub step: usize,
     /// Step and loss of the best look so far.
     pub best: Option<(usize, f32)>,
-    /// Steps after which the weights of the frame half were kept, while the window half learns.
-    pub kept_before: usize,
+    /// Steps after which the weights of the parts before it were kept.
+    pub kept: Vec<usize>,
     /// Weights and moments.
     #[serde(skip)]
     pub tensors: HashMap<String, Tensor>,
@@ -142,7 +142,7 @@ impl Checkpoint {
     }
 
     fn file(&self) -> String {
-        format!("{TENSORS}{:?}-{}.safetensors", self.half, self.step)
+        format!("{TENSORS}{:?}-{}.safetensors", self.part, self.step)
     }
 }
 

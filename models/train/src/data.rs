@@ -91,9 +91,9 @@ pub struct Data {
 }
 
 impl Data {
-    /// What is told apart: the labels, and hands that show none of them where somebody shows such.
-    pub fn classes(&self) -> usize {
-        self.labels.len() + usize::from(self.signers.iter().any(|signer| !signer.others.is_empty()))
+    /// Whether somebody shows hands that show none of the labels.
+    pub fn knows_others(&self) -> bool {
+        self.signers.iter().any(|signer| !signer.others.is_empty())
     }
 
     /// The same clips under other labels, such as a model's; clips whose label is none of them are left out.

@@ -7,7 +7,7 @@ use dactyl_letters::features::{HandPoints, hand_1_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Clip, Kind, Signer};
-use crate::network::{Half, Network};
+use crate::network::{Network, Part};
 use crate::windows::FRAMES;
 
 /// Windows per letter of a signer, at most.
@@ -78,18 +78,18 @@ impl HeldOut {
         self.windows.is_empty()
     }
 
-    /// Runs every window through the whole network, or through its frame half alone and takes the mean over the
-    /// frames. `None` without windows.
+    /// Runs every window through the whole network, or through its frame part alone and takes the mean over the
+    /// frames. `None` without windows, and of the part that tells hands that show no label: these windows show one.
     ///
     /// # Errors
     /// As candle gives them.
-    pub fn score(&self, network: &Network, half: Half, temperature: f64) -> Result<Option<Score>> {
-        if self.is_empty() {
+    pub fn score(&self, network: &Network, part: Part, temperature: f64) -> Result<Option<Score>> {
+        if self.is_empty() || part == Part::Other {
             return Ok(None);
         }
-        let probabilities = match half {
-            Half::Frame => network.frame_probabilities(&self.rows, FRAMES)?,
-            Half::Window => network.probabilities(&self.rows, FRAMES, temperature)?,
+        let probabilities = match part {
+            Part::Frame => network.frame_probabilities(&self.rows, FRAMES)?,
+            Part::Window | Part::Other => network.probabilities(&self.rows, FRAMES, temperature)?,
         };
         let signers =
             (0..self.signers.len()).map(|signer| self.score_signer(signer, &probabilities)).collect();
@@ -103,7 +103,7 @@ impl HeldOut {
     pub fn temperature(&self, network: &Network) -> Result<f64> {
         let mut best = (f32::INFINITY, 1.0);
         for temperature in [0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0] {
-            if let Some(score) = self.score(network, Half::Window, temperature)? {
+            if let Some(score) = self.score(network, Part::Window, temperature)? {
                 let loss = score.mean(|signer| signer.loss);
                 if loss < best.0 {
                     best = (loss, temperature);
@@ -141,8 +141,7 @@ impl HeldOut {
             if won == letter {
                 tally.0 += 1;
             } else {
-                let won = self.labels.get(won).map_or("none of them", String::as_str);
-                score.wrong.push((label.clone(), won.to_owned()));
+                score.wrong.push((label.clone(), self.labels[won].clone()));
             }
             score.windows += of_letter.iter().filter(|one| largest(one) == letter).count() as f32 / count;
             score.probability += mean[letter];

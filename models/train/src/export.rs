@@ -2,8 +2,9 @@
 //!
 //! `[1, window, features]` -> shape of the hand, presence and movement apart -> for each reader, side by side, three dense
 //! layers on the shape of every frame -> softmax -> mean over the readers -> by presence -> presence and movement again ->
-//! LSTM -> last state -> dense -> plus the logarithm of the window's mean distribution -> softmax -> `[1, labels]`, without the
-//! probability that a hand shows none of them where the network knows that.
+//! LSTM -> last state -> dense -> plus the logarithm of the window's mean distribution -> softmax -> `[1, labels]`. Where the network
+//! knows hands that show none of the labels: shape of the hand -> for each of its readers three dense layers -> sigmoid -> mean over
+//! readers and frames, which is taken from the labels' probabilities.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,7 @@ pub fn onnx(
     bias.resize(8 * sizes.hidden, 0.0);
     let input = transposed(&network.values("lstm.input")?, sizes.reading());
     let recurrent = transposed(&network.values("lstm.recurrent")?, sizes.hidden);
-    let (wide_weight, wide_bias) = scaled_input(network)?;
+    let (wide_weight, wide_bias) = scaled_input(network, "", sizes.readers)?;
     let mut initializer = vec![
         TensorProto::ints("parts", &[1, shape - 1, movement]),
         TensorProto::floats("wide.weight", &[readers, shape - 1, wide], &wide_weight),
@@ -112,17 +113,55 @@ pub fn onnx(
         node("Mul", &["mean.log", "coolness"], &["mean.logits"], vec![]),
         node("Add", &["mean.logits", "correction"], &["logits"], vec![]),
     ]);
-    let labels = contract.labels.len();
     let softmax =
         |output: &str| node("Softmax", &["logits"], &[output], vec![AttributeProto::int("axis", 1)]);
-    if labels < sizes.classes {
+    if sizes.other_readers > 0 {
+        let [readers, wide, narrow] =
+            [sizes.other_readers, sizes.wide / 2, sizes.narrow / 2].map(|size| size as i64);
+        let (wide_weight, wide_bias) = scaled_input(network, "other.", sizes.other_readers)?;
+        let values = |name: &str| network.values(name);
         initializer.extend([
-            TensorProto::ints("first.label", &[0]),
-            TensorProto::ints("behind.labels", &[labels as i64]),
-            TensorProto::ints("label.axis", &[1]),
+            TensorProto::floats("other.wide.weight", &[readers, shape - 1, wide], &wide_weight),
+            TensorProto::floats("other.wide.bias", &[readers, 1, wide], &wide_bias),
+            TensorProto::floats(
+                "other.narrow.weight",
+                &[readers, wide, narrow],
+                &values("other.narrow.weight")?,
+            ),
+            TensorProto::floats("other.narrow.bias", &[readers, 1, narrow], &values("other.narrow.bias")?),
+            TensorProto::floats(
+                "other.letter.weight",
+                &[readers, narrow, 1],
+                &values("other.letter.weight")?,
+            ),
+            TensorProto::floats("other.letter.bias", &[readers, 1, 1], &values("other.letter.bias")?),
+            TensorProto::floats("one", &[1], &[1.0]),
         ]);
-        let slice = ["outcomes", "first.label", "behind.labels", "label.axis"];
-        nodes.extend([softmax("outcomes"), node("Slice", &slice, &["probabilities"], vec![])]);
+        nodes.push(softmax("labels"));
+        nodes.extend(dense("other.wide", "shape"));
+        nodes.push(node("Relu", &["other.wide.sum"], &["other.wide"], vec![]));
+        nodes.extend(dense("other.narrow", "other.wide"));
+        nodes.push(node("Relu", &["other.narrow.sum"], &["other.narrow"], vec![]));
+        nodes.extend(dense("other.letter", "other.narrow"));
+        nodes.extend([
+            node("Sigmoid", &["other.letter.sum"], &["other.letter"], vec![]),
+            node(
+                "ReduceMean",
+                &["other.letter"],
+                &["other"],
+                vec![AttributeProto::ints("axes", &[0]), AttributeProto::int("keepdims", 1)],
+            ),
+            node("Mul", &["other", "presence"], &["other.seen"], vec![]),
+            node(
+                "ReduceSum",
+                &["other.seen", "time"],
+                &["other.sum"],
+                vec![AttributeProto::int("keepdims", 0)],
+            ),
+            node("Div", &["other.sum", "presence.most"], &["other.mean"], vec![]),
+            node("Sub", &["one", "other.mean"], &["shown"], vec![]),
+            node("Mul", &["labels", "shown"], &["probabilities"], vec![]),
+        ]);
     } else {
         nodes.push(softmax("probabilities"));
     }
@@ -131,7 +170,7 @@ pub fn onnx(
         name: "letters".to_owned(),
         initializer,
         input: vec![ValueInfoProto::floats("features", &[1, contract.window as i64, features])],
-        output: vec![ValueInfoProto::floats("probabilities", &[1, labels as i64])],
+        output: vec![ValueInfoProto::floats("probabilities", &[1, classes])],
     };
     let mut properties = notes.clone();
     properties.extend(contract.properties());
@@ -154,11 +193,13 @@ pub fn contract(labels: Vec<String>) -> Contract {
     Contract { labels, window: FRAMES, features: Layout::Hand1, output: Meaning::Probabilities }
 }
 
-/// First dense layer with the scaling of its input worked in, without the first value: presence, which is 1 where it counts.
-fn scaled_input(network: &Network) -> Result<(Vec<f32>, Vec<f32>)> {
+/// First dense layer of so many readers, whose names begin with `prefix`, with the scaling of its input worked in, without the first
+/// value: presence, which is 1 where it counts.
+fn scaled_input(network: &Network, prefix: &str, readers: usize) -> Result<(Vec<f32>, Vec<f32>)> {
     let (mean, deviation) = (network.values("shape.mean")?, network.values("shape.deviation")?);
-    let (mut weight, mut bias) = (network.values("wide.weight")?, network.values("wide.bias")?);
-    let wide = network.sizes.wide;
+    let (mut weight, mut bias) =
+        (network.values(&format!("{prefix}wide.weight"))?, network.values(&format!("{prefix}wide.bias"))?);
+    let wide = bias.len() / readers;
     let mut rest = Vec::with_capacity(weight.len());
     for (weight, bias) in weight.chunks_exact_mut(SHAPE * wide).zip(bias.chunks_exact_mut(wide)) {
         for (index, row) in weight.chunks_exact_mut(wide).enumerate() {

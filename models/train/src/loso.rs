@@ -52,7 +52,7 @@ pub fn train(
             labels: labels.clone(),
             trained_on: others.map(|(_, other)| other.name.clone()).collect(),
             held_out: Vec::new(),
-            kept,
+            kept: kept.clone(),
             score: None,
             temperature: 1.0,
         };

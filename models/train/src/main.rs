@@ -93,10 +93,10 @@ struct Train {
     /// Seed of weights, windows and dropout.
     #[arg(long, default_value_t = Recipe::default().seed)]
     seed: u64,
-    /// Updates of the weights of the half that reads frames.
+    /// Updates of the weights of the part that reads frames.
     #[arg(long, default_value_t = Recipe::default().frame.steps)]
     frame_steps: usize,
-    /// Updates of the weights of the half that reads the window.
+    /// Updates of the weights of the part that reads the window.
     #[arg(long, default_value_t = Recipe::default().window.steps)]
     window_steps: usize,
 }
@@ -207,10 +207,9 @@ fn train(options: &Train) -> Result<()> {
         held_out.len()
     );
     let data = Data { labels, signers };
-    recipe.sizes.classes = data.classes();
+    recipe.fit(&data);
     let run = training::train(&data, &held_out, &recipe, &options.out, &ProgressBar::new(0))?;
-    let [frame, window] = run.kept;
-    say(&format!("kept steps {frame} and {window}, temperature {}", run.temperature))?;
+    say(&format!("kept steps {:?}, temperature {}", run.kept, run.temperature))?;
     if let Some(score) = &run.score {
         for signer in &score.signers {
             let wrong: Vec<String> = signer.wrong.iter().map(|(is, won)| format!("{is}>{won}")).collect();
@@ -278,7 +277,7 @@ fn loso(options: &Loso) -> Result<()> {
         (0..count).map(|group| left_out.iter().copied().skip(group).step_by(count).collect()).collect();
     for seed in &options.seeds {
         let mut recipe = Recipe { seed: *seed, ..Recipe::default() };
-        recipe.sizes.classes = data.classes();
+        recipe.fit(&data);
         loso::train(&data, &groups, &recipe, &options.out, &ProgressBar::new(0))?;
     }
     let temperature = match options.temperature {

@@ -1,6 +1,8 @@
 //! The classifier. Several small networks of dense layers read the shape of the hand in every frame; the mean of what they
 //! say is a distribution over the letters. An LSTM reads those distributions with presence and movement over the window,
-//! and what a dense layer makes of its last state corrects the window's mean distribution.
+//! and what a dense layer makes of its last state corrects the window's mean distribution. Further small networks, which learn
+//! by themselves, say of every frame whether the hand shows none of the labels; the mean over the window is taken from the labels'
+//! probabilities, whose proportions stay.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -22,11 +24,24 @@ pub struct Sizes {
     pub narrow: usize,
     /// State of the LSTM.
     pub hidden: usize,
-    /// Labels, and one more where hands that show none of them are known.
+    /// Labels.
     pub classes: usize,
+    /// Networks that tell whether a hand shows none of the labels, half as wide as those that read a frame; 0 where no such hands
+    /// are known.
+    #[serde(default)]
+    pub other_readers: usize,
 }
 
 impl Sizes {
+    /// What is trained, in this order.
+    pub fn parts(self) -> Vec<Part> {
+        let mut parts = vec![Part::Frame, Part::Window];
+        if self.other_readers > 0 {
+            parts.push(Part::Other);
+        }
+        parts
+    }
+
     /// Values per frame that the LSTM reads: a distribution, presence, movement.
     pub fn reading(self) -> usize {
         self.classes + 1 + MOVEMENT
@@ -49,16 +64,29 @@ const FRAME: [&str; 6] =
 /// What reads the window.
 const WINDOW: [&str; 5] = ["lstm.input", "lstm.recurrent", "lstm.bias", "output.weight", "output.bias"];
 
+/// The dense layers that tell whether a hand shows none of the labels.
+const OTHER: [&str; 6] = [
+    "other.wide.weight",
+    "other.wide.bias",
+    "other.narrow.weight",
+    "other.narrow.bias",
+    "other.letter.weight",
+    "other.letter.bias",
+];
+
 /// Added to a probability before its logarithm is taken.
 pub const LEAST: f64 = 1e-3;
 
-/// A half of the network: the frame half is trained first, then the window half on what it says.
+/// A part of the network: the frame part is trained first, then the window part on what it says, then by itself the part that
+/// tells hands that show none of the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Half {
+pub enum Part {
     /// The dense layers that read a frame.
     Frame,
     /// LSTM and output layer.
     Window,
+    /// The dense layers that tell whether a hand shows none of the labels.
+    Other,
 }
 
 /// Share of values to zero, and what draws them. `None` outside of training.
@@ -72,7 +100,7 @@ impl Network {
     pub fn new(sizes: Sizes, seed: u64) -> Result<Self> {
         let mut random = Random::seed_from_u64(seed);
         let mut variables = BTreeMap::new();
-        for name in names() {
+        for name in names(sizes) {
             let shape = shape(name, sizes);
             let count = shape.iter().product();
             let values: Vec<f32> = match shape[..] {
@@ -135,11 +163,12 @@ impl Network {
             .map(move |(name, variable)| (format!("{prefix}{name}"), variable.as_tensor().clone()))
     }
 
-    /// The trainable variables of a half, by name.
-    pub fn trainable(&self, half: Half) -> Vec<(&'static str, Var)> {
-        let names: &[&'static str] = match half {
-            Half::Frame => &FRAME,
-            Half::Window => &WINDOW,
+    /// The trainable variables of a part, by name.
+    pub fn trainable(&self, part: Part) -> Vec<(&'static str, Var)> {
+        let names: &[&'static str] = match part {
+            Part::Frame => &FRAME,
+            Part::Window => &WINDOW,
+            Part::Other => &OTHER,
         };
         names.iter().map(|name| (*name, self.variables[name].clone())).collect()
     }
@@ -191,12 +220,31 @@ impl Network {
     /// # Errors
     /// As candle gives them.
     pub fn frame_logits(&self, shapes: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
+        self.read_shapes("", self.sizes.readers, shapes, dropout)
+    }
+
+    /// Logits `[readers, count, 1]` of single frames' shapes `[count, SHAPE]` that the hand shows none of the labels.
+    ///
+    /// # Errors
+    /// As candle gives them.
+    pub fn other_logits(&self, shapes: &Tensor, dropout: &mut Dropout) -> Result<Tensor> {
+        self.read_shapes("other.", self.sizes.other_readers, shapes, dropout)
+    }
+
+    /// What the dense layers whose names begin with `prefix` make of shapes, for each of their readers.
+    fn read_shapes(
+        &self,
+        prefix: &str,
+        readers: usize,
+        shapes: &Tensor,
+        dropout: &mut Dropout,
+    ) -> Result<Tensor> {
         let scaled =
             shapes.broadcast_sub(self.tensor("shape.mean"))?.broadcast_div(self.tensor("shape.deviation"))?;
-        let everybody = scaled.broadcast_left(self.sizes.readers)?.contiguous()?;
-        let wide = dropped(self.dense("wide", &everybody)?.relu()?, dropout)?;
-        let narrow = dropped(self.dense("narrow", &wide)?.relu()?, dropout)?;
-        self.dense("letter", &narrow)
+        let everybody = scaled.broadcast_left(readers)?.contiguous()?;
+        let wide = dropped(self.dense(&format!("{prefix}wide"), &everybody)?.relu()?, dropout)?;
+        let narrow = dropped(self.dense(&format!("{prefix}narrow"), &wide)?.relu()?, dropout)?;
+        self.dense(&format!("{prefix}letter"), &narrow)
     }
 
     /// What the LSTM reads of windows of rows, row-major `[windows, frames, HAND_1]`: frame by frame `[windows, reading]`.
@@ -205,18 +253,7 @@ impl Network {
     /// As candle gives them.
     pub fn readings(&self, windows: &[f32], frames: usize, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
         let count = windows.len() / (frames * HAND_1);
-        let mut shapes = Vec::with_capacity(frames * count * SHAPE);
-        let mut motion = Vec::with_capacity(frames * count * (1 + MOVEMENT));
-        for frame in 0..frames {
-            for window in windows.chunks_exact(frames * HAND_1) {
-                let row = &window[frame * HAND_1..(frame + 1) * HAND_1];
-                shapes.extend_from_slice(&row[..SHAPE]);
-                motion.push(row[0]);
-                motion.extend_from_slice(&row[SHAPE..]);
-            }
-        }
-        let shapes = Tensor::from_vec(shapes, (frames * count, SHAPE), &Device::Cpu)?;
-        let motion = Tensor::from_vec(motion, (frames * count, 1 + MOVEMENT), &Device::Cpu)?;
+        let (shapes, motion) = shapes_and_motion(windows, frames)?;
         let mut logits = self.frame_logits(&shapes, dropout)?;
         if let Some((_, random)) = dropout {
             // A stranger's hand is read with less certainty than one of the training's.
@@ -260,7 +297,19 @@ impl Network {
         Ok((correction + mean.log()?)?)
     }
 
-    /// Probabilities `[windows, classes]` of windows of rows, row-major `[windows, frames, HAND_1]`.
+    /// Mean over the frames with a hand of the probability that it shows none of the labels, `[windows, 1]`, of windows as for
+    /// [`Self::probabilities`].
+    fn other_probability(&self, windows: &[f32], frames: usize) -> Result<Tensor> {
+        let count = windows.len() / (frames * HAND_1);
+        let (shapes, motion) = shapes_and_motion(windows, frames)?;
+        let other = candle_nn::ops::sigmoid(&self.other_logits(&shapes, &mut None)?)?.mean(0)?;
+        let presence = motion.narrow(1, 0, 1)?;
+        let sum = |frames_by_windows: &Tensor| frames_by_windows.reshape((frames, count, 1))?.sum(0);
+        Ok((sum(&(other * &presence)?)? / (sum(&presence)? + LEAST)?)?)
+    }
+
+    /// Probabilities `[windows, classes]` of windows of rows, row-major `[windows, frames, HAND_1]`; what they lack to 1 is that
+    /// the hand shows none of the labels.
     ///
     /// # Errors
     /// As candle gives them.
@@ -269,12 +318,17 @@ impl Network {
         for chunk in windows.chunks(256 * frames * HAND_1) {
             let readings = self.readings(chunk, frames, &mut None)?;
             let logits = (self.window_logits(&readings, &mut None)? / temperature)?;
-            all.extend(candle_nn::ops::softmax(&logits, D::Minus1)?.to_vec2::<f32>()?);
+            let mut labels = candle_nn::ops::softmax(&logits, D::Minus1)?;
+            if self.sizes.other_readers > 0 {
+                let shown = self.other_probability(chunk, frames)?.affine(-1.0, 1.0)?;
+                labels = labels.broadcast_mul(&shown)?;
+            }
+            all.extend(labels.to_vec2::<f32>()?);
         }
         Ok(all)
     }
 
-    /// Mean over the frames of the frame half's probabilities, of windows as for [`Self::probabilities`].
+    /// Mean over the frames of the frame part's probabilities, of windows as for [`Self::probabilities`].
     ///
     /// # Errors
     /// As candle gives them.
@@ -317,12 +371,32 @@ fn dropped(tensor: Tensor, dropout: &mut Dropout) -> Result<Tensor> {
     Ok((&tensor * Tensor::from_vec(mask, tensor.shape(), &Device::Cpu)?)?)
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    SCALE.into_iter().chain(FRAME).chain(WINDOW)
+/// Values of rows, row-major `[windows, frames, HAND_1]`, frame by frame: the hands' shapes `[frames * windows, SHAPE]`, and
+/// presence and movement `[frames * windows, 1 + MOVEMENT]`.
+fn shapes_and_motion(windows: &[f32], frames: usize) -> Result<(Tensor, Tensor)> {
+    let count = windows.len() / (frames * HAND_1);
+    let mut shapes = Vec::with_capacity(frames * count * SHAPE);
+    let mut motion = Vec::with_capacity(frames * count * (1 + MOVEMENT));
+    for frame in 0..frames {
+        for window in windows.chunks_exact(frames * HAND_1) {
+            let row = &window[frame * HAND_1..(frame + 1) * HAND_1];
+            shapes.extend_from_slice(&row[..SHAPE]);
+            motion.push(row[0]);
+            motion.extend_from_slice(&row[SHAPE..]);
+        }
+    }
+    let shapes = Tensor::from_vec(shapes, (frames * count, SHAPE), &Device::Cpu)?;
+    let motion = Tensor::from_vec(motion, (frames * count, 1 + MOVEMENT), &Device::Cpu)?;
+    Ok((shapes, motion))
+}
+
+fn names(sizes: Sizes) -> impl Iterator<Item = &'static str> {
+    let other = OTHER.into_iter().filter(move |_| sizes.other_readers > 0);
+    SCALE.into_iter().chain(FRAME).chain(WINDOW).chain(other)
 }
 
 fn shape(name: &str, sizes: Sizes) -> Vec<usize> {
-    let Sizes { readers, wide, narrow, hidden, classes } = sizes;
+    let Sizes { readers, wide, narrow, hidden, classes, other_readers } = sizes;
     match name {
         "wide.weight" => vec![readers, SHAPE, wide],
         "wide.bias" => vec![readers, 1, wide],
@@ -331,6 +405,12 @@ fn shape(name: &str, sizes: Sizes) -> Vec<usize> {
         "letter.weight" => vec![readers, narrow, classes],
         "letter.bias" => vec![readers, 1, classes],
         "output.bias" => vec![classes],
+        "other.wide.weight" => vec![other_readers, SHAPE, wide / 2],
+        "other.wide.bias" => vec![other_readers, 1, wide / 2],
+        "other.narrow.weight" => vec![other_readers, wide / 2, narrow / 2],
+        "other.narrow.bias" => vec![other_readers, 1, narrow / 2],
+        "other.letter.weight" => vec![other_readers, narrow / 2, 1],
+        "other.letter.bias" => vec![other_readers, 1, 1],
         "lstm.input" => vec![sizes.reading(), 4 * hidden],
         "lstm.recurrent" => vec![hidden, 4 * hidden],
         "lstm.bias" => vec![4 * hidden],

@@ -5,7 +5,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
 use crate::data::{Clip, Data, Hand};
-use crate::windows::{Example, Examples, FRAMES, People, Still, between, distort, distort_hand, some_hand};
+use crate::windows::{
+    Example, Examples, FRAMES, OtherStill, People, Still, between, distort, distort_hand, some_hand,
+};
 
 /// Examples of these labels: labels equally often, signers equally often within a label.
 pub struct Signs<'a> {
@@ -69,7 +71,12 @@ impl Examples for Signs<'_> {
         let (people, clip) = self.pick(letter)?;
         let hand = some_hand(clip, &mut self.random)?;
         let hand = distort_hand(&hand, &mut self.random);
-        Some(Still { hand, letter, people, near: People::default() })
+        Some(Still { hand, letter, people })
+    }
+
+    /// Of labels that are no alphabet nobody knows what shows none of them.
+    fn draw_other(&mut self) -> Option<OtherStill> {
+        None
     }
 
     fn draw(&mut self) -> Example {
@@ -86,7 +93,7 @@ impl Examples for Signs<'_> {
         }
         let mut target = vec![0.0; self.clips.len()];
         target[label] = 1.0;
-        Example { hands: distort(&track, &mut self.random), target, people, near: People::default() }
+        Example { hands: distort(&track, &mut self.random), target, people }
     }
 }
 

@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, Learner};
 use crate::data::{self, Data, Signer, Z};
 use crate::evaluation::{HeldOut, Score};
-use crate::network::{Half, Network};
+use crate::network::{Network, Part};
 use crate::optimizer::AdamW;
 use crate::recipe::{Recipe, Schedule};
 use crate::signs::Signs;
-use crate::windows::{Examples, FRAMES, People, Windows};
+use crate::windows::{Examples, FRAMES, OtherStill, People, Windows};
 
 /// What a finished training says about itself; lies beside the weights.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ pub struct Run {
     pub trained_on: Vec<String>,
     /// Names of the sets that were looked at while training.
     pub held_out: Vec<String>,
-    /// Steps after which the weights of the two halves were kept.
-    pub kept: [usize; 2],
+    /// Steps after which the weights of each part were kept.
+    pub kept: Vec<usize>,
     /// Score on the held-out sets, if any. Steps were chosen by it: it flatters a little.
     pub score: Option<Score>,
     /// Divides the logits before the softmax.
@@ -79,7 +79,7 @@ pub fn train(
         trained_on: names(&data.signers),
         held_out: names(held_out),
         kept,
-        score: judges.score(network, Half::Window, 1.0)?,
+        score: judges.score(network, Part::Window, 1.0)?,
         temperature: judges.temperature(network)?,
     };
     save(&run, network, out)?;
@@ -87,10 +87,10 @@ pub fn train(
     Ok(run)
 }
 
-/// What the held-out signers say about a network of which this half was trained last; `None` where nobody is held out.
-pub type Look<'a> = &'a (dyn Fn(&Network, Half) -> Result<Option<Score>> + Sync);
+/// What the held-out signers say about a network of which this part was trained last; `None` where nobody is held out.
+pub type Look<'a> = &'a (dyn Fn(&Network, Part) -> Result<Option<Score>> + Sync);
 
-/// Trains every learner, and says after how many steps of each half the weights were kept. `look` judges the first one.
+/// Trains every learner, and says after how many steps of each part the weights were kept. `look` judges the first one.
 ///
 /// # Errors
 /// As of [`train`].
@@ -101,7 +101,7 @@ pub fn learn(
     recipe: &Recipe,
     out: &Path,
     bar: &ProgressBar,
-) -> Result<[usize; 2]> {
+) -> Result<Vec<usize>> {
     let Data { labels, signers } = data;
     ensure!(!signers.is_empty(), "no signers are left to train on");
     ensure!(
@@ -111,11 +111,10 @@ pub fn learn(
         People::MOST
     );
     let classes = recipe.sizes.classes;
+    ensure!(classes == labels.len(), "a network of {classes} classes can't learn {} labels", labels.len());
     ensure!(
-        classes == data.classes(),
-        "a network of {classes} classes can't learn {} of {} labels",
-        data.classes(),
-        labels.len()
+        recipe.sizes.other_readers == 0 || data.knows_others(),
+        "nobody shows hands that show none of the labels: they can't be learnt"
     );
     std::fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
     let names: Vec<String> = signers.iter().map(|signer| signer.name.clone()).collect();
@@ -130,16 +129,14 @@ pub fn learn(
             learner.network.scale_to(&shapes)?;
         }
     }
-    let mut kept = [0; 2];
-    for (index, half) in [Half::Frame, Half::Window].into_iter().enumerate() {
-        if let Some(checkpoint) = resumed.as_ref().filter(|checkpoint| checkpoint.half != half) {
-            // This half was done before.
-            kept[index] = checkpoint.kept_before;
-            continue;
-        }
-        let state = State::new(learners, half, resumed.take())?;
-        kept[index] = Loop { data, names: &names, look, recipe, out, bar, kept_before: kept[0] }
-            .run(learners, half, state)?;
+    // Parts that are in the checkpoint were done before.
+    let mut kept = resumed.as_ref().map_or_else(Vec::new, |checkpoint| checkpoint.kept.clone());
+    let parts = recipe.sizes.parts();
+    for part in parts.into_iter().skip(kept.len()) {
+        let state = State::new(learners, part, resumed.take())?;
+        let done =
+            Loop { data, names: &names, look, recipe, out, bar, kept: &kept }.run(learners, part, state)?;
+        kept.push(done);
     }
     if *labels == data::alphabet() {
         for learner in learners {
@@ -150,7 +147,7 @@ pub fn learn(
     Ok(kept)
 }
 
-/// Where a half is.
+/// Where a part is.
 struct State {
     /// Steps done.
     step: usize,
@@ -160,10 +157,10 @@ struct State {
 }
 
 impl State {
-    fn new(learners: &[Learner], half: Half, resumed: Option<Checkpoint>) -> Result<Self> {
+    fn new(learners: &[Learner], part: Part, resumed: Option<Checkpoint>) -> Result<Self> {
         let mut optimizers = learners
             .iter()
-            .map(|learner| AdamW::new(learner.network.trainable(half)))
+            .map(|learner| AdamW::new(learner.network.trainable(part)))
             .collect::<Result<Vec<_>>>()?;
         let Some(checkpoint) = resumed else { return Ok(Self { step: 0, optimizers, best: None }) };
         checkpoint.restore(&mut optimizers)?;
@@ -178,13 +175,14 @@ struct Loop<'a> {
     recipe: &'a Recipe,
     out: &'a Path,
     bar: &'a ProgressBar,
-    kept_before: usize,
+    /// Steps after which the weights of the parts before were kept.
+    kept: &'a [usize],
 }
 
 impl Loop<'_> {
-    /// Trains one half of every learner; returns the step whose weights it has at the end.
-    fn run(&self, learners: &mut [Learner], half: Half, mut state: State) -> Result<usize> {
-        let schedule = self.recipe.schedule(half);
+    /// Trains one part of every learner; returns the step whose weights it has at the end.
+    fn run(&self, learners: &mut [Learner], part: Part, mut state: State) -> Result<usize> {
+        let schedule = self.recipe.schedule(part);
         self.bar.set_length(schedule.steps as u64);
         let (send, receive) = sync_channel(4);
         let first = state.step + 1;
@@ -194,14 +192,14 @@ impl Loop<'_> {
         thread::scope(|scope| -> Result<()> {
             // Drawing examples takes as long as learning from them: one thread each.
             let (data, recipe) = (self.data, self.recipe);
-            scope.spawn(move || draw(data, recipe, half, first, &send));
+            scope.spawn(move || draw(data, recipe, part, first, &send));
             let mut mean_loss = f32::NAN;
             for step in first..=schedule.steps {
                 let batch = receive.recv().context("the thread that draws examples ended early")?;
                 let rate = rate(schedule, step);
                 let update = |(index, (learner, optimizer)): (usize, (&mut Learner, &mut AdamW))| {
-                    let seed = self.recipe.seed_of(half, step) ^ ((index as u64 + 1) << 48);
-                    let loss = self.loss(learner, half, &batch, &mut Random::seed_from_u64(seed))?;
+                    let seed = self.recipe.seed_of(part, step) ^ ((index as u64 + 1) << 48);
+                    let loss = self.loss(learner, part, &batch, &mut Random::seed_from_u64(seed))?;
                     optimizer.step(&loss.backward()?, rate, self.recipe.weight_decay)?;
                     let loss = loss.to_scalar::<f32>()?;
                     ensure!(loss.is_finite(), "the loss is {loss} at step {step}: lower the learning rate");
@@ -216,9 +214,9 @@ impl Loop<'_> {
                 }
                 state.step = step;
                 self.bar.set_position(step as u64);
-                self.bar.set_message(format!("{half:?}: loss {mean_loss:.3}"));
+                self.bar.set_message(format!("{part:?}: loss {mean_loss:.3}"));
                 if (step % self.recipe.look_every == 0 || step == schedule.steps)
-                    && self.pause(learners, half, &mut state, mean_loss)?
+                    && self.pause(learners, part, &mut state, mean_loss)?
                 {
                     break;
                 }
@@ -237,11 +235,11 @@ impl Loop<'_> {
     }
 
     /// Looks at the held-out signers and saves; whether they have gained nothing for too long.
-    fn pause(&self, learners: &[Learner], half: Half, state: &mut State, loss: f32) -> Result<bool> {
-        let mut message = format!("{half:?} step {}: loss {loss:.3}", state.step);
+    fn pause(&self, learners: &[Learner], part: Part, state: &mut State, loss: f32) -> Result<bool> {
+        let mut message = format!("{part:?} step {}: loss {loss:.3}", state.step);
         let mut is_done = false;
         let first = learners.first().context("somebody learns")?;
-        if let Some(score) = (self.look)(&first.network, half)? {
+        if let Some(score) = (self.look)(&first.network, part)? {
             message = format!("{message}, held out: {score}");
             let judged = score.mean(|signer| signer.loss);
             if state.best.is_none_or(|(_, best)| judged < best) {
@@ -260,43 +258,46 @@ impl Loop<'_> {
             recipe: self.recipe.clone(),
             labels: self.data.labels.clone(),
             sets: self.names.to_vec(),
-            half,
+            part,
             step: state.step,
             best: state.best,
-            kept_before: self.kept_before,
+            kept: self.kept.to_vec(),
             tensors: Default::default(),
         };
         checkpoint.write(self.out, learners, &state.optimizers)?;
         Ok(is_done)
     }
 
-    fn loss(&self, learner: &Learner, half: Half, batch: &Batch, random: &mut Random) -> Result<Tensor> {
+    fn loss(&self, learner: &Learner, part: Part, batch: &Batch, random: &mut Random) -> Result<Tensor> {
         let width = batch.rows.len() / batch.people.len();
-        let classes = self.recipe.sizes.classes;
+        let values = batch.targets.len() / batch.people.len();
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
         for (index, people) in batch.people.iter().enumerate() {
             if people.are_strangers_to(learner.strangers) && batch.near[index].are_among(learner.strangers) {
                 rows.extend_from_slice(&batch.rows[index * width..(index + 1) * width]);
-                targets.extend_from_slice(&batch.targets[index * classes..(index + 1) * classes]);
+                targets.extend_from_slice(&batch.targets[index * values..(index + 1) * values]);
             }
         }
-        let count = targets.len() / classes;
+        let count = targets.len() / values;
         ensure!(count > 0, "a step without a single example: make the batch larger");
         let mut dropout = Some((self.recipe.dropout, random));
-        let logits = match half {
-            Half::Frame => {
-                let rows = Tensor::from_vec(rows, (count, SHAPE), &Device::Cpu)?;
-                learner.network.frame_logits(&rows, &mut dropout)?
-            }
-            Half::Window => {
+        let targets = Tensor::from_vec(targets, (count, values), &Device::Cpu)?;
+        let shapes = |rows| Tensor::from_vec(rows, (count, SHAPE), &Device::Cpu);
+        let logits = match part {
+            Part::Frame => learner.network.frame_logits(&shapes(rows)?, &mut dropout)?,
+            Part::Window => {
                 let readings = learner.network.readings(&rows, FRAMES, &mut dropout)?;
                 learner.network.window_logits(&readings, &mut dropout)?
             }
+            Part::Other => {
+                // Of two outcomes one logit tells: the other one's is 0.
+                let other = learner.network.other_logits(&shapes(rows)?, &mut dropout)?;
+                Tensor::cat(&[other.zeros_like()?, other], D::Minus1)?
+            }
         };
-        let targets = Tensor::from_vec(targets, (count, classes), &Device::Cpu)?;
         let log = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         // Every reader of a frame learns by itself.
-        let answers = (logits.elem_count() / classes) as f64;
+        let answers = (logits.elem_count() / values) as f64;
         Ok(log.broadcast_mul(&targets)?.sum_all()?.affine(-1.0 / answers, 0.0)?)
     }
 }
@@ -305,33 +306,47 @@ impl Loop<'_> {
 struct Batch {
     /// `[examples, SHAPE]` or `[examples, FRAMES, HAND_1]`, row-major.
     rows: Vec<f32>,
-    /// `[examples, classes]`.
+    /// `[examples, classes]`, or `[examples, 2]`: whether a hand shows a label, and whether it shows none.
     targets: Vec<f32>,
     people: Vec<People>,
     /// Whose letters each is near although it shows none.
     near: Vec<People>,
 }
 
-fn draw(data: &Data, recipe: &Recipe, half: Half, first: usize, send: &SyncSender<Batch>) {
+fn draw(data: &Data, recipe: &Recipe, part: Part, first: usize, send: &SyncSender<Batch>) {
     let mut examples = examples(data, recipe.seed);
-    let Schedule { steps, batch, .. } = recipe.schedule(half);
+    let Schedule { steps, batch, .. } = recipe.schedule(part);
     for step in first..=steps {
-        examples.reseed(recipe.seed_of(half, step));
+        examples.reseed(recipe.seed_of(part, step));
         let mut drawn = Batch { rows: Vec::new(), targets: Vec::new(), people: Vec::new(), near: Vec::new() };
-        drawn.rows.reserve(batch * if half == Half::Frame { SHAPE } else { FRAMES * HAND_1 });
+        drawn.rows.reserve(batch * if part == Part::Window { FRAMES * HAND_1 } else { SHAPE });
         while drawn.people.len() < batch {
-            let (target, people, near) = match half {
-                Half::Frame => {
+            let (target, people, near) = match part {
+                Part::Frame => {
                     let Some(still) = examples.draw_still() else { return };
                     drawn.rows.extend(shape(&still.hand));
                     let mut target = vec![0.0; recipe.sizes.classes];
                     target[still.letter] = 1.0;
-                    (target, still.people, still.near)
+                    (target, still.people, People::default())
                 }
-                Half::Window => {
+                Part::Window => {
                     let example = examples.draw();
                     drawn.rows.extend(hand_1_rows(&example.hands));
-                    (example.target, example.people, example.near)
+                    (example.target, example.people, People::default())
+                }
+                Part::Other => {
+                    let other = if drawn.people.len() % 2 == 0 { examples.draw_other() } else { None };
+                    match other {
+                        Some(OtherStill { hand, people, near }) => {
+                            drawn.rows.extend(shape(&hand));
+                            (vec![0.0, 1.0], people, near)
+                        }
+                        None => {
+                            let Some(still) = examples.draw_still() else { return };
+                            drawn.rows.extend(shape(&still.hand));
+                            (vec![1.0, 0.0], still.people, People::default())
+                        }
+                    }
                 }
             };
             drawn.targets.extend(smoothed(&target, recipe.label_smoothing));

@@ -5,7 +5,7 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
-use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, OTHER, Signer, X, Z, size};
+use crate::data::{Clip, D, Hand, I, J, Kind, LETTERS, Signer, X, Z, size};
 use crate::distortion::{Distortion, Place, normal};
 use crate::other_hands::{KnownLetters, OtherHand};
 use crate::paths::{Pose, Stroke, posed};
@@ -17,23 +17,29 @@ pub const FRAMES: usize = 32;
 pub struct Example {
     /// One per frame.
     pub hands: Vec<Option<HandPoints>>,
-    /// One per label, and one for hands that show none of them where that is learnt; sums to 1.
+    /// One per label; sums to 1.
     pub target: Vec<f32>,
     /// Whose hands it was made of.
     pub people: People,
-    /// Whose letters are near, if it shows none: only who does not know them may learn that it is none.
-    pub near: People,
 }
 
 /// One picture of a right hand that shows a label.
 pub struct Still {
     /// The hand.
     pub hand: HandPoints,
-    /// Index of the label, or the index behind them.
+    /// Index of the label.
     pub letter: usize,
     /// Whose hands it was made of.
     pub people: People,
-    /// As of [`Example`].
+}
+
+/// One picture of a right hand that shows none of the labels.
+pub struct OtherStill {
+    /// The hand.
+    pub hand: HandPoints,
+    /// Whose hands it was made of.
+    pub people: People,
+    /// Whose letters are near: only who does not know them may learn that it is none.
     pub near: People,
 }
 
@@ -77,6 +83,9 @@ pub trait Examples {
     fn reseed(&mut self, seed: u64);
     /// The next picture; `None` if there are no hands to draw it from.
     fn draw_still(&mut self) -> Option<Still>;
+    /// The next picture of a hand that shows none of the labels; `None` if nobody shows such, or it is near letters of several
+    /// signers.
+    fn draw_other(&mut self) -> Option<OtherStill>;
     /// The next window.
     fn draw(&mut self) -> Example;
 }
@@ -118,14 +127,11 @@ const POINTING: [usize; 5] = [6, 11, 15, 16, X];
 /// Those of them that a hand may look like while it draws: P and Q hang down.
 const DRAWING: [usize; 3] = [6, 11, X];
 
-/// Share of the examples that show no letter, where that is learnt.
-const OTHER_SHARE: f64 = 0.2;
-
 /// How often a hand that shows no letter is drawn anew because it is near one.
 const TRIES: usize = 8;
 
-/// A target: one value per letter, and one for none of them.
-type Target = [f32; LETTERS + 1];
+/// A target: one value per letter.
+type Target = [f32; LETTERS];
 
 /// A hand that is meant to show no letter.
 struct OtherShape {
@@ -190,15 +196,10 @@ impl<'a> Windows<'a> {
                 _ => !windows.still[letter].is_empty(),
             })
             .collect();
-        if windows.knows_others() {
-            windows.known = KnownLetters::of(signers, &mut windows.random);
+        if !windows.others.is_empty() {
+            windows.known = KnownLetters::of(signers, &mut Random::seed_from_u64(seed));
         }
         windows
-    }
-
-    /// Whether examples show hands that are no letter too: where somebody shows such.
-    fn knows_others(&self) -> bool {
-        !self.others.is_empty()
     }
 }
 
@@ -207,13 +208,8 @@ impl Examples for Windows<'_> {
         self.random = Random::seed_from_u64(seed);
     }
 
-    /// Of a letter that is held still, or from the movement of J, or of none. Never of Z: a picture of it is one of D, G or L.
+    /// Of a letter that is held still, or from the movement of J. Never of Z: a picture of it is one of D, G or L.
     fn draw_still(&mut self) -> Option<Still> {
-        if self.shows_other()
-            && let Some(still) = self.other_still()
-        {
-            return Some(still);
-        }
         self.people = People::default();
         let letters = self.letters.iter().filter(|letter| **letter != Z);
         let letter = letters.choose(&mut self.random).copied()?;
@@ -232,15 +228,27 @@ impl Examples for Windows<'_> {
             }
         };
         let hand = distort_hand(&hand, &mut self.random);
-        Some(Still { hand, letter, people: self.people, near: People::default() })
+        Some(Still { hand, letter, people: self.people })
+    }
+
+    fn draw_other(&mut self) -> Option<OtherStill> {
+        for _ in 0..TRIES {
+            self.people = People::default();
+            let OtherShape { hand, check } = self.other_shape()?;
+            let hand = distort_hand(&hand, &mut self.random);
+            let near = match check {
+                Some(Check::Turned) => self.known.with_the_shape_of(&hand),
+                Some(Check::AsHeld) => self.known.that_hold(&hand),
+                None => People::default(),
+            };
+            if near.count() < 2 {
+                return Some(OtherStill { hand, people: self.people, near });
+            }
+        }
+        None
     }
 
     fn draw(&mut self) -> Example {
-        if self.shows_other()
-            && let Some(example) = self.other_window()
-        {
-            return example;
-        }
         self.people = People::default();
         // What only the window can tell needs more practice than letters that every frame shows.
         let letter = if self.can_hold() && self.random.random_bool(0.25) {
@@ -261,7 +269,7 @@ impl Examples for Windows<'_> {
             _ => self.still_letter(letter),
         };
         let hands = distort(&track, &mut self.random);
-        self.example(hands, target, People::default())
+        Example { hands, target: target.to_vec(), people: self.people }
     }
 }
 
@@ -279,38 +287,6 @@ impl<'a> Windows<'a> {
         distort(&track, &mut self.random)
     }
 
-    fn example(&self, hands: Vec<Option<HandPoints>>, target: Target, near: People) -> Example {
-        let classes = LETTERS + usize::from(self.knows_others());
-        Example { hands, target: target[..classes].to_vec(), people: self.people, near }
-    }
-
-    fn shows_other(&mut self) -> bool {
-        self.knows_others() && self.random.random_bool(OTHER_SHARE)
-    }
-
-    /// `None` if every hand that was drawn is near letters of several signers.
-    fn other_still(&mut self) -> Option<Still> {
-        for _ in 0..TRIES {
-            self.people = People::default();
-            let OtherShape { hand, check } = self.other_shape()?;
-            let hand = distort_hand(&hand, &mut self.random);
-            let near = self.near(check, &[Some(hand)]);
-            if near.count() < 2 {
-                return Some(Still { hand, letter: OTHER, people: self.people, near });
-            }
-        }
-        None
-    }
-
-    /// Whose letters one of these hands is near.
-    fn near(&self, check: Option<Check>, hands: &[Option<HandPoints>]) -> People {
-        hands.iter().flatten().fold(People::default(), |near, hand| match check {
-            Some(Check::Turned) => near.with(self.known.with_the_shape_of(hand)),
-            Some(Check::AsHeld) => near.with(self.known.that_hold(hand)),
-            None => near,
-        })
-    }
-
     /// As often filmed as drawn freely, resting, or between two letters.
     fn other_shape(&mut self) -> Option<OtherShape> {
         let drawn = |hand| OtherShape { hand, check: Some(Check::Turned) };
@@ -318,8 +294,7 @@ impl<'a> Windows<'a> {
             0..5 => {
                 let clip = self.pick_other()?;
                 let hand = some_hand(clip, &mut self.random)?;
-                let [hand] = self.varied([Some(hand)]);
-                hand.map(|hand| OtherShape { hand, check: None })
+                Some(OtherShape { hand: self.varied(&hand), check: None })
             }
             5..7 => Some(drawn(OtherHand::free(&mut self.random))),
             7 => Some(OtherShape { hand: OtherHand::resting(&mut self.random), check: Some(Check::AsHeld) }),
@@ -339,14 +314,11 @@ impl<'a> Windows<'a> {
         Some(clip)
     }
 
-    /// Hands turned as no letter would be, and sometimes seen from the other side: they show no letter so either.
-    fn varied<const COUNT: usize>(&mut self, hands: [Option<Hand>; COUNT]) -> [Option<Hand>; COUNT] {
+    /// A hand turned as no letter would be, and sometimes seen from the other side: it shows no letter so either.
+    fn varied(&mut self, hand: &Hand) -> Hand {
         let roll = if self.random.random_bool(0.5) { self.random.random_range(-0.7..0.7) } else { 0.0 };
-        let mirrored = self.random.random_bool(0.25);
-        hands.map(|hand| {
-            let turned = posed(&hand?, Pose { roll, ..Pose::default() }, 0.0);
-            Some(if mirrored { turned.map(|[x, y, z]| [-x, y, z]) } else { turned })
-        })
+        let turned = posed(hand, Pose { roll, ..Pose::default() }, 0.0);
+        if self.random.random_bool(0.25) { turned.map(|[x, y, z]| [-x, y, z]) } else { turned }
     }
 
     /// Hands of one signer that hold two letters.
@@ -364,51 +336,6 @@ impl<'a> Windows<'a> {
         let others: Vec<&Clip> =
             clips.filter(|other| other.letter != letter && other.kind == Kind::Still).collect();
         some_hand(others.choose(&mut self.random)?, &mut self.random)
-    }
-
-    /// A window that shows no letter in the end: a hand that holds none, moves with none, or is on its way to one.
-    fn other_window(&mut self) -> Option<Example> {
-        for _ in 0..TRIES {
-            self.people = People::default();
-            let (mut track, check) = match self.random.random_range(0..20) {
-                0..8 => {
-                    let clip = self.pick_other()?;
-                    let track: [Option<Hand>; FRAMES] = self.still_track(clip).try_into().ok()?;
-                    (self.varied(track).to_vec(), None)
-                }
-                8..14 => {
-                    let [first, second] = [self.other_shape()?, self.other_shape()?];
-                    if self.random.random_bool(0.4) {
-                        (way(&first.hand, &second.hand, 0.0, FRAMES as f32), second.check)
-                    } else {
-                        (vec![Some(first.hand); FRAMES], first.check)
-                    }
-                }
-                14..16 => {
-                    let OtherShape { hand, check } = self.other_shape()?;
-                    let letter = if self.random.random_bool(0.5) { J } else { Z };
-                    (self.synthesised(letter, Some(hand), true), check)
-                }
-                _ => {
-                    let [first, second] = self.two_letters()?;
-                    let start = self.random.random_range(0.0..20.0f32);
-                    let arrived = self.random.random_range(0.3..0.7);
-                    let frames = (FRAMES as f32 - 1.0 - start) / arrived;
-                    (way(&first, &second, start, frames), Some(Check::Turned))
-                }
-            };
-            if self.random.random_bool(0.25)
-                && let Some([before, _]) = self.two_letters()
-            {
-                self.begin_with(&before, &mut track);
-            }
-            let hands = distort(&track, &mut self.random);
-            let near = self.near(check, &hands[FRAMES - 1..]);
-            if near.count() < 2 {
-                return Some(self.example(hands, sure(OTHER), near));
-            }
-        }
-        None
     }
 
     /// Has the window begin with another hand, on the way to what it shows.
@@ -596,16 +523,11 @@ impl<'a> Windows<'a> {
                 *hand = hand.map(|[x, y, z]| [-x, y, z]);
             }
         }
-        // A window may begin with the letter before, or with no letter, on the way to this one.
-        if self.random.random_bool(0.25) {
-            let before = if self.knows_others() && self.random.random_bool(0.3) {
-                self.other_shape().map(|shape| shape.hand)
-            } else {
-                self.another_letter(signer, letter)
-            };
-            if let Some(before) = before {
-                self.begin_with(&before, &mut track);
-            }
+        // A window may begin with the letter before, on the way to this one.
+        if self.random.random_bool(0.25)
+            && let Some(before) = self.another_letter(signer, letter)
+        {
+            self.begin_with(&before, &mut track);
         }
         (track, sure(letter))
     }
@@ -708,22 +630,14 @@ fn path(random: &mut Random) -> Vec<Place> {
         .collect()
 }
 
-/// From one hand to another over so many frames, and no farther than to the second.
-fn way(first: &Hand, second: &Hand, start: f32, frames: f32) -> Vec<Option<Hand>> {
-    let second = at_wrist(second, first);
-    let part = |frame: usize| ((frame as f32 - start) / frames).clamp(0.0, 1.0);
-    (0..FRAMES).map(|frame| Some(blend(first, &second, part(frame)))).collect()
-}
-
 fn sure(letter: usize) -> Target {
-    let mut target = [0.0; LETTERS + 1];
+    let mut target = [0.0; LETTERS];
     target[letter] = 1.0;
     target
 }
 
 fn unsure(letter: usize) -> Target {
-    let mut target = [0.5 / (LETTERS - 3) as f32; LETTERS + 1];
-    target[OTHER] = 0.0;
+    let mut target = [0.5 / (LETTERS - 3) as f32; LETTERS];
     target[J] = 0.0;
     target[Z] = 0.0;
     target[letter] = 0.5;
