@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what building and running Dactyl needs of the system and what is missing of it, with the argument "test" also
-# what the tests need. With nothing missing it asks for no rights and no network. Tried on Debian 12 and 13; the names of
-# Ubuntu 24.04 and Fedora are those of their package lists.
+# what the tests need, with "deb", "try-deb" or "image" what these targets of the Makefile need. With nothing missing it asks
+# for no rights and no network. Tried on Debian 12 and 13; the names of Ubuntu 24.04 and Fedora are those of their package lists.
 set -euo pipefail
 
-tests=${1:-}
+purpose=${1:-}
 system=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
 untried=
 if command -v dpkg-query >/dev/null; then
@@ -61,7 +61,7 @@ command -v pkg-config >/dev/null || wanted+=("$pkg_config")
 command -v cc >/dev/null || wanted+=("${compiler[@]}")
 # Any pip will do: it downloads two archives and installs nothing.
 command -v pip3 >/dev/null || command -v pip >/dev/null || wanted+=(python3-pip)
-if [[ $tests == test ]]; then
+if [[ $purpose == test ]]; then
     command -v chromium >/dev/null || wanted+=("$browser")
     command -v chromedriver >/dev/null || wanted+=("$driver")
     command -v strace >/dev/null || wanted+=(strace)
@@ -69,6 +69,11 @@ if [[ $tests == test ]]; then
     command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || wanted+=(haproxy)
     command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || wanted+=(nginx)
 fi
+case $purpose in
+deb) wanted+=(dpkg-dev) ;; # tells which packages the program needs
+try-deb) wanted+=(debootstrap systemd-container) ;;
+image) wanted+=(debootstrap buildah runc) ;;
+esac
 
 missing=()
 for package in "${wanted[@]}"; do
