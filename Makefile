@@ -8,6 +8,8 @@
 # make plugins the GStreamer plugin alone
 # make deb     Debian packages of the server and of its networks, in target/debian
 # make try-deb the same, installed, served from, upgraded and purged on a Debian 12 in a folder; for root
+# make image   an image of the server, in target/image, and a trial of it as strict as a cluster may be; for root
+# make airgap  both and all packages that they need in one archive, in target/airgap, tried without a network; for root
 # make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
 
@@ -19,7 +21,7 @@ FUZZ_SECONDS ?= 300
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page fleet soak fuzz plugins deb try-deb keys clean system system-test
+.PHONY: run test bench bench-page fleet soak fuzz plugins deb try-deb image airgap keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -80,6 +82,14 @@ deb: system
 try-deb: deb
 	scripts/system-packages.sh try-deb
 	scripts/try-deb.sh
+
+image: deb
+	scripts/system-packages.sh image
+	scripts/image.sh
+	scripts/try-image.sh
+
+airgap: image
+	scripts/airgap.sh
 
 keys:
 	cargo run --package dactyl-config --example write_keys
