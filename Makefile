@@ -104,3 +104,4 @@ system:
 system-test: system
 	scripts/system-packages.sh test
 	scripts/axe-core.sh
+	scripts/kubernetes-validate.sh
