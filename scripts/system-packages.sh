@@ -21,6 +21,7 @@ if command -v dpkg-query >/dev/null; then
     pkg_config=pkg-config
     browser=chromium
     driver=chromium-driver
+    prometheus=prometheus
     if [[ $system == ubuntu ]]; then
         untried="Ubuntu"
         browser=chromium-browser
@@ -44,6 +45,7 @@ elif command -v dnf >/dev/null; then
     pkg_config=pkgconf-pkg-config
     browser=chromium
     driver=chromedriver
+    prometheus=golang-github-prometheus
     is_installed() { rpm --query --quiet "$1"; }
     install=(dnf install --quiet --assumeyes --setopt=install_weak_deps=False)
 else
@@ -52,7 +54,7 @@ else
     fi
     echo "This system has neither apt nor dnf. Install GStreamer 1.22 or newer with its development files, the base, good," >&2
     echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium, its chromedriver, strace," >&2
-    echo "HAProxy and nginx), and try again." >&2
+    echo "HAProxy, nginx and promtool), and try again." >&2
     exit 1
 fi
 
@@ -68,6 +70,8 @@ if [[ $purpose == test ]]; then
     # The balancers of deploy/, where only root may look for programs.
     command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || wanted+=(haproxy)
     command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || wanted+=(nginx)
+    # promtool, for the alerts of deploy/prometheus.
+    command -v promtool >/dev/null || wanted+=("$prometheus")
 fi
 case $purpose in
 deb) wanted+=(dpkg-dev) ;; # tells which packages the program needs

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
 mod kubernetes;
+mod monitoring;
 mod packages;
 
 use std::fs;
