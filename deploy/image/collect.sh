@@ -54,3 +54,7 @@ owners() {
 for package in $(owners); do
     put "/usr/share/doc/$package/copyright"
 done
+# The texts that those of Dactyl and of the networks name.
+for file in /usr/share/doc/dactyl/LICENSE-* /usr/share/doc/dactyl-networks/copyright; do
+    put "$file"
+done
