@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dactyl_config::Config;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::admission::Denials;
+use crate::auth::Auth;
 use crate::client_address::Proxies;
 use crate::metrics::Metrics;
 use crate::models::Models;
@@ -23,21 +24,22 @@ pub(crate) struct App {
     /// By name: the configured one and those that clients may ask for.
     pub(crate) pipelines: BTreeMap<String, Arc<Prepared>>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) sessions: Arc<Semaphore>,
+    /// Places of sessions.
+    pub(crate) sessions: Places,
+    /// Who may open one.
+    pub(crate) auth: Auth,
     pub(crate) denials: Arc<Denials>,
     pub(crate) next_session: AtomicU64,
     pub(crate) models: Models,
     pub(crate) readiness: Arc<Readiness>,
     /// The open sessions.
     pub(crate) registry: Arc<Registry>,
-    /// Sessions by client.
-    pub(crate) clients: Places,
     pub(crate) proxies: Proxies,
     /// Whether new sessions are refused, because the server drains.
     pub(crate) draining: Arc<AtomicBool>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
-    /// Every open socket holds one; none can be had once the server stops.
+    /// Every open socket and every pipeline of a session holds one; none can be had once the server stops.
     pub(crate) alive: mpsc::WeakSender<()>,
     /// Under which pages of the server may open a WebSocket.
     pub(crate) names: OwnNames,
@@ -51,6 +53,7 @@ impl App {
 
     /// Sessions that would be let in.
     pub(crate) fn sessions_free(&self) -> usize {
-        if self.is_ending() { 0 } else { self.sessions.available_permits() }
+        let most = self.config.server.max_sessions as usize;
+        if self.is_ending() { 0 } else { most.saturating_sub(self.sessions.taken()) }
     }
 }

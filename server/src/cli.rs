@@ -62,6 +62,11 @@ pub(crate) struct Send {
     /// Address of the server's WebSocket; ?extras=... and ?pipeline=NAME may follow
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
+    /// File that holds the key or the token, for a server that asks for one [env: DACTYL_KEY=the key itself]
+    ///
+    /// There is no flag for the key itself: everybody on the machine can see the arguments of a program.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key_file: Option<PathBuf>,
     /// Letter to practise, sent before the first frame; without it target_arg_prob stays 0
     #[arg(long, value_name = "LETTER")]
     pub(crate) letter: Option<String>,

@@ -29,7 +29,7 @@ use crate::client_address::Proxies;
 use crate::denial::Denial;
 use crate::listen::{Listeners, stopped};
 use crate::metrics::Metrics;
-use crate::places::{NoPlace, Place, Places};
+use crate::places::{Client, Most, NoPlace, Place, Places};
 use crate::proxy_protocol;
 
 /// Most bytes of a request's header, and of what is read ahead of it: browsers send 1 to 8 KiB.
@@ -53,8 +53,9 @@ pub(crate) struct Connections {
     pub(crate) router: Router,
     /// Speaks TLS, if the server does.
     pub(crate) acceptor: Option<TlsAcceptor>,
-    /// How many there may be.
     pub(crate) places: Places,
+    /// How many there may be.
+    pub(crate) most: Most,
     pub(crate) proxies: Proxies,
     /// Whether the connections of proxies begin with the header of the PROXY protocol.
     pub(crate) proxy_protocol: bool,
@@ -107,7 +108,8 @@ impl Connections {
 
     /// A proxy is not counted as a client: many stand behind it.
     fn place(&self, address: IpAddr) -> Result<Place, NoPlace> {
-        if self.proxies.contain(address) { self.places.take_for_all() } else { self.places.take(address) }
+        let client = (!self.proxies.contain(address)).then(|| Client::of(address));
+        self.places.take(client, self.most)
     }
 
     /// Closes the connection without a word: an answer would have to wait for a request.

@@ -3,6 +3,7 @@
 mod admission;
 mod agent;
 mod app;
+pub mod auth;
 mod client_address;
 mod connections;
 mod denial;

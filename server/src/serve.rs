@@ -11,13 +11,14 @@ use anyhow::{Context, Result};
 use dactyl_config::Config;
 use futures_util::future::OptionFuture;
 use gstdactyl::slots::Slots;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::admission::Denials;
 use crate::agent;
 use crate::app::App;
+use crate::auth::{self, Auth};
 use crate::client_address::Proxies;
 use crate::connections::Connections;
 use crate::descriptors;
@@ -29,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::own_names::OwnNames;
 use crate::pipeline::{self, PipelineFile, Prepared};
-use crate::places::Places;
+use crate::places::{Most, Places};
 use crate::readiness::Readiness;
 use crate::session::Registry;
 use crate::tls::{self, Tls};
@@ -49,6 +50,7 @@ pub struct Server {
     default: Arc<Prepared>,
     models: Models,
     tls: Option<Tls>,
+    auth: Auth,
 }
 
 impl Server {
@@ -65,7 +67,11 @@ impl Server {
         if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
             tracing::warn!("{shortage}");
         }
+        if let Some(exposure) = auth::exposure(&config) {
+            tracing::warn!("{exposure}");
+        }
         let tls = tls::load(&config.tls)?;
+        let auth = Auth::load(&config)?;
         let start = Instant::now();
         tracing::info!("loading and warming the models");
         let models = Models::load(&config)?;
@@ -83,7 +89,7 @@ impl Server {
         }
         release_freed();
         tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
-        Ok(Self { config, pipelines, default, models, tls })
+        Ok(Self { config, pipelines, default, models, tls, auth })
     }
 
     /// Takes the addresses of the configuration. Connections wait until [`Listening::run`].
@@ -122,9 +128,7 @@ impl Listening {
         let metrics = Arc::new(Metrics::new()?);
         let denials = Arc::new(Denials::new(Arc::clone(&metrics)));
         let limits = server.config.server.clone();
-        let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
-        let (most, patience) =
-            (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
+        let patience = Duration::from_millis(limits.shutdown_timeout_ms.into());
         let addresses = sockets.clients.addresses().context("the socket has no address")?;
         let loopback_only = addresses.iter().all(|address| address.ip().is_loopback());
         let certificate = server.tls.as_ref().map(|tls| tls.certificate.clone());
@@ -136,13 +140,13 @@ impl Listening {
             config: server.config,
             pipelines: server.pipelines,
             metrics: Arc::clone(&metrics),
-            sessions: Arc::clone(&sessions),
+            sessions: Places::default(),
+            auth: server.auth,
             next_session: AtomicU64::new(1),
             models: server.models,
             denials: Arc::clone(&denials),
             readiness: Arc::new(Readiness::new(server.default.file.clone())),
             registry: Arc::clone(&registry),
-            clients: Places::new(usize::MAX, limits.max_sessions_per_client as usize),
             proxies: proxies.clone(),
             draining: Arc::clone(&draining),
             shutdown: stopped.clone(),
@@ -153,7 +157,11 @@ impl Listening {
         let connections = Connections {
             router: http::client_routes(Arc::clone(&app), sockets.admin.is_none()),
             acceptor: server.tls.map(|tls| tls.acceptor),
-            places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
+            places: Places::default(),
+            most: Most {
+                all: limits.max_connections as usize,
+                of_client: limits.max_connections_per_client as usize,
+            },
             proxies,
             proxy_protocol: limits.proxy_protocol,
             header_timeout: Duration::from_secs(limits.header_timeout_s.into()),
@@ -163,9 +171,14 @@ impl Listening {
         };
         let admin = OptionFuture::from(sockets.admin.map(|listeners| {
             let router = http::admin_routes(Arc::clone(&app));
-            let places = Places::new(ADMIN_CONNECTIONS, 0);
-            let connections =
-                Connections { router, acceptor: None, places, proxy_protocol: false, ..connections.clone() };
+            let connections = Connections {
+                router,
+                acceptor: None,
+                places: Places::default(),
+                most: Most { all: ADMIN_CONNECTIONS, of_client: 0 },
+                proxy_protocol: false,
+                ..connections.clone()
+            };
             connections.accept(listeners, alive.downgrade(), stopped.clone())
         }));
         let agent = OptionFuture::from(
@@ -189,17 +202,13 @@ impl Listening {
         tracing::info!("shutting down");
         stop.send_replace(true);
         drop(alive);
-        let everything_ended = async {
-            // Nothing is ever sent: this waits until the last socket is closed.
-            all_closed.recv().await;
-            // A session gives its place back when its pipeline is gone.
-            let _ = sessions.acquire_many(most).await;
-        };
+        // Nothing is ever sent: this waits until the last socket is closed and the last pipeline is gone.
+        let everything_ended = all_closed.recv();
         let ended = timeout(patience, async {
             tokio::select! {
                 // It takes no more connections, but those that are open must go on.
                 _ = serving => {}
-                () = everything_ended => {}
+                _ = everything_ended => {}
             }
         });
         if ended.await.is_err() {

@@ -8,6 +8,7 @@ mod connections;
 mod fleet;
 mod garbage;
 mod handshake;
+mod keys;
 mod landmarks;
 mod ledger;
 mod limits;

@@ -122,6 +122,20 @@ pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status, body)
 }
 
+/// The head of the answer to a request of these lines.
+pub async fn head(address: SocketAddr, lines: &[&str]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    stream.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).await.expect("sent");
+    let mut head = Vec::new();
+    let read = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a whole head"));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer");
+    String::from_utf8(head).expect("text")
+}
+
 /// Resident memory of this process, in bytes.
 pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
