@@ -41,8 +41,8 @@ pub(crate) enum Command {
 ///
 /// Loads the configuration, checks it, loads and warms the networks, and only then takes the address and prints it.
 /// ctrl-C or SIGTERM closes every session and ends; a second one ends at once. SIGTERM drains first where
-/// server.drain_notice_ms or server.drain_ms say so.
-#[derive(Debug, Args)]
+/// server.drain_notice_ms or server.drain_ms say so. SIGHUP takes certificate, keys, limits and pipelines anew.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) layers: Layers,
@@ -150,7 +150,7 @@ pub(crate) struct ModelsFolder {
 }
 
 /// Configuration files and single parameters.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Layers {
     /// Configuration file; may be given several times, later wins [env: DACTYL_CONFIG]
     #[arg(long = "config", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
@@ -230,7 +230,7 @@ pub(crate) trait FlagSet {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AllFlags;
 
 impl FlagSet for AllFlags {
@@ -250,7 +250,7 @@ impl FlagSet for ModelsFlags {
 }
 
 /// The values of the flags in [`FLAGS`] that were given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Overrides<F = AllFlags> {
     given: Vec<(&'static Flag, String)>,
     flags: PhantomData<F>,

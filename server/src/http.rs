@@ -21,6 +21,7 @@ use crate::denial::Denial;
 use crate::handshake::{Handshake, NoHandshake};
 use crate::places::{Most, NoPlace};
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
+use crate::terms::Terms;
 use crate::{origin, page, session};
 
 /// The routes of the listener of clients; operators' are among them unless they have one of their own.
@@ -71,12 +72,13 @@ async fn info(
     Query(mut query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
+    let terms = app.terms();
     let shown = Credential::take(&headers, &mut query);
-    let grant = match app.auth.admit(shown.as_ref()) {
+    let grant = match terms.auth.admit(shown.as_ref()) {
         Ok(grant) => grant,
         Err(cause) => return Denied::key(cause).into_response(),
     };
-    let pipelines: BTreeMap<&str, serde_json::Value> = app
+    let pipelines: BTreeMap<&str, serde_json::Value> = terms
         .pipelines
         .iter()
         .filter(|(name, _)| grant.permits(name))
@@ -101,9 +103,9 @@ async fn info(
         "gstreamer": gst::version_string().as_str(),
         "onnx_runtime": dactyl_letters::build_info(),
         "models": app.models.hashes,
-        "limits": app.config.server,
+        "limits": terms.config.server,
         "slots": gstdactyl::slots::Slots::shared().total(),
-        "pipeline": grant.pipeline(&app.config.pipeline.name),
+        "pipeline": grant.pipeline(&terms.config.pipeline.name),
         "pipelines": pipelines,
     }))
     .into_response()
@@ -113,7 +115,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.is_ending() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
-    match app.readiness.look(&app.metrics.load).await {
+    match app.look().await {
         Ok(()) => "ready\n".into_response(),
         Err(cause) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {cause}")),
     }
@@ -126,13 +128,14 @@ async fn open(
     headers: HeaderMap,
     handshake: Result<Handshake, NoHandshake>,
 ) -> Response {
-    let client = app.proxies.client(peer.address, &headers);
+    let terms = app.terms();
+    let client = terms.proxies.client(peer.address, &headers);
     // A plain request only asks why.
     let asks_for_socket = handshake.is_ok();
     let shown = Credential::take(&headers, &mut query);
-    let outcome = if may_open(&app, &headers) {
-        let granted = app.auth.admit(shown.as_ref()).map_err(Denied::key);
-        granted.and_then(|grant| open_allowed(&app, query, &peer, client, &grant, handshake))
+    let outcome = if may_open(&terms, app.loopback_only, &headers) {
+        let granted = terms.auth.admit(shown.as_ref()).map_err(Denied::key);
+        granted.and_then(|grant| open_allowed(&app, &terms, query, &peer, client, &grant, handshake))
     } else {
         Err(Denied::new(Denial::Origin, StatusCode::FORBIDDEN))
     };
@@ -208,15 +211,16 @@ impl IntoResponse for Denied {
 
 fn open_allowed(
     app: &App,
+    terms: &Terms,
     query: Vec<(String, String)>,
     peer: &Peer,
     address: IpAddr,
     grant: &Grant,
     handshake: Result<Handshake, NoHandshake>,
 ) -> Result<Response, Denied> {
-    let limits = &app.config.server;
+    let limits = &terms.config.server;
     let mut extras = Extras::default();
-    let mut pipeline = grant.pipeline(&app.config.pipeline.name).to_owned();
+    let mut pipeline = grant.pipeline(&terms.config.pipeline.name).to_owned();
     let mut given = BTreeMap::new();
     for (name, value) in query {
         match name.as_str() {
@@ -227,8 +231,8 @@ fn open_allowed(
             }
         }
     }
-    let prepared = app.pipelines.get(&pipeline).filter(|_| grant.permits(&pipeline)).ok_or_else(|| {
-        let permitted = app.pipelines.keys().filter(|name| grant.permits(name));
+    let prepared = terms.pipelines.get(&pipeline).filter(|_| grant.permits(&pipeline)).ok_or_else(|| {
+        let permitted = terms.pipelines.keys().filter(|name| grant.permits(name));
         let allowed = permitted.cloned().collect::<Vec<_>>().join(", ");
         Denied::request(format!("no such pipeline here; there are: {allowed}"))
     })?;
@@ -237,7 +241,7 @@ fn open_allowed(
     let alive =
         app.alive.upgrade().filter(|_| !app.is_ending()).ok_or_else(|| unavailable(Denial::Stopping))?;
     // What is known of a proxy alone is nobody's in particular.
-    let client = grant.client((!app.proxies.contain(address)).then_some(address));
+    let client = grant.client((!terms.proxies.contain(address)).then_some(address));
     let most = Most {
         all: limits.max_sessions as usize,
         of_client: grant.max_sessions(limits.max_sessions_per_client) as usize,
@@ -283,7 +287,7 @@ fn open_allowed(
 }
 
 /// Whether the page behind a request may open a WebSocket.
-fn may_open(app: &App, headers: &HeaderMap) -> bool {
+fn may_open(terms: &Terms, loopback_only: bool, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if headers.get_all(header::ORIGIN).iter().count() > 1 {
         return false;
@@ -292,6 +296,6 @@ fn may_open(app: &App, headers: &HeaderMap) -> bool {
     // An origin that is no text is none that is allowed.
     let Ok(origin) = origin.to_str() else { return false };
     // A page of a foreign name that stands for this machine would pass for the server's own.
-    let host = text(header::HOST).filter(|host| app.names.contain(host));
-    origin::is_allowed(Some(origin), host, &app.config.server.allowed_origins)
+    let host = text(header::HOST).filter(|host| terms.names.contain(host, loopback_only));
+    origin::is_allowed(Some(origin), host, &terms.config.server.allowed_origins)
 }

@@ -94,6 +94,11 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// Whether there is a key of that name.
+    pub(super) fn name(&self, name: &str) -> bool {
+        self.0.values().any(|grant| grant.key_name() == Some(name))
+    }
+
     pub(super) fn find(&self, shown: &Credential) -> Option<Grant> {
         self.0.get::<Hash>(&Sha256::digest(shown.as_str()).into()).cloned()
     }

@@ -25,7 +25,7 @@ const NEEDED: &str = "this server lets in who has a key: send it in the header \
 const UNKNOWN: &str = "the key is not known here; ask whoever runs this server for one";
 
 /// Who may open a session.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Auth {
     keys: Option<Keys>,
     tokens: Option<Tokens>,
@@ -71,6 +71,14 @@ impl Auth {
     /// Whether anybody may come.
     fn is_open(&self) -> bool {
         self.keys.is_none() && self.tokens.is_none()
+    }
+
+    /// Whether what that client was let in with is not there any more. Tokens end by themselves.
+    pub(crate) fn has_withdrawn(&self, client: &Client) -> bool {
+        match client {
+            Client::Key(name) => !self.is_open() && !self.keys.as_ref().is_some_and(|keys| keys.name(name)),
+            Client::Subject(_) | Client::Address(_) => false,
+        }
     }
 
     /// What a client may do that shows this.

@@ -52,6 +52,15 @@ impl Registry {
         }
     }
 
+    /// Closes the sessions of the clients that were let in with what is not valid any more.
+    pub(crate) fn close_of(&self, is_withdrawn: impl Fn(&Client) -> bool) {
+        for entry in self.lock().values() {
+            if entry.client.as_ref().is_some_and(&is_withdrawn) {
+                entry.outbox.close(Close::KeyEnded);
+            }
+        }
+    }
+
     fn idle_first(&self) -> Vec<Arc<Outbox>> {
         let open = self.lock();
         let mut open: Vec<&Entry> = open.values().collect();

@@ -46,9 +46,14 @@ impl Files {
         self.0.path().join(name)
     }
 
+    /// The file of keys.
+    pub fn keys_file(&self) -> PathBuf {
+        self.path("keys.toml")
+    }
+
     /// Lets in who has one of the keys.
     pub fn ask_for_keys(&self, config: &mut Config) {
-        config.auth.keys_file = self.path("keys.toml").display().to_string();
+        config.auth.keys_file = self.keys_file().display().to_string();
     }
 
     /// Lets in who has a token.

@@ -18,5 +18,6 @@ mod page;
 mod pictures;
 mod pipelines;
 mod protocol;
+mod reload;
 mod resets;
 mod server;
