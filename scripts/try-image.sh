@@ -89,7 +89,8 @@ for _ in {1..100}; do
 done
 [[ $(runc --root "$work/state" state "$name" | sed -n 's/.*"status": "\(.*\)".*/\1/p') == stopped ]]
 cat "$work/log"
-if grep -E ' (WARN|ERROR) |[Ee]rror in' "$work/log" || find "$image/root" -type f -newer "$marker" | grep .; then
+# It is told that it has no keys, which is so.
+if grep -v 'anybody who reaches server.listen' "$work/log" | grep -E ' (WARN|ERROR) |[Ee]rror in' || find "$image/root" -type f -newer "$marker" | grep .; then
     echo "warned, or written" >&2
     exit 1
 fi

@@ -3,6 +3,7 @@
 mod admission;
 mod agent;
 mod app;
+pub mod auth;
 mod client_address;
 mod connections;
 mod denial;
@@ -25,12 +26,15 @@ mod places;
 pub mod protocol;
 mod proxy_protocol;
 mod readiness;
+mod reload;
 mod serve;
 mod session;
+mod terms;
 pub mod tls;
 
 pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
+pub use reload::Reloads;
 pub use serve::{Listening, Server, register_elements};
 
 /// What reads the words of proxies, for `fuzz/` alone.
