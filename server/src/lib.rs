@@ -28,6 +28,7 @@ mod proxy_protocol;
 mod readiness;
 mod reload;
 mod serve;
+mod service;
 mod session;
 mod terms;
 pub mod tls;
