@@ -38,6 +38,12 @@ pub use listen::{Listeners, Sockets};
 pub use reload::Reloads;
 pub use serve::{Listening, Server, register_elements};
 
+/// What reads keys and tokens, for `fuzz/` alone.
+#[doc(hidden)]
+pub mod credentials {
+    pub use crate::auth::{is_taken, keys_in};
+}
+
 /// What reads the words of proxies, for `fuzz/` alone.
 #[doc(hidden)]
 pub mod proxies {
