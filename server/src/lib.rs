@@ -28,6 +28,7 @@ mod proxy_protocol;
 mod readiness;
 mod reload;
 mod serve;
+mod service;
 mod session;
 mod terms;
 pub mod tls;
@@ -36,6 +37,12 @@ pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
 pub use reload::Reloads;
 pub use serve::{Listening, Server, register_elements};
+
+/// What reads keys and tokens, for `fuzz/` alone.
+#[doc(hidden)]
+pub mod credentials {
+    pub use crate::auth::{is_taken, keys_in};
+}
 
 /// What reads the words of proxies, for `fuzz/` alone.
 #[doc(hidden)]

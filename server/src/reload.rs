@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::memory::release_freed;
+use crate::service;
 use crate::terms::Terms;
 
 /// Who asks for a reload, and where the configuration comes from then.
@@ -35,6 +36,7 @@ impl Reloads {
 /// Reloads whenever it is asked for; ends when nobody can ask any more.
 pub(crate) async fn serve(app: Arc<App>, mut reloads: Reloads) {
     while reloads.asked.recv().await.is_some() {
+        service::reloading();
         let outcome = {
             let (app, read) = (Arc::clone(&app), Arc::clone(&reloads.read));
             spawn_blocking(move || reload(&app, &*read)).await.context("it ended in the middle").flatten()
@@ -48,6 +50,7 @@ pub(crate) async fn serve(app: Arc<App>, mut reloads: Reloads) {
             }
             Err(error) => tracing::error!("not reloaded, everything stays as it was: {error:#}"),
         }
+        service::ready();
     }
 }
 

@@ -27,6 +27,7 @@ use crate::models::Models;
 use crate::places::Places;
 use crate::readiness::Readiness;
 use crate::reload::{self, Reloads};
+use crate::service;
 use crate::session::Registry;
 use crate::terms::{InForce, Terms};
 
@@ -144,12 +145,16 @@ impl Listening {
         );
         let reloading = OptionFuture::from(reloads.map(|reloads| reload::serve(Arc::clone(&app), reloads)));
         let clients = connections.accept(sockets.clients, alive.downgrade(), stopped);
-        let mut serving =
-            pin!(async { tokio::join!(clients, admin, agent, reloading, keep_up(&metrics, &one_ended)) });
+        let watch = service::keep_watch(&app);
+        let mut serving = pin!(async {
+            tokio::join!(clients, admin, agent, reloading, watch, keep_up(&metrics, &one_ended))
+        });
+        service::ready();
         let ending = tokio::select! {
             _ = &mut serving => Ending::Now,
             ending = shutdown => ending,
         };
+        service::stopping();
         let limits = app.terms().config.server.clone();
         if let Some(drain) = Drain::configured(&limits).filter(|_| ending == Ending::Drain) {
             tracing::info!("draining: new sessions are refused");

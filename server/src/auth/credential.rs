@@ -29,7 +29,6 @@ impl Credential {
     }
 }
 
-#[cfg(test)]
 impl From<&str> for Credential {
     fn from(text: &str) -> Self {
         Self(text.to_owned())

@@ -57,7 +57,7 @@ impl Keys {
     }
 
     /// Reads the text of a file. `pipelines` are those that there are.
-    fn parse(path: &Path, text: &str, pipelines: &[&str]) -> Result<Self> {
+    pub(super) fn parse(path: &Path, text: &str, pipelines: &[&str]) -> Result<Self> {
         let at = |offset: usize| {
             let line = text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
             format!("{}:{line}", path.display())
@@ -92,6 +92,10 @@ impl Keys {
             bail!("{} holds no key; write [keys.NAME] with sha256 = \"...\"", path.display());
         }
         Ok(Self(keys))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether there is a key of that name.

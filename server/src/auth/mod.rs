@@ -7,10 +7,12 @@ mod tokens;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use dactyl_config::Config;
+use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 
 pub(crate) use self::credential::Credential;
@@ -111,6 +113,19 @@ pub fn exposure(config: &Config) -> Option<&'static str> {
         "anybody who reaches server.listen may open sessions: set auth.keys_file or auth.jwt_key_file, unless a proxy in \
          front asks, or listen on 127.0.0.1",
     )
+}
+
+/// How many keys the text of a file holds, or what is wrong with it.
+pub fn keys_in(text: &str) -> Result<usize, String> {
+    let keys = Keys::parse(Path::new("keys.toml"), text, &["recognise"]);
+    keys.map(|keys| keys.len()).map_err(|error| error.to_string())
+}
+
+/// Whether a token of HS256 with that secret would be taken.
+pub fn is_taken(secret: &[u8], token: &str) -> bool {
+    let tokens = Tokens::parse(secret.to_vec(), Algorithm::HS256, Path::new("secret"), "", "");
+    let shown = Credential::from(token);
+    tokens.is_ok_and(|tokens| shown.is_token() && tokens.check(&shown).is_ok())
 }
 
 impl Grant {

@@ -61,8 +61,19 @@ impl Tokens {
             JwtAlgorithm::Rs256 => Algorithm::RS256,
             JwtAlgorithm::Es256 => Algorithm::ES256,
         };
-        let keys = keys(&source, algorithm, &path)?;
-        Ok(Self { keys, validation: validation(algorithm, &auth.jwt_audience, &auth.jwt_issuer), source })
+        Self::parse(source, algorithm, &path, &auth.jwt_audience, &auth.jwt_issuer)
+    }
+
+    /// Takes the content of a file; an empty audience or issuer is none that a token must name.
+    pub(super) fn parse(
+        source: Vec<u8>,
+        algorithm: Algorithm,
+        path: &Path,
+        audience: &str,
+        issuer: &str,
+    ) -> Result<Self> {
+        let keys = keys(&source, algorithm, path)?;
+        Ok(Self { keys, validation: validation(algorithm, audience, issuer), source })
     }
 
     pub(super) fn check(&self, shown: &Credential) -> Result<Grant, &'static str> {
@@ -211,8 +222,7 @@ mod tests {
     const EC_PUBLIC: &[u8] = include_bytes!("../../tests/jwt/ec_public.pem");
 
     fn tokens(source: &[u8], algorithm: Algorithm) -> Result<Tokens> {
-        let keys = keys(source, algorithm, Path::new("jwt"))?;
-        Ok(Tokens { keys, validation: validation(algorithm, "dactyl", "school"), source: source.to_vec() })
+        Tokens::parse(source.to_vec(), algorithm, Path::new("jwt"), "dactyl", "school")
     }
 
     fn now() -> u64 {

@@ -7,6 +7,7 @@ mod model;
 mod privacy;
 mod send;
 mod serve;
+mod service;
 mod settings;
 mod setup;
 mod streams;

@@ -375,13 +375,13 @@ fn request(server: &Server, path: &str, headers: &str) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-fn signal(server: &Server, name: &str) {
+pub(super) fn signal(server: &Server, name: &str) {
     let pid = server.process.id().to_string();
     assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 /// Waits for the end of a server; far longer than it takes.
-fn exit_code(server: &mut Server) -> Option<i32> {
+pub(super) fn exit_code(server: &mut Server) -> Option<i32> {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(20) {
         if let Some(status) = server.process.try_wait().unwrap() {
