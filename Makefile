@@ -6,6 +6,10 @@
 # make soak    half an hour of clients that come and go, or DACTYL_SOAK_MINUTES=1440 make soak; what grows is a failure
 # make fuzz    five minutes of each target of fuzz/, or FUZZ_SECONDS=3600 make fuzz; with the nightly compiler
 # make plugins the GStreamer plugin alone
+# make deb     Debian packages of the server and of its networks, in target/debian
+# make try-deb the same, installed, served from, upgraded and purged on a Debian 12 in a folder; for root
+# make image   an image of the server, in target/image, and a trial of it as strict as a cluster may be; for root
+# make airgap  both and all packages that they need in one archive, in target/airgap, tried without a network; for root
 # make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
 
@@ -17,7 +21,7 @@ FUZZ_SECONDS ?= 300
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page fleet soak fuzz plugins keys clean system system-test
+.PHONY: run test bench bench-page fleet soak fuzz plugins deb try-deb image airgap keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -67,6 +71,26 @@ plugins: system
 	$(BUILD)
 	@echo "export GST_PLUGIN_PATH=$(abspath $(TARGET))/release"
 
+deb: system
+	scripts/system-packages.sh deb
+	scripts/rust-tools.sh deb
+	$(BUILD)
+	$(TARGET)/release/dactyl models fetch
+	cargo deb --no-build --strip --package dactyl
+	cargo deb --no-build --package dactyl --variant networks
+
+try-deb: deb
+	scripts/system-packages.sh try-deb
+	scripts/try-deb.sh
+
+image: deb
+	scripts/system-packages.sh image
+	scripts/image.sh
+	scripts/try-image.sh
+
+airgap: image
+	scripts/airgap.sh
+
 keys:
 	cargo run --package dactyl-config --example write_keys
 
@@ -80,3 +104,4 @@ system:
 system-test: system
 	scripts/system-packages.sh test
 	scripts/axe-core.sh
+	scripts/kubernetes-validate.sh

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what building and running Dactyl needs of the system and what is missing of it, with the argument "test" also
-# what the tests need. With nothing missing it asks for no rights and no network. Tried on Debian 12 and 13; the names of
-# Ubuntu 24.04 and Fedora are those of their package lists.
+# what the tests need, with "deb", "try-deb" or "image" what these targets of the Makefile need. With nothing missing it asks
+# for no rights and no network. Tried on Debian 12 and 13; the names of Ubuntu 24.04 and Fedora are those of their package lists.
 set -euo pipefail
 
-tests=${1:-}
+purpose=${1:-}
 system=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
 untried=
 if command -v dpkg-query >/dev/null; then
@@ -21,6 +21,7 @@ if command -v dpkg-query >/dev/null; then
     pkg_config=pkg-config
     browser=chromium
     driver=chromium-driver
+    prometheus=prometheus
     if [[ $system == ubuntu ]]; then
         untried="Ubuntu"
         browser=chromium-browser
@@ -44,6 +45,7 @@ elif command -v dnf >/dev/null; then
     pkg_config=pkgconf-pkg-config
     browser=chromium
     driver=chromedriver
+    prometheus=golang-github-prometheus
     is_installed() { rpm --query --quiet "$1"; }
     install=(dnf install --quiet --assumeyes --setopt=install_weak_deps=False)
 else
@@ -52,7 +54,7 @@ else
     fi
     echo "This system has neither apt nor dnf. Install GStreamer 1.22 or newer with its development files, the base, good," >&2
     echo "libav and pango plugins, pkg-config, a C compiler and pip (for the tests also Chromium, its chromedriver, strace," >&2
-    echo "HAProxy and nginx), and try again." >&2
+    echo "HAProxy, nginx and promtool), and try again." >&2
     exit 1
 fi
 
@@ -61,14 +63,21 @@ command -v pkg-config >/dev/null || wanted+=("$pkg_config")
 command -v cc >/dev/null || wanted+=("${compiler[@]}")
 # Any pip will do: it downloads two archives and installs nothing.
 command -v pip3 >/dev/null || command -v pip >/dev/null || wanted+=(python3-pip)
-if [[ $tests == test ]]; then
+if [[ $purpose == test ]]; then
     command -v chromium >/dev/null || wanted+=("$browser")
     command -v chromedriver >/dev/null || wanted+=("$driver")
     command -v strace >/dev/null || wanted+=(strace)
     # The balancers of deploy/, where only root may look for programs.
     command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || wanted+=(haproxy)
     command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || wanted+=(nginx)
+    # promtool, for the alerts of deploy/prometheus.
+    command -v promtool >/dev/null || wanted+=("$prometheus")
 fi
+case $purpose in
+deb) wanted+=(dpkg-dev) ;; # tells which packages the program needs
+try-deb) wanted+=(debootstrap systemd-container) ;;
+image) wanted+=(debootstrap buildah runc) ;;
+esac
 
 missing=()
 for package in "${wanted[@]}"; do

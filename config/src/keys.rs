@@ -102,7 +102,8 @@ sections! {
         max_sessions: u32 = 64, 1..=10_000;
         /// Sessions of one client at the same time; 0 means as many as there are.
         ///
-        /// 0 is right where a whole school comes from one address. Of IPv6 the network of 64 bits counts as a client.
+        /// A client is a key or the subject of a token, which may name another number, and an address without either. 0 is
+        /// right where a whole school comes from one address. Of IPv6 the network of 64 bits counts as one.
         max_sessions_per_client: u32 = 0, 0..=10_000;
         /// Connections at the same time, sessions included; more are closed at once. More than `max_sessions`.
         max_connections: u32 = 4096, 16..=1_000_000;
@@ -144,6 +145,10 @@ sections! {
         max_scans: u32 = 16, 1..=1000;
         /// Frames per second and session that are looked at, and letters likewise; more count as bad messages.
         max_fps: u32 = 120, 1..=1000;
+        /// Frames per second of all sessions of one client together; 0 means as many as each session may send.
+        ///
+        /// Clients are those of `max_sessions_per_client`, and a key or a token may name another number.
+        max_fps_per_client: u32 = 0, 0..=100_000;
         /// Bad messages without an analysed frame or a letter between them that close the socket with 1008.
         max_bad_messages: u32 = 50, 1..=1_000_000;
         /// Seconds for the first frame or letter of a session, without which it is closed with 1000; 0 means never.
@@ -189,6 +194,22 @@ sections! {
         certificate: String = "", "a file";
         /// Private key of that certificate, a PEM file; empty means plain HTTP.
         key: String = "", "a file";
+    }
+
+    /// Who may open a session. Without a file here anybody who reaches the server may.
+    auth: Auth {
+        /// Keys that let a client in, a TOML file that holds their SHA-256; empty means none.
+        keys_file: String = "", "a file";
+        /// What the tokens (JWT) that let a client in are signed with; empty means that no token is taken.
+        ///
+        /// A public key in PEM, a set of keys (JWKS), or the secret of HS256.
+        jwt_key_file: String = "", "a file";
+        /// Algorithm with which tokens are signed; one that is signed with another is refused, whatever it says of itself.
+        jwt_algorithm: JwtAlgorithm = JwtAlgorithm::Rs256;
+        /// Audience (`aud`) that a token must name; empty means that it need not.
+        jwt_audience: String = "", "a text";
+        /// Issuer (`iss`) that a token must name; empty means that it need not.
+        jwt_issuer: String = "", "a text";
     }
 
     /// Which pipeline a session runs.
@@ -297,6 +318,15 @@ sections! {
         level: String = "info", "a level or a filter";
         /// Form of a log line.
         format: LogFormat = LogFormat::Text;
+    }
+}
+
+choice! {
+    /// How a token is signed.
+    JwtAlgorithm, "GstDactylJwtAlgorithm" {
+        Hs256 = "HS256", "A secret that whoever signs shares with the server";
+        Rs256 = "RS256", "RSA of 2048 bits or more";
+        Es256 = "ES256", "ECDSA on the curve P-256";
     }
 }
 

@@ -12,8 +12,9 @@ mod written;
 
 pub use declaration::{Choice, Declaration, Key, Setting, Values};
 pub use keys::{
-    Admin, Config, Features, Feedback, Holistic, Inference, KEYS, Letters, Log, LogFormat, Models, Output,
-    Part, PayloadFormat, Pipeline, Profile, Server, Smoothing, ThrottleClock, Tls, TrackerClock,
+    Admin, Auth, Config, Features, Feedback, Holistic, Inference, JwtAlgorithm, KEYS, Letters, Log,
+    LogFormat, Models, Output, Part, PayloadFormat, Pipeline, Profile, Server, Smoothing, ThrottleClock, Tls,
+    TrackerClock,
 };
 pub use loader::{ConfigError, Loaded, Loader, Misspelt, Origin};
 pub use lookup::{Kind, NotFound, find, find_or_place};

@@ -398,6 +398,12 @@ fn agree(loaded: &Loaded) -> Result<(), ConfigError> {
         (_, "") => return refuse("tls.certificate", "it needs a tls.key".to_owned()),
         _ => {}
     }
+    let auth = &config.auth;
+    for (key, text) in [("auth.jwt_audience", &auth.jwt_audience), ("auth.jwt_issuer", &auth.jwt_issuer)] {
+        if !text.is_empty() && auth.jwt_key_file.is_empty() {
+            return refuse(key, "it needs an auth.jwt_key_file, without which no token is taken".to_owned());
+        }
+    }
     let parts = &config.holistic.parts;
     if !parts.contains(&crate::Part::Pose) {
         return refuse(

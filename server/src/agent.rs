@@ -48,10 +48,11 @@ async fn tell(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
 
 async fn state(app: &App) -> State {
     let places = app.sessions_free();
-    if places == 0 || app.readiness.look(&app.metrics.load).await.is_err() {
+    if places == 0 || app.look().await.is_err() {
         return State::Drain;
     }
-    State::serving(places, app.config.server.max_sessions as usize, app.metrics.load.latest().ratio)
+    let all = app.terms().config.server.max_sessions as usize;
+    State::serving(places, all, app.metrics.load.latest().ratio)
 }
 
 /// What a balancer is told.

@@ -41,8 +41,8 @@ pub(crate) enum Command {
 ///
 /// Loads the configuration, checks it, loads and warms the networks, and only then takes the address and prints it.
 /// ctrl-C or SIGTERM closes every session and ends; a second one ends at once. SIGTERM drains first where
-/// server.drain_notice_ms or server.drain_ms say so.
-#[derive(Debug, Args)]
+/// server.drain_notice_ms or server.drain_ms say so. SIGHUP takes certificate, keys, limits and pipelines anew.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) layers: Layers,
@@ -62,6 +62,11 @@ pub(crate) struct Send {
     /// Address of the server's WebSocket; ?extras=... and ?pipeline=NAME may follow
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(crate) url: String,
+    /// File that holds the key or the token, for a server that asks for one [env: DACTYL_KEY=the key itself]
+    ///
+    /// There is no flag for the key itself: everybody on the machine can see the arguments of a program.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key_file: Option<PathBuf>,
     /// Letter to practise, sent before the first frame; without it target_arg_prob stays 0
     #[arg(long, value_name = "LETTER")]
     pub(crate) letter: Option<String>,
@@ -145,7 +150,7 @@ pub(crate) struct ModelsFolder {
 }
 
 /// Configuration files and single parameters.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Layers {
     /// Configuration file; may be given several times, later wins [env: DACTYL_CONFIG]
     #[arg(long = "config", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Configuration")]
@@ -225,7 +230,7 @@ pub(crate) trait FlagSet {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AllFlags;
 
 impl FlagSet for AllFlags {
@@ -245,7 +250,7 @@ impl FlagSet for ModelsFlags {
 }
 
 /// The values of the flags in [`FLAGS`] that were given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Overrides<F = AllFlags> {
     given: Vec<(&'static Flag, String)>,
     flags: PhantomData<F>,

@@ -21,17 +21,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::admission::Denials;
-use crate::client_address::Proxies;
 use crate::denial::Denial;
 use crate::listen::{Listeners, stopped};
 use crate::metrics::Metrics;
-use crate::places::{NoPlace, Place, Places};
+use crate::places::{Client, Most, NoPlace, Place, Places};
 use crate::proxy_protocol;
+use crate::terms::{InForce, Terms};
 
+/// Connections of operators at the same time, beside those of clients: nothing that clients do keeps operators out.
+const OF_OPERATORS: Most = Most { all: 64, of_client: 0 };
 /// Most bytes of a request's header, and of what is read ahead of it: browsers send 1 to 8 KiB.
 const HEADER_BYTES: usize = 16 << 10;
 /// A connection that has not become a WebSocket takes no further request after this time, and ends after as much again:
@@ -51,16 +52,11 @@ pub(crate) struct Peer {
 pub(crate) struct Connections {
     /// The routes. A request has its [`Peer`] as an extension.
     pub(crate) router: Router,
-    /// Speaks TLS, if the server does.
-    pub(crate) acceptor: Option<TlsAcceptor>,
-    /// How many there may be.
+    /// Whether they are those of operators, which are plain ones.
+    pub(crate) of_operators: bool,
     pub(crate) places: Places,
-    pub(crate) proxies: Proxies,
-    /// Whether the connections of proxies begin with the header of the PROXY protocol.
-    pub(crate) proxy_protocol: bool,
-    /// Time for a TLS handshake, and for the whole header of a request, counted from the connection's beginning or from
-    /// the answer before it.
-    pub(crate) header_timeout: Duration,
+    /// What says how many there may be and how they are spoken to; each keeps to what it found.
+    pub(crate) in_force: Arc<InForce>,
     /// Told of those that get no place.
     pub(crate) denials: Arc<Denials>,
     /// Told how many there are.
@@ -81,7 +77,8 @@ impl Connections {
         let connections = Arc::new(self);
         loop {
             let Some((stream, address)) = listeners.next(&mut stopping).await else { return };
-            let place = match connections.place(address.ip()) {
+            let terms = connections.in_force.get();
+            let place = match connections.place(&terms, address.ip()) {
                 Ok(place) => place,
                 Err(cause) => {
                     connections.deny(address, cause);
@@ -93,7 +90,7 @@ impl Connections {
             let stopping = stopping.clone();
             let place = connections.count(place);
             tokio::spawn(async move {
-                connections.serve(stream, address, place, stopping).await;
+                connections.serve(&terms, stream, address, place, stopping).await;
                 drop(alive);
             });
         }
@@ -106,8 +103,14 @@ impl Connections {
     }
 
     /// A proxy is not counted as a client: many stand behind it.
-    fn place(&self, address: IpAddr) -> Result<Place, NoPlace> {
-        if self.proxies.contain(address) { self.places.take_for_all() } else { self.places.take(address) }
+    fn place(&self, terms: &Terms, address: IpAddr) -> Result<Place, NoPlace> {
+        let limits = &terms.config.server;
+        let of_clients = Most {
+            all: limits.max_connections as usize,
+            of_client: limits.max_connections_per_client as usize,
+        };
+        let client = (!terms.proxies.contain(address)).then(|| Client::of(address));
+        self.places.take(client, if self.of_operators { OF_OPERATORS } else { of_clients })
     }
 
     /// Closes the connection without a word: an answer would have to wait for a request.
@@ -121,6 +124,7 @@ impl Connections {
 
     async fn serve(
         &self,
+        terms: &Terms,
         mut stream: TcpStream,
         mut address: SocketAddr,
         mut place: Counted,
@@ -130,28 +134,32 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        if self.proxy_protocol && self.proxies.contain(address.ip()) {
+        // Time for a TLS handshake, and for the whole header of a request, counted from the connection's beginning or from
+        // the answer before it.
+        let time = Duration::from_secs(terms.config.server.header_timeout_s.into());
+        let has_header = !self.of_operators && terms.config.server.proxy_protocol;
+        if has_header && terms.proxies.contain(address.ip()) {
             let client = tokio::select! {
-                client = self.client(&mut stream, address) => client,
+                client = self.client(&mut stream, address, time) => client,
                 () = stopped(&mut stopping) => return,
             };
             let Some(client) = client else { return };
             drop(place);
-            place = match self.place(client.ip()) {
+            place = match self.place(terms, client.ip()) {
                 Ok(place) => self.count(place),
                 Err(cause) => return self.deny(client, cause),
             };
             address = client;
         }
-        let Some(acceptor) = &self.acceptor else {
-            return self.serve_requests(stream, address, place, stopping).await;
+        let Some(tls) = terms.tls.as_ref().filter(|_| !self.of_operators) else {
+            return self.serve_requests(stream, address, place, time, stopping).await;
         };
         let shaken = tokio::select! {
-            shaken = timeout(self.header_timeout, acceptor.accept(stream)) => shaken,
+            shaken = timeout(time, tls.acceptor.accept(stream)) => shaken,
             () = stopped(&mut stopping) => return,
         };
         match shaken {
-            Ok(Ok(stream)) => self.serve_requests(stream, address, place, stopping).await,
+            Ok(Ok(stream)) => self.serve_requests(stream, address, place, time, stopping).await,
             // Anybody can send anything to a port.
             Ok(Err(error)) => tracing::debug!(%error, %address, "no TLS handshake"),
             Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
@@ -159,8 +167,8 @@ impl Connections {
     }
 
     /// The client that a proxy speaks for, or the proxy itself where it speaks for nobody else; `None` if it does not say.
-    async fn client(&self, stream: &mut TcpStream, proxy: SocketAddr) -> Option<SocketAddr> {
-        match timeout(self.header_timeout, proxy_protocol::read(stream)).await {
+    async fn client(&self, stream: &mut TcpStream, proxy: SocketAddr, time: Duration) -> Option<SocketAddr> {
+        match timeout(time, proxy_protocol::read(stream)).await {
             Ok(Ok(client)) => return Some(client.unwrap_or(proxy)),
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 tracing::debug!(%error, %proxy, "no header of the PROXY protocol");
@@ -178,6 +186,7 @@ impl Connections {
         stream: Stream,
         address: SocketAddr,
         place: Counted,
+        header_timeout: Duration,
         mut stopping: watch::Receiver<bool>,
     ) where
         Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -195,7 +204,7 @@ impl Connections {
             }
         });
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(self.header_timeout).max_buf_size(HEADER_BYTES);
+        http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEADER_BYTES);
         let stream = TokioIo::new(Held { stream, received: Arc::clone(&peer.received), _place: place });
         let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
         let outcome = tokio::select! {

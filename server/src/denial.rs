@@ -11,11 +11,13 @@ pub enum Denial {
     ProxyHeader,
     /// The page is of an origin that is not allowed.
     Origin,
+    /// The client shows no key and no token, or one that is not taken.
+    Key,
     /// The address asks for an extra, a pipeline or a parameter that there is not, or is no request for a WebSocket.
     Request,
     /// `server.max_sessions` are open.
     Full,
-    /// One client has `server.max_sessions_per_client` open.
+    /// One client has as many open as its key, its token or `server.max_sessions_per_client` allows.
     SessionsOfClient,
     /// The server drains or stops.
     Stopping,
@@ -23,11 +25,12 @@ pub enum Denial {
 
 impl Denial {
     /// Every cause.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connections,
         Self::ConnectionsOfClient,
         Self::ProxyHeader,
         Self::Origin,
+        Self::Key,
         Self::Request,
         Self::Full,
         Self::SessionsOfClient,
@@ -41,6 +44,7 @@ impl Denial {
             Self::ConnectionsOfClient => "connections_of_client",
             Self::ProxyHeader => "proxy_header",
             Self::Origin => "origin",
+            Self::Key => "key",
             Self::Request => "request",
             Self::Full => "full",
             Self::SessionsOfClient => "sessions_of_client",
@@ -65,10 +69,12 @@ impl Denial {
                 "this page may not open a WebSocket here; add its origin to server.allowed_origins, or the name of this \
                  server, if that is what it is, to server.names"
             }
+            Self::Key => "it has no key or token that is taken here (auth.keys_file, auth.jwt_key_file)",
             Self::Request => "the address asks for what there is not",
             Self::Full => "all sessions are taken (server.max_sessions)",
             Self::SessionsOfClient => {
-                "this address has as many sessions as it may have (server.max_sessions_per_client)"
+                "this key or address has as many sessions as it may have (max_sessions of the key or token, \
+                 server.max_sessions_per_client)"
             }
             Self::Stopping => "the server is stopping; connect again, to another one if there is one",
         }

@@ -15,15 +15,21 @@ use serde_json::json;
 use tracing::Instrument;
 
 use crate::app::App;
+use crate::auth::{Credential, Grant};
 use crate::connections::Peer;
 use crate::denial::Denial;
 use crate::handshake::{Handshake, NoHandshake};
+use crate::places::{Most, NoPlace};
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
+use crate::terms::Terms;
 use crate::{origin, page, session};
 
 /// The routes of the listener of clients; operators' are among them unless they have one of their own.
 pub(crate) fn client_routes(app: Arc<App>, serves_operators: bool) -> Router {
-    let routes = Router::new().merge(page::routes()).route("/ws", get(open)).route("/info", get(info));
+    let routes = Router::new()
+        .merge(page::routes())
+        .route("/ws", get(open).options(preflight))
+        .route("/info", get(info));
     complete(if serves_operators { routes.merge(operator_routes()) } else { routes }, app)
 }
 
@@ -60,10 +66,22 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
 
-async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
-    let pipelines: BTreeMap<&str, serde_json::Value> = app
+/// What the key of a client lets it have: whoever may open no session learns nothing here.
+async fn info(
+    State(app): State<Arc<App>>,
+    Query(mut query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let terms = app.terms();
+    let shown = Credential::take(&headers, &mut query);
+    let grant = match terms.auth.admit(shown.as_ref()) {
+        Ok(grant) => grant,
+        Err(cause) => return Denied::key(cause).into_response(),
+    };
+    let pipelines: BTreeMap<&str, serde_json::Value> = terms
         .pipelines
         .iter()
+        .filter(|(name, _)| grant.permits(name))
         .map(|(name, prepared)| {
             let file = &prepared.file;
             let parameters: Vec<&String> = file
@@ -85,18 +103,19 @@ async fn info(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
         "gstreamer": gst::version_string().as_str(),
         "onnx_runtime": dactyl_letters::build_info(),
         "models": app.models.hashes,
-        "limits": app.config.server,
+        "limits": terms.config.server,
         "slots": gstdactyl::slots::Slots::shared().total(),
-        "pipeline": app.config.pipeline.name,
+        "pipeline": grant.pipeline(&terms.config.pipeline.name),
         "pipelines": pipelines,
     }))
+    .into_response()
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.is_ending() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
-    match app.readiness.look(&app.metrics.load).await {
+    match app.look().await {
         Ok(()) => "ready\n".into_response(),
         Err(cause) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {cause}")),
     }
@@ -104,16 +123,19 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 async fn open(
     State(app): State<Arc<App>>,
-    Query(query): Query<Vec<(String, String)>>,
+    Query(mut query): Query<Vec<(String, String)>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     handshake: Result<Handshake, NoHandshake>,
 ) -> Response {
-    let client = app.proxies.client(peer.address, &headers);
+    let terms = app.terms();
+    let client = terms.proxies.client(peer.address, &headers);
     // A plain request only asks why.
     let asks_for_socket = handshake.is_ok();
-    let outcome = if may_open(&app, &headers) {
-        open_allowed(&app, query, &peer, client, handshake)
+    let shown = Credential::take(&headers, &mut query);
+    let outcome = if may_open(&terms, app.loopback_only, &headers) {
+        let granted = terms.auth.admit(shown.as_ref()).map_err(Denied::key);
+        granted.and_then(|grant| open_allowed(&app, &terms, query, &peer, client, &grant, handshake))
     } else {
         Err(Denied::new(Denial::Origin, StatusCode::FORBIDDEN))
     };
@@ -123,14 +145,27 @@ async fn open(
         }
         denied.into_response()
     });
-    // Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin,
-    // and to one that is not allowed: nothing in that answer is a secret.
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let shared = response.headers_mut();
-        shared.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        shared.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
-        shared.insert(header::VARY, HeaderValue::from_static("Origin"));
-    }
+    share(&mut response, &headers);
+    response
+}
+
+/// Browsers do not tell a page why its WebSocket was refused. A plain GET does, also to a page of another origin, and to one
+/// that is not allowed: nothing in that answer is a secret.
+fn share(response: &mut Response, asked: &HeaderMap) {
+    let Some(origin) = asked.get(header::ORIGIN) else { return };
+    let shared = response.headers_mut();
+    shared.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    shared.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+    shared.insert(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// What browsers ask before a page of another origin may ask with its key.
+async fn preflight(headers: HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    share(&mut response, &headers);
+    response
+        .headers_mut()
+        .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization"));
     response
 }
 
@@ -150,6 +185,11 @@ impl Denied {
         Self { denial, status, cause: denial.text().to_owned() }
     }
 
+    /// The client shows nothing that lets it in.
+    fn key(cause: &str) -> Self {
+        Self { denial: Denial::Key, status: StatusCode::UNAUTHORIZED, cause: cause.to_owned() }
+    }
+
     /// The request asks for what there is not.
     fn request(cause: String) -> Self {
         Self { denial: Denial::Request, status: StatusCode::BAD_REQUEST, cause }
@@ -162,19 +202,25 @@ impl IntoResponse for Denied {
         if matches!(self.denial, Denial::Full | Denial::SessionsOfClient) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        if self.denial == Denial::Key {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
 
 fn open_allowed(
     app: &App,
+    terms: &Terms,
     query: Vec<(String, String)>,
     peer: &Peer,
-    client: IpAddr,
+    address: IpAddr,
+    grant: &Grant,
     handshake: Result<Handshake, NoHandshake>,
 ) -> Result<Response, Denied> {
+    let limits = &terms.config.server;
     let mut extras = Extras::default();
-    let mut pipeline = app.config.pipeline.name.clone();
+    let mut pipeline = grant.pipeline(&terms.config.pipeline.name).to_owned();
     let mut given = BTreeMap::new();
     for (name, value) in query {
         match name.as_str() {
@@ -185,25 +231,28 @@ fn open_allowed(
             }
         }
     }
-    let prepared = app.pipelines.get(&pipeline).ok_or_else(|| {
-        let allowed = app.pipelines.keys().cloned().collect::<Vec<_>>().join(", ");
+    let prepared = terms.pipelines.get(&pipeline).filter(|_| grant.permits(&pipeline)).ok_or_else(|| {
+        let permitted = terms.pipelines.keys().filter(|name| grant.permits(name));
+        let allowed = permitted.cloned().collect::<Vec<_>>().join(", ");
         Denied::request(format!("no such pipeline here; there are: {allowed}"))
     })?;
     prepared.file.launch_text(&given).map_err(Denied::request)?;
     let unavailable = |denial| Denied::new(denial, StatusCode::SERVICE_UNAVAILABLE);
     let alive =
         app.alive.upgrade().filter(|_| !app.is_ending()).ok_or_else(|| unavailable(Denial::Stopping))?;
-    let permit = Arc::clone(&app.sessions).try_acquire_owned().map_err(|_| {
-        let most = app.config.server.max_sessions;
-        let cause = format!("all {most} sessions are taken (server.max_sessions)");
-        Denied { cause, ..unavailable(Denial::Full) }
-    })?;
     // What is known of a proxy alone is nobody's in particular.
-    let place = if app.proxies.contain(client) {
-        None
-    } else {
-        Some(app.clients.take(client).map_err(|_| unavailable(Denial::SessionsOfClient))?)
+    let client = grant.client((!terms.proxies.contain(address)).then_some(address));
+    let most = Most {
+        all: limits.max_sessions as usize,
+        of_client: grant.max_sessions(limits.max_sessions_per_client) as usize,
     };
+    let place = app.sessions.take(client.clone(), most).map_err(|none| match none {
+        NoPlace::All => {
+            let cause = format!("all {} sessions are taken (server.max_sessions)", most.all);
+            Denied { cause, ..unavailable(Denial::Full) }
+        }
+        NoPlace::OfClient => unavailable(Denial::SessionsOfClient),
+    })?;
     let Handshake(upgrade) = match handshake {
         Ok(handshake) => handshake,
         Err(problem) => return Ok(problem.into_response()),
@@ -214,16 +263,19 @@ fn open_allowed(
         prepared: Arc::clone(prepared),
         given,
         extras,
-        limits: app.config.server.clone(),
+        limits: limits.clone(),
+        client,
+        client_fps: grant.max_fps(limits.max_fps_per_client),
+        ends: grant.ends,
         metrics: Arc::clone(&app.metrics),
-        place: (permit, place),
+        place,
         received: Arc::clone(&peer.received),
         registry: Arc::clone(&app.registry),
         shutdown: app.shutdown.clone(),
         alive,
     };
-    let most = app.config.server.transport_max_bytes as usize;
-    let span = tracing::info_span!("session", id, pipeline, %client);
+    let most = limits.transport_max_bytes as usize;
+    let span = tracing::info_span!("session", id, pipeline, client = %address, key = grant.key_name());
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
     Ok(upgrade.on_upgrade(move |socket| {
         async move {
@@ -235,7 +287,7 @@ fn open_allowed(
 }
 
 /// Whether the page behind a request may open a WebSocket.
-fn may_open(app: &App, headers: &HeaderMap) -> bool {
+fn may_open(terms: &Terms, loopback_only: bool, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if headers.get_all(header::ORIGIN).iter().count() > 1 {
         return false;
@@ -244,6 +296,6 @@ fn may_open(app: &App, headers: &HeaderMap) -> bool {
     // An origin that is no text is none that is allowed.
     let Ok(origin) = origin.to_str() else { return false };
     // A page of a foreign name that stands for this machine would pass for the server's own.
-    let host = text(header::HOST).filter(|host| app.names.contain(host));
-    origin::is_allowed(Some(origin), host, &app.config.server.allowed_origins)
+    let host = text(header::HOST).filter(|host| terms.names.contain(host, loopback_only));
+    origin::is_allowed(Some(origin), host, &terms.config.server.allowed_origins)
 }

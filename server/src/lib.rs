@@ -3,6 +3,7 @@
 mod admission;
 mod agent;
 mod app;
+pub mod auth;
 mod client_address;
 mod connections;
 mod denial;
@@ -25,13 +26,23 @@ mod places;
 pub mod protocol;
 mod proxy_protocol;
 mod readiness;
+mod reload;
 mod serve;
+mod service;
 mod session;
+mod terms;
 pub mod tls;
 
 pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
+pub use reload::Reloads;
 pub use serve::{Listening, Server, register_elements};
+
+/// What reads keys and tokens, for `fuzz/` alone.
+#[doc(hidden)]
+pub mod credentials {
+    pub use crate::auth::{is_taken, keys_in};
+}
 
 /// What reads the words of proxies, for `fuzz/` alone.
 #[doc(hidden)]

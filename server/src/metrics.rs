@@ -100,6 +100,7 @@ pub struct Metrics {
     sessions_free: Gauge,
     bad_messages: [Counter; ErrorCode::ALL.len()],
     denials: [Counter; Denial::ALL.len()],
+    reloads: [Counter; 2],
     log_lines_lost: Counter,
     stages: BTreeMap<&'static str, Histogram>,
 }
@@ -161,6 +162,10 @@ impl Metrics {
             let labels = vec![Label::from_static_parts("reason", denial.as_str())];
             counter("dactyl_refusals_total", labels, "Clients that were not let in, by reason")
         });
+        let reloads = ["failed", "taken"].map(|result| {
+            let labels = vec![Label::from_static_parts("result", result)];
+            counter("dactyl_reloads_total", labels, "Reloads that were asked for, by what came of them")
+        });
         let stages = STAGES.map(|stage| {
             let labels = vec![Label::from_static_parts("stage", stage)];
             (stage, histogram("dactyl_stage_seconds", labels, "Time that a stage took for a frame"))
@@ -212,6 +217,7 @@ impl Metrics {
             sessions_free: gauge("dactyl_sessions_free", "Sessions that would be let in"),
             bad_messages,
             denials,
+            reloads,
             log_lines_lost: counter(
                 "dactyl_log_lines_lost_total",
                 vec![],
@@ -244,6 +250,11 @@ impl Metrics {
     /// Counts a client that is not let in.
     pub fn denial(&self, denial: Denial) {
         self.denials[denial as usize].increment(1);
+    }
+
+    /// Counts a reload, whose files were taken or not.
+    pub fn reload(&self, taken: bool) {
+        self.reloads[usize::from(taken)].increment(1);
     }
 
     /// Notes what the last interval has shown.
@@ -305,6 +316,8 @@ mod tests {
             "dactyl_load_ratio",
             "dactyl_draining",
             "dactyl_refusals_total{reason=\"full\"}",
+            "dactyl_reloads_total{result=\"taken\"}",
+            "dactyl_reloads_total{result=\"failed\"}",
             "dactyl_frames_in_flight",
             "dactyl_frames_received_total",
             "dactyl_frames_dropped_total{reason=\"busy\"}",

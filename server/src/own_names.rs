@@ -11,26 +11,21 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 pub(crate) struct OwnNames {
     /// Those that are configured, in lower case; they alone count if there are any.
     listed: Vec<String>,
-    /// Whether only this machine can reach the server, so that an address of another is not its own.
-    loopback_only: bool,
     /// This machine's host name, in lower case.
     machine: String,
     certificate: Option<CertificateDer<'static>>,
 }
 
 impl OwnNames {
-    pub(crate) fn new(
-        listed: &[String],
-        loopback_only: bool,
-        certificate: Option<CertificateDer<'static>>,
-    ) -> Self {
+    pub(crate) fn new(listed: &[String], certificate: Option<CertificateDer<'static>>) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
         let listed = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self { listed, loopback_only, machine, certificate }
+        Self { listed, machine, certificate }
     }
 
-    /// Whether `host`, the name in a `Host` header with or without a port, is one of them.
-    pub(crate) fn contain(&self, host: &str) -> bool {
+    /// Whether `host`, the name in a `Host` header with or without a port, is one of them. `loopback_only`: only this machine
+    /// can reach the server, so that an address of another is not its own.
+    pub(crate) fn contain(&self, host: &str, loopback_only: bool) -> bool {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
@@ -44,9 +39,9 @@ impl OwnNames {
         }
         // An address cannot be rebound.
         if let Ok(address) = name.parse::<IpAddr>() {
-            return !self.loopback_only || address.is_loopback();
+            return !loopback_only || address.is_loopback();
         }
-        !self.loopback_only && (self.is_machine(&name) || self.is_certified(&name))
+        !loopback_only && (self.is_machine(&name) || self.is_certified(&name))
     }
 
     /// The host name alone, and as it is found in the local network.
@@ -69,26 +64,26 @@ mod tests {
 
     #[test]
     fn a_server_of_this_machine_alone_is_asked_for_by_its_loopback_names() {
-        let names = OwnNames::new(&[], true, None);
+        let names = OwnNames::new(&[], None);
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "[::1]"] {
-            assert!(names.contain(host), "{host}");
+            assert!(names.contain(host, true), "{host}");
         }
         for host in
             ["evil.example.org:8080", "127.0.0.1.example.org", "10.0.0.1:8080", "localhost.example.org", ""]
         {
-            assert!(!names.contain(host), "{host}");
+            assert!(!names.contain(host, true), "{host}");
         }
     }
 
     #[test]
     fn a_server_of_all_addresses_has_no_name_that_anybody_can_give_it() {
-        let mut names = OwnNames::new(&[], false, None);
+        let mut names = OwnNames::new(&[], None);
         names.machine = "box".to_owned();
         for host in ["10.0.0.1:8080", "[2001:db8::1]:8080", "localhost:8080", "Box:8080", "box.local"] {
-            assert!(names.contain(host), "{host}");
+            assert!(names.contain(host, false), "{host}");
         }
         for host in ["evil.example.org:8080", "box.example.org", "10.0.0.1.example.org", ".local", ""] {
-            assert!(!names.contain(host), "{host}");
+            assert!(!names.contain(host, false), "{host}");
         }
     }
 
@@ -96,15 +91,17 @@ mod tests {
     fn the_names_of_the_certificate_are_its_own() {
         let names = vec!["learn.example.org".to_owned(), "*.school.example".to_owned()];
         let certificate = rcgen::generate_simple_self_signed(names).unwrap().cert.der().clone();
-        let names = OwnNames::new(&[], false, Some(certificate));
-        assert!(names.contain("Learn.example.org:8443") && names.contain("room1.school.example"));
-        assert!(!names.contain("example.org") && !names.contain("evil.example.org"));
+        let names = OwnNames::new(&[], Some(certificate));
+        assert!(
+            names.contain("Learn.example.org:8443", false) && names.contain("room1.school.example", false)
+        );
+        assert!(!names.contain("example.org", false) && !names.contain("evil.example.org", false));
     }
 
     #[test]
     fn names_that_are_listed_are_the_only_ones() {
-        let names = OwnNames::new(&["Learn.example.org".to_owned()], true, None);
-        assert!(names.contain("learn.example.org") && names.contain("LEARN.EXAMPLE.ORG:443"));
-        assert!(!names.contain("127.0.0.1:8080") && !names.contain("localhost"));
+        let names = OwnNames::new(&["Learn.example.org".to_owned()], None);
+        assert!(names.contain("learn.example.org", true) && names.contain("LEARN.EXAMPLE.ORG:443", true));
+        assert!(!names.contain("127.0.0.1:8080", true) && !names.contain("localhost", true));
     }
 }

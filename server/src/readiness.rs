@@ -21,19 +21,18 @@ type Outcome = Result<(), String>;
 
 /// The last check of a pipeline, and the one that runs.
 pub(crate) struct Readiness {
-    file: PipelineFile,
     last: Mutex<(Instant, Outcome)>,
     running: Mutex<Option<watch::Receiver<bool>>>,
 }
 
 impl Readiness {
     /// Of a pipeline through which a frame has just gone.
-    pub(crate) fn new(file: PipelineFile) -> Self {
-        Self { file, last: Mutex::new((Instant::now(), Ok(()))), running: Mutex::default() }
+    pub(crate) fn new() -> Self {
+        Self { last: Mutex::new((Instant::now(), Ok(()))), running: Mutex::default() }
     }
 
     /// Whether frames go through the pipeline, or why not. `load` knows of those of clients.
-    pub(crate) async fn look(self: &Arc<Self>, load: &Load) -> Outcome {
+    pub(crate) async fn look(self: &Arc<Self>, pipeline: &PipelineFile, load: &Load) -> Outcome {
         if load.has_analysed_within(RECENT) {
             return Ok(());
         }
@@ -41,7 +40,7 @@ impl Readiness {
         if when.elapsed() < RECENT {
             return outcome;
         }
-        let mut ended = self.check();
+        let mut ended = self.check(pipeline);
         // An error means that the check itself is gone, which the outcome tells as well.
         let _ = timeout(PATIENCE, ended.wait_for(|ended| *ended)).await;
         let (when, outcome) = self.last();
@@ -49,16 +48,15 @@ impl Readiness {
     }
 
     /// Begins a check unless one runs. It goes on and keeps its outcome also when the one who asked has gone.
-    fn check(self: &Arc<Self>) -> watch::Receiver<bool> {
+    fn check(self: &Arc<Self>, pipeline: &PipelineFile) -> watch::Receiver<bool> {
         let mut running = lock(&self.running);
         if let Some(running) = &*running {
             return running.clone();
         }
         let (end, ended) = watch::channel(false);
         *running = Some(ended.clone());
-        let readiness = Arc::clone(self);
+        let (readiness, file) = (Arc::clone(self), pipeline.clone());
         tokio::spawn(async move {
-            let file = readiness.file.clone();
             let outcome = match spawn_blocking(move || pipeline::probe(&file)).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(error.to_string()),
@@ -89,30 +87,31 @@ mod tests {
 
     use super::*;
 
-    /// Of a pipeline that does not work, last checked so long ago with success.
-    fn broken(age: Duration) -> Arc<Readiness> {
+    /// A pipeline that does not work, last checked so long ago with success.
+    fn broken(age: Duration) -> (Arc<Readiness>, PipelineFile) {
         gst::init().unwrap();
         let text = "description = \"nothing\"\nlaunch = \"fakesrc ! fakesink\"\n";
-        let readiness =
-            Readiness::new(PipelineFile::parse("broken", Path::new("broken.toml"), text).unwrap());
+        let readiness = Readiness::new();
         lock(&readiness.last).0 = Instant::now().checked_sub(age).unwrap();
-        Arc::new(readiness)
+        (Arc::new(readiness), PipelineFile::parse("broken", Path::new("broken.toml"), text).unwrap())
     }
 
     #[tokio::test]
     async fn a_frame_of_a_client_is_as_good_as_a_check() {
         let load = Load::default();
         load.add(&[], true);
-        assert_eq!(broken(STALE).look(&load).await, Ok(()));
-        assert_eq!(broken(Duration::ZERO).look(&Load::default()).await, Ok(()), "checked a moment ago");
+        let (readiness, file) = broken(STALE);
+        assert_eq!(readiness.look(&file, &load).await, Ok(()));
+        let (readiness, file) = broken(Duration::ZERO);
+        assert_eq!(readiness.look(&file, &Load::default()).await, Ok(()), "checked a moment ago");
     }
 
     #[tokio::test]
     async fn a_pipeline_that_broke_is_told_at_the_latest_with_the_next_question() {
-        let (readiness, load) = (broken(STALE / 2), Load::default());
+        let ((readiness, file), load) = (broken(STALE / 2), Load::default());
         let told = timeout(Duration::from_secs(20), async {
             loop {
-                if let Err(cause) = readiness.look(&load).await {
+                if let Err(cause) = readiness.look(&file, &load).await {
                     return cause;
                 }
                 tokio::time::sleep(PATIENCE).await;

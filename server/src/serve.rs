@@ -1,6 +1,5 @@
 //! The server: everything is loaded, checked and warmed before an address is taken.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,31 +10,27 @@ use anyhow::{Context, Result};
 use dactyl_config::Config;
 use futures_util::future::OptionFuture;
 use gstdactyl::slots::Slots;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::admission::Denials;
 use crate::agent;
 use crate::app::App;
-use crate::client_address::Proxies;
 use crate::connections::Connections;
-use crate::descriptors;
 use crate::drain::{Drain, Ending};
 use crate::http;
 use crate::listen::Sockets;
 use crate::memory::release_freed;
 use crate::metrics::Metrics;
 use crate::models::Models;
-use crate::own_names::OwnNames;
-use crate::pipeline::{self, PipelineFile, Prepared};
 use crate::places::Places;
 use crate::readiness::Readiness;
+use crate::reload::{self, Reloads};
+use crate::service;
 use crate::session::Registry;
-use crate::tls::{self, Tls};
+use crate::terms::{InForce, Terms};
 
-/// Connections of operators at the same time, beside those of clients: nothing that clients do keeps operators out.
-const ADMIN_CONNECTIONS: usize = 64;
 /// How often the samples of histograms are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How often freed memory is given back to the system: each time costs some milliseconds.
@@ -44,11 +39,8 @@ const RELEASE: Duration = Duration::from_secs(10);
 /// A server that is ready to listen. The binary, tests and embedders start it alike: [`Server::prepare`],
 /// [`Server::bind`], [`Listening::run`].
 pub struct Server {
-    config: Arc<Config>,
-    pipelines: BTreeMap<String, Arc<Prepared>>,
-    default: Arc<Prepared>,
+    terms: Terms,
     models: Models,
-    tls: Option<Tls>,
 }
 
 impl Server {
@@ -62,28 +54,14 @@ impl Server {
     /// What is wrong with the first pipeline or model that does not work, and how to mend it.
     pub fn prepare(config: Arc<Config>) -> Result<Self> {
         register_elements()?;
-        if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
-            tracing::warn!("{shortage}");
-        }
-        let tls = tls::load(&config.tls)?;
         let start = Instant::now();
         tracing::info!("loading and warming the models");
         let models = Models::load(&config)?;
-        let mut pipelines = BTreeMap::new();
-        let load = |name: &str| -> Result<Arc<Prepared>> {
-            let file = PipelineFile::find(name, &config.pipeline)?;
-            Ok(Arc::new(pipeline::prepare(file)?))
-        };
-        let default = load(&config.pipeline.name)?;
-        pipelines.insert(config.pipeline.name.clone(), Arc::clone(&default));
-        for name in &config.pipeline.allowed {
-            if !pipelines.contains_key(name) {
-                pipelines.insert(name.clone(), load(name)?);
-            }
-        }
+        let terms = Terms::prepare(config, None)?;
+        terms.warn();
         release_freed();
         tracing::info!(ms = start.elapsed().as_millis() as u64, "models and pipelines are ready");
-        Ok(Self { config, pipelines, default, models, tls })
+        Ok(Self { terms, models })
     }
 
     /// Takes the addresses of the configuration. Connections wait until [`Listening::run`].
@@ -92,8 +70,8 @@ impl Server {
     ///
     /// Which address cannot be taken, why, and the key that names another one.
     pub async fn bind(self) -> Result<Listening> {
-        let sockets = Sockets::bind(&self.config).await?;
-        Ok(Listening { server: self, sockets })
+        let sockets = Sockets::bind(&self.terms.config).await?;
+        Ok(Listening { server: self, sockets, reloads: None })
     }
 }
 
@@ -101,12 +79,19 @@ impl Server {
 pub struct Listening {
     server: Server,
     sockets: Sockets,
+    reloads: Option<Reloads>,
 }
 
 impl Listening {
     /// What the server listens on.
     pub fn sockets(&self) -> &Sockets {
         &self.sockets
+    }
+
+    /// Takes certificate, keys, limits and pipelines anew when that is asked for.
+    #[must_use]
+    pub fn with_reloads(self, reloads: Reloads) -> Self {
+        Self { reloads: Some(reloads), ..self }
     }
 
     /// Serves until `shutdown`, which says whether to drain first; then closes every socket with 1001 and returns within
@@ -116,67 +101,61 @@ impl Listening {
     ///
     /// When the addresses of the sockets cannot be told.
     pub async fn run(self, shutdown: impl Future<Output = Ending> + Send + 'static) -> Result<()> {
-        let Self { server, sockets } = self;
+        let Self { server, sockets, reloads } = self;
         let (stop, stopped) = watch::channel(false);
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let metrics = Arc::new(Metrics::new()?);
         let denials = Arc::new(Denials::new(Arc::clone(&metrics)));
-        let limits = server.config.server.clone();
-        let sessions = Arc::new(Semaphore::new(limits.max_sessions as usize));
-        let (most, patience) =
-            (limits.max_sessions, Duration::from_millis(limits.shutdown_timeout_ms.into()));
         let addresses = sockets.clients.addresses().context("the socket has no address")?;
-        let loopback_only = addresses.iter().all(|address| address.ip().is_loopback());
-        let certificate = server.tls.as_ref().map(|tls| tls.certificate.clone());
-        let names = OwnNames::new(&limits.names, loopback_only, certificate);
         let registry = Arc::new(Registry::default());
-        let proxies = Proxies::new(&limits.trusted_proxies);
         let draining = Arc::new(AtomicBool::new(false));
+        let in_force = Arc::new(InForce::new(server.terms));
         let app = Arc::new(App {
-            config: server.config,
-            pipelines: server.pipelines,
+            in_force: Arc::clone(&in_force),
             metrics: Arc::clone(&metrics),
-            sessions: Arc::clone(&sessions),
+            sessions: Places::default(),
             next_session: AtomicU64::new(1),
             models: server.models,
             denials: Arc::clone(&denials),
-            readiness: Arc::new(Readiness::new(server.default.file.clone())),
+            readiness: Arc::new(Readiness::new()),
             registry: Arc::clone(&registry),
-            clients: Places::new(usize::MAX, limits.max_sessions_per_client as usize),
-            proxies: proxies.clone(),
+            loopback_only: addresses.iter().all(|address| address.ip().is_loopback()),
             draining: Arc::clone(&draining),
             shutdown: stopped.clone(),
             alive: alive.downgrade(),
-            names,
         });
         let one_ended = Arc::new(AtomicBool::new(false));
         let connections = Connections {
             router: http::client_routes(Arc::clone(&app), sockets.admin.is_none()),
-            acceptor: server.tls.map(|tls| tls.acceptor),
-            places: Places::new(limits.max_connections as usize, limits.max_connections_per_client as usize),
-            proxies,
-            proxy_protocol: limits.proxy_protocol,
-            header_timeout: Duration::from_secs(limits.header_timeout_s.into()),
+            of_operators: false,
+            places: Places::default(),
+            in_force,
             denials: Arc::clone(&denials),
             metrics: Arc::clone(&metrics),
             one_ended: Arc::clone(&one_ended),
         };
         let admin = OptionFuture::from(sockets.admin.map(|listeners| {
             let router = http::admin_routes(Arc::clone(&app));
-            let places = Places::new(ADMIN_CONNECTIONS, 0);
             let connections =
-                Connections { router, acceptor: None, places, proxy_protocol: false, ..connections.clone() };
+                Connections { router, of_operators: true, places: Places::default(), ..connections.clone() };
             connections.accept(listeners, alive.downgrade(), stopped.clone())
         }));
         let agent = OptionFuture::from(
             sockets.agent.map(|listeners| agent::serve(Arc::clone(&app), listeners, stopped.clone())),
         );
+        let reloading = OptionFuture::from(reloads.map(|reloads| reload::serve(Arc::clone(&app), reloads)));
         let clients = connections.accept(sockets.clients, alive.downgrade(), stopped);
-        let mut serving = pin!(async { tokio::join!(clients, admin, agent, keep_up(&metrics, &one_ended)) });
+        let watch = service::keep_watch(&app);
+        let mut serving = pin!(async {
+            tokio::join!(clients, admin, agent, reloading, watch, keep_up(&metrics, &one_ended))
+        });
+        service::ready();
         let ending = tokio::select! {
             _ = &mut serving => Ending::Now,
             ending = shutdown => ending,
         };
+        service::stopping();
+        let limits = app.terms().config.server.clone();
         if let Some(drain) = Drain::configured(&limits).filter(|_| ending == Ending::Drain) {
             tracing::info!("draining: new sessions are refused");
             draining.store(true, Ordering::Release);
@@ -189,17 +168,14 @@ impl Listening {
         tracing::info!("shutting down");
         stop.send_replace(true);
         drop(alive);
-        let everything_ended = async {
-            // Nothing is ever sent: this waits until the last socket is closed.
-            all_closed.recv().await;
-            // A session gives its place back when its pipeline is gone.
-            let _ = sessions.acquire_many(most).await;
-        };
+        let patience = Duration::from_millis(limits.shutdown_timeout_ms.into());
+        // Nothing is ever sent: this waits until the last socket is closed and the last pipeline is gone.
+        let everything_ended = all_closed.recv();
         let ended = timeout(patience, async {
             tokio::select! {
                 // It takes no more connections, but those that are open must go on.
                 _ = serving => {}
-                () = everything_ended => {}
+                _ = everything_ended => {}
             }
         });
         if ended.await.is_err() {

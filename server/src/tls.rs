@@ -13,8 +13,15 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// What the server speaks TLS with.
 pub struct Tls {
     pub(crate) acceptor: TlsAcceptor,
-    /// The server's own certificate, the first of the chain.
-    pub(crate) certificate: CertificateDer<'static>,
+    /// The server's own certificate first.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+}
+
+impl Tls {
+    /// The server's own certificate.
+    pub(crate) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.chain.first()
+    }
 }
 
 /// Reads certificate and key; `None` if none are configured.
@@ -30,20 +37,20 @@ pub fn load(tls: &dactyl_config::Tls) -> Result<Option<Tls>> {
     let chain = CertificateDer::pem_file_iter(&path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("tls.certificate: {} is no certificate chain in PEM", path.display()))?;
-    let Some(certificate) = chain.first().cloned() else {
+    if chain.is_empty() {
         bail!("tls.certificate: {} holds no certificate in PEM", path.display());
-    };
+    }
     let path = dactyl_config::find(&tls.key, Kind::File).context("tls.key")?;
     let key = PrivateKeyDer::from_pem_file(&path)
         .with_context(|| format!("tls.key: {} is no private key in PEM", path.display()))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
+        .with_single_cert(chain.clone(), key)
         .context("tls.certificate and tls.key do not go together")?;
     // A WebSocket's upgrade is one of HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
+    Ok(Some(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), chain }))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ import { Celebration } from "./celebrate.js";
 import { DactylClient } from "./client.js";
 import { showDetails } from "./details.js";
 import { FramingView } from "./framing.js";
+import { KeyQuestion, storedKey, takeKey } from "./key.js";
 import { showProgress, showTop } from "./lists.js";
 import { HandWatch, LightMeter, NoticeBoard, OtherHandWatch } from "./notice.js";
 import { Overlay } from "./overlay.js";
@@ -27,6 +28,7 @@ const SAID_MS = 5000;
 /** @param {string} id */
 const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
+takeKey();
 byId("language").append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
 fillTexts();
 const video = byId("video");
@@ -42,7 +44,8 @@ const framing = new FramingView(() => {
   practise();
   byId("pause").focus({ preventScroll: true });
 });
-const client = new DactylClient("ws", { extras: ["status", "top", "landmarks"] });
+const client = new DactylClient("ws", { key: storedKey(), extras: ["status", "top", "landmarks"] });
+const keyQuestion = new KeyQuestion(byId("key-dialog"), useKey);
 /** @type {PracticeView|undefined} Once the server has said which letters it knows. */
 let practice;
 let session = new Session();
@@ -104,6 +107,15 @@ function connectionChanged({ state, reason, retryMs }) {
   } else if (state !== "connecting") {
     forgetWhatWasSeen();
   }
+  if (state === "locked") keyQuestion.ask();
+}
+
+/** There is another key than before. */
+function useKey() {
+  client.key = storedKey();
+  board.set("connection");
+  if (practice) client.connect();
+  else void learnLabels();
 }
 
 function forgetWhatWasSeen() {
@@ -117,12 +129,21 @@ function forgetWhatWasSeen() {
 /** Asks the server which signs it knows: others are not practised. */
 async function learnLabels() {
   try {
-    const [info, packs] = await Promise.all([fetch("info").then((answer) => answer.json()), loadPacks()]);
+    const key = storedKey();
+    const headers = key ? { Authorization: `Bearer ${key}` } : undefined;
+    const [answer, packs] = await Promise.all([fetch("info", { headers }), loadPacks()]);
+    if (answer.status === 401) {
+      board.set("connection", { key: "locked", tone: "bad" });
+      keyQuestion.ask();
+      return;
+    }
+    const info = await answer.json();
     const { labels, parameters } = info.pipelines[info.pipeline];
     if (parameters.includes("min_window")) client.setParameter("min_window", MIN_WINDOW);
     practice ??= new PracticeView({ client, settings, statistics, session, celebration, labels, packs });
     showView(document.body.dataset.view ?? "practise");
     practice.begin();
+    if (isRunning) client.connect();
   } catch {
     // Asked again when the connection to the server is there.
   }
@@ -261,8 +282,9 @@ function showView(view) {
   if (view === "progress") showLetters();
 }
 
-/** Shows the view that the address names. */
+/** Takes what the address names: a key, or the view that is shown. */
 function showAddressed() {
+  if (takeKey()) useKey();
   const view = location.hash.slice(1) || "practise";
   if (document.querySelector(`[data-show="${CSS.escape(view)}"]`)) showView(view);
 }

@@ -30,10 +30,11 @@
  */
 
 /**
- * @typedef {"closed"|"connecting"|"open"|"full"|"away"|"idle"|"refused"} State
+ * @typedef {"closed"|"connecting"|"open"|"full"|"away"|"idle"|"locked"|"refused"} State
  *   `closed`: not asked to connect. `full`: no place on the server. `away`: it cannot be reached. `idle`: it closed the
- *   connection because nothing was sent; the next frame or letter connects again. `refused`: it does not want this
- *   client, `reason` says why. The client tries again by itself in `full`, `away` and `refused`.
+ *   connection because nothing was sent; the next frame or letter connects again. `locked`: it wants a key, or another one:
+ *   set {@link DactylClient.key} and {@link DactylClient.connect}. `refused`: it does not want this client; `reason` says
+ *   why, in `locked` too. The client tries again by itself in `full`, `away` and `refused`.
  * @typedef {{state: State, reason: string, retryMs: number}} StateChange `retryMs`: time to the next try, or 0.
  * @typedef {{letter: string, probability: number, frame?: number, ageMs?: number, timings?: Record<string, number>}}
  *   Feedback `letter`: what is seen, "" = no letter. `probability`: of the practised letter, 0 to 1. `frame` is absent
@@ -53,6 +54,7 @@
  *   camera; of those the newest goes.
  * @property {number} width Width of the frames that are sent, in pixels; smaller videos stay as they are. 640.
  * @property {number} quality Of the JPEGs, 0 to 1. 0.8.
+ * @property {string} key The key or the token of a server that asks for one; "" = none. It is sent as a WebSocket subprotocol.
  * @property {string[]} extras Further extras of the protocol: `status`, `top`, `landmarks`.
  */
 
@@ -65,6 +67,10 @@ const MOST_RETRY_MS = 10_000;
 const MOST_SILENT_MS = 10_000;
 /** Close code of a server that ends. */
 const GOING_AWAY = 1001;
+/** Close code of a session whose key or token is not valid any more. */
+const KEY_ENDED = 3000;
+/** What can be a WebSocket subprotocol. */
+const KEY_FORM = /^[\w.~-]*$/;
 /** How often the time of silence is looked at. */
 const LOOK_MS = 1000;
 /** A place may get free, or another server may answer, between a socket that was refused and the question why. */
@@ -116,7 +122,7 @@ export class DactylClient extends EventTarget {
    */
   constructor(url, options = {}) {
     super();
-    this.#options = { fps: 30, maxInFlight: 2, width: 640, quality: 0.8, extras: [], ...options };
+    this.#options = { fps: 30, maxInFlight: 2, width: 640, quality: 0.8, key: "", extras: [], ...options };
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.searchParams.set("extras", [...OWN_EXTRAS, ...this.#options.extras].join());
   }
@@ -124,6 +130,11 @@ export class DactylClient extends EventTarget {
   /** Sets a parameter of the server's pipeline, from the next connection on. @param {string} name @param {string|number} value */
   setParameter(name, value) {
     this.#url.searchParams.set(name, String(value));
+  }
+
+  /** The key or the token, from the next connection on; "" = none. @param {string} key */
+  set key(key) {
+    this.#options.key = key.trim();
   }
 
   /** @returns {State} */
@@ -149,10 +160,15 @@ export class DactylClient extends EventTarget {
   connect() {
     clearTimeout(this.#retry);
     if (this.#socket) return;
+    const { key } = this.#options;
+    if (!KEY_FORM.test(key)) {
+      this.#become("locked", "a key has only letters, digits and - . _ ~");
+      return;
+    }
     this.#become("connecting");
     const url = new URL(this.#url);
     url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url, "dactyl.v1");
+    const socket = new WebSocket(url, key ? ["dactyl.v1", `bearer.${key}`] : "dactyl.v1");
     this.#socket = socket;
     let wasOpen = false;
     this.#heardAt = this.#lookedAt = performance.now();
@@ -181,6 +197,7 @@ export class DactylClient extends EventTarget {
       this.#leave();
       if (wasOpen && code === 1000) this.#become("idle", reason);
       else if (wasOpen && code === GOING_AWAY) this.#goElsewhere();
+      else if (wasOpen && code === KEY_ENDED) this.#lock(reason);
       else if (wasOpen) this.#tryLater("away", reason);
       else this.#askWhy();
     };
@@ -375,7 +392,9 @@ export class DactylClient extends EventTarget {
     const url = new URL(this.#url);
     url.protocol = url.protocol.replace("ws", "http");
     try {
-      const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      const { key } = this.#options;
+      const headers = key ? { Authorization: `Bearer ${key}` } : undefined;
+      const answer = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(5000) });
       const { status } = answer;
       if (status === 426) {
         this.#unexplained += 1;
@@ -384,6 +403,10 @@ export class DactylClient extends EventTarget {
         return;
       }
       const reason = (await answer.text()).trim();
+      if (status === 401) {
+        this.#lock(reason);
+        return;
+      }
       const retryAfterS = Number(answer.headers.get("Retry-After"));
       const isFull = status === 503 && retryAfterS > 0;
       const isRefused = status === 400 || status === 403;
@@ -391,6 +414,13 @@ export class DactylClient extends EventTarget {
     } catch {
       this.#tryLater("away", "");
     }
+  }
+
+  /** Nothing but another key helps. @param {string} reason */
+  #lock(reason) {
+    if (this.#state === "closed" || this.#socket) return;
+    this.#inFlight.clear();
+    this.#become("locked", reason);
   }
 
   /** @param {State} state @param {string} reason @param {number} [leastMs] What the server asks to wait at least. */

@@ -26,7 +26,7 @@ const LICENCES: [&str; 13] = [
 ];
 
 /// Crates of which the program holds two versions, because others that it uses have not moved to the newer one.
-const TWICE: [&str; 8] = [
+const TWICE: [&str; 9] = [
     "base64",
     "block-buffer",
     "cpufeatures",
@@ -34,6 +34,7 @@ const TWICE: [&str; 8] = [
     "digest",
     "getrandom",
     "hashbrown",
+    "rand_core",
     "thiserror",
 ];
 

@@ -1,5 +1,5 @@
 //! What must hold of everything that reads what others wrote, whatever they wrote: clients, proxies, whoever makes a network, a
-//! configuration or a pipeline. One module a target, with a `check` that panics where it does not hold, and the seeds that
+//! configuration, a pipeline or a key. One module a target, with a `check` that panics where it does not hold, and the seeds that
 //! mutations begin with.
 //!
 //! `tests/mutations.rs` runs them with a fixed number of mutations, `cargo fuzz` with as many as there is time for. Of every
@@ -12,12 +12,14 @@ pub mod addresses;
 pub mod classifier;
 pub mod configuration;
 pub mod jpeg;
+pub mod keys_file;
 mod mutation;
 pub mod pipeline;
 pub mod protocol_binary;
 pub mod protocol_text;
 pub mod proxy_protocol;
 pub mod tflite;
+pub mod token;
 
 pub use mutation::Mutations;
 
@@ -41,16 +43,18 @@ macro_rules! targets {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = targets![
+pub const TARGETS: [Target; 11] = targets![
     addresses,
     classifier,
     configuration,
     jpeg,
+    keys_file,
     pipeline,
     protocol_binary,
     protocol_text,
     proxy_protocol,
-    tflite
+    tflite,
+    token
 ];
 
 /// The target of that name.

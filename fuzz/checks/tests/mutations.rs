@@ -128,6 +128,16 @@ fn every_pipeline_file_is_read_or_refused() {
 }
 
 #[test]
+fn every_file_of_keys_is_read_or_refused() {
+    hold("keys_file", ROUNDS, MEMORY.1);
+}
+
+#[test]
+fn every_token_is_taken_or_refused_and_none_that_nobody_signed() {
+    hold("token", ROUNDS, MEMORY.1);
+}
+
+#[test]
 fn every_header_of_a_proxy_is_read_or_refused() {
     hold("proxy_protocol", ROUNDS, MEMORY.1);
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
+use dactyl::auth::{self, Auth};
 use dactyl::descriptors;
 use dactyl::pipeline::{PipelineFile, Takes};
 use dactyl_config::{Config, Kind, Origin};
@@ -68,6 +69,12 @@ pub(super) fn run(arguments: &cli::Check) -> Result<ExitCode> {
 fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     if let Err(error) = dactyl::tls::load(&config.tls) {
         report.problem(Chain(&error))?;
+    }
+    if let Err(error) = Auth::load(config) {
+        report.problem(Chain(&error))?;
+    }
+    if let Some(exposure) = auth::exposure(config) {
+        report.warning(exposure)?;
     }
     if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
         report.problem(shortage)?;
@@ -217,6 +224,11 @@ impl Report {
 
     fn found(&self, what: impl fmt::Display) -> Result<()> {
         say(format_args!("  ok     {what}"))
+    }
+
+    /// What is as it was asked for, and may not be what is wanted.
+    fn warning(&self, what: impl fmt::Display) -> Result<()> {
+        say(format_args!("  NOTE   {what}"))
     }
 
     fn problem(&mut self, what: impl fmt::Display) -> Result<()> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dactyl::log_output::Unwaiting;
-use dactyl::{Ending, Listeners, Server};
-use tokio::signal::unix::{SignalKind, signal};
+use dactyl::{Ending, Listeners, Reloads, Server};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::{cli, logging};
 
@@ -24,15 +25,22 @@ pub(super) fn run(arguments: &cli::Serve) -> Result<ExitCode> {
     dactyl_config::install_loaded(&loaded);
     let _log = logging::start(&loaded)?;
     let is_secure = !loaded.config.tls.certificate.is_empty();
-    let server = Server::prepare(Arc::new(loaded.config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(server, is_secure));
+    // Before everything that takes time: one that comes meanwhile must not end the process.
+    let hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    let server = Server::prepare(Arc::new(loaded.config))?;
+    let arguments = arguments.clone();
+    let read = move || Ok(arguments.layers.load(&arguments.overrides)?.config);
+    let served = runtime.block_on(async {
+        let reloads = Reloads::new(asked_to_reload(hangups), read);
+        serve(server, reloads, is_secure).await
+    });
     // What is still running then holds nothing that needs an orderly end.
     runtime.shutdown_timeout(LAST_TASKS);
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(server: Server, is_secure: bool) -> Result<()> {
+async fn serve(server: Server, reloads: Reloads, is_secure: bool) -> Result<()> {
     // Before the address is taken, so that no signal is missed once others know of it.
     let shutdown = asked_to_end()?;
     let listening = server.bind().await?;
@@ -46,7 +54,19 @@ async fn serve(server: Server, is_secure: bool) -> Result<()> {
     welcome.push('\n');
     // What starts the server may have stopped reading; the server is there all the same.
     let _ = Unwaiting::new(&io::stdout()).and_then(|mut output| output.write_line(welcome.as_bytes()));
-    listening.run(shutdown).await
+    listening.with_reloads(reloads).run(shutdown).await
+}
+
+/// A message for each SIGHUP; those that come while one waits are one.
+fn asked_to_reload(mut hangups: Signal) -> mpsc::Receiver<()> {
+    let (ask, asked) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            // One that waits reads everything that there is by then.
+            let _ = ask.try_send(());
+        }
+    });
+    asked
 }
 
 /// Ends with the first ctrl-C, or drains with the first SIGTERM. A second one ends the process at once.

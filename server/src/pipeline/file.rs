@@ -64,7 +64,7 @@ struct Document {
 }
 
 /// A parameter of a pipeline file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// What it does.
@@ -103,7 +103,7 @@ pub enum ParameterKind {
 }
 
 /// A pipeline file that was read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PipelineFile {
     /// Name, without `.toml`.
     pub name: String,

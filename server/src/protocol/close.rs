@@ -23,11 +23,13 @@ pub enum Close {
     Failed,
     /// Answers are not read.
     SlowClient,
+    /// The key or the token that the session was opened with is not valid any more.
+    KeyEnded,
 }
 
 impl Close {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Idle,
         Self::ShuttingDown,
         Self::TooOld,
@@ -38,9 +40,10 @@ impl Close {
         Self::TransportLimit,
         Self::Failed,
         Self::SlowClient,
+        Self::KeyEnded,
     ];
 
-    /// Close code of RFC 6455, section 7.4.1, and of IANA's registry for 1013.
+    /// Close code of RFC 6455, section 7.4.1, and of IANA's registry for 1013 and 3000 (unauthorized).
     pub const fn code(self) -> u16 {
         match self {
             Self::Idle => 1000,
@@ -51,6 +54,7 @@ impl Close {
             Self::TransportLimit => 1009,
             Self::Failed => 1011,
             Self::SlowClient => 1013,
+            Self::KeyEnded => 3000,
         }
     }
 
@@ -71,6 +75,7 @@ impl Close {
             Self::SlowClient => {
                 "answers were not read for too long; connect again when the network is better"
             }
+            Self::KeyEnded => "the key or the token is not valid any more; connect again with a new one",
         }
     }
 }

@@ -134,6 +134,15 @@ impl Refusal {
         Self::new(ErrorCode::TooFast, format!("{cause}: send fewer, 15 to 30 are enough"))
     }
 
+    /// A frame that is more than all sessions of one client together may send.
+    pub fn over_budget(max_fps: u32) -> Self {
+        let cause = format!(
+            "more than {max_fps} frames a second of this key's or address's sessions together are not looked at (max_fps of \
+             the key or token, server.max_fps_per_client)"
+        );
+        Self::new(ErrorCode::TooFast, format!("{cause}: send fewer"))
+    }
+
     /// A frame whose decoding, with that of those before it, is more than one client is worth.
     pub fn too_costly() -> Self {
         let cause =

@@ -51,6 +51,8 @@ pub(super) struct Intake {
     /// Pixels times scans that are decoded.
     pub(super) decoding: Budget,
     pub(super) registered: Registered,
+    /// Frames a second of all sessions of this client together; 0 means as many as each may send.
+    pub(super) client_fps: u32,
     /// Bytes that came on the connection so far.
     pub(super) received: Arc<AtomicU64>,
 }
@@ -138,6 +140,9 @@ impl Intake {
     fn take_frame(&mut self, content: &Content) -> Result<(), Refusal> {
         if !self.rate.allow(self.limits.max_fps) {
             return Err(Refusal::too_fast(self.limits.max_fps));
+        }
+        if self.client_fps > 0 && !self.registered.allow_frame(self.client_fps) {
+            return Err(Refusal::over_budget(self.client_fps));
         }
         let mut frame = match (content, self.prepared.takes) {
             (Content::Jpeg(jpeg), Takes::Pictures) => self.take_picture(jpeg)?,

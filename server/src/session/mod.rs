@@ -15,12 +15,12 @@ mod socket;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::extract::ws::WebSocket;
 use dactyl_config::Server as Limits;
 use gstdactyl::frame::FrameRecord;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::intake::Intake;
 use self::outbox::Outbox;
@@ -34,7 +34,7 @@ use self::seen::Status;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::pipeline::Prepared;
-use crate::places::Place;
+use crate::places::{Client, Place};
 use crate::protocol::{Close, Extras, Outcome, Refusal};
 
 /// What a session is started with.
@@ -49,24 +49,30 @@ pub(crate) struct Start {
     pub(crate) extras: Extras,
     /// The limits.
     pub(crate) limits: Limits,
+    /// Whose session it is, if that is known.
+    pub(crate) client: Option<Client>,
+    /// Frames a second of all sessions of that client together; 0 means as many as each may send.
+    pub(crate) client_fps: u32,
+    /// When what it was let in with is not valid any more.
+    pub(crate) ends: Option<SystemTime>,
     /// The server's metrics.
     pub(crate) metrics: Arc<Metrics>,
-    /// The place among `server.max_sessions` and among those of its client; given back when the pipeline is gone.
-    pub(crate) place: (OwnedSemaphorePermit, Option<Place>),
+    /// The place among the sessions; given back when the pipeline is gone.
+    pub(crate) place: Place,
     /// Bytes that came on the connection so far, whole messages or not.
     pub(crate) received: Arc<AtomicU64>,
     /// Where it is to be found as long as it is open.
     pub(crate) registry: Arc<Registry>,
     /// True when the server stops.
     pub(crate) shutdown: watch::Receiver<bool>,
-    /// Held until the socket is closed: the server waits for all of these when it stops.
+    /// Held until the socket is closed and the pipeline is gone: the server waits for all of these when it stops.
     pub(crate) alive: mpsc::Sender<()>,
 }
 
 /// Serves a client until it goes or is sent away.
 pub(crate) async fn run(socket: WebSocket, start: Start) {
     let Start { id, prepared, given, extras, limits, metrics, place, .. } = start;
-    let Start { received, registry, shutdown, alive, .. } = start;
+    let Start { client, client_fps, ends, received, registry, shutdown, alive, .. } = start;
     metrics.sessions.increment(1.0);
     let open = OpenSession(Arc::clone(&metrics));
     let outbox = Arc::new(Outbox::default());
@@ -79,7 +85,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
     });
     let ledger = {
         let refusals = Arc::clone(&refusals);
-        let pace = Pace::default();
+        let pace = Pace::new(client_fps);
         Ledger::new(Arc::clone(&metrics), move |record, outcome| {
             tell_end(&refusals, extras, &pace, record, outcome);
         })
@@ -95,6 +101,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
         let (commands, prepared, closing) =
             (Arc::clone(&commands), Arc::clone(&prepared), Arc::clone(&outbox));
         let span = tracing::Span::current();
+        let alive = alive.clone();
         std::thread::Builder::new().name(format!("session-{id}")).spawn(move || {
             let _entered = span.enter();
             // The client learns of it even if this thread panics; a socket that is being closed already stays so.
@@ -102,6 +109,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
             // Given back when the pipeline is gone, whatever happens to it.
             let _place = place;
             let _open = open;
+            let _alive = alive;
             let job = Job { file: prepared.file.clone(), given, post_messages: extras.needs_messages() };
             pipeline_thread::run(&job, &commands, &outlet);
         })
@@ -111,7 +119,7 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
         outbox.close(Close::Failed);
     }
     let age_limit = age::limit(id, limits.max_session_age_s);
-    let registered = registry.add(id, Arc::clone(&outbox));
+    let registered = registry.add(id, Arc::clone(&outbox), client);
     let intake = Intake {
         limits,
         metrics: Arc::clone(&metrics),
@@ -126,11 +134,12 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
         letters: Rate::new(),
         decoding: Budget::new(),
         registered,
+        client_fps,
         received,
     };
     // Ends the pipeline also when this future is dropped.
     let _end = EndOfSession { ledger, commands };
-    socket::serve(socket, intake, &outbox, age_limit, shutdown).await;
+    socket::serve(socket, intake, &outbox, age_limit, ends, shutdown).await;
     drop(alive);
 }
 

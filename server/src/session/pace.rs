@@ -16,8 +16,11 @@ const CHANGE: f64 = 0.1;
 ///
 /// A session's frames go through its pipeline one after the other, so that the rate is the inverse of the time that one
 /// takes: all its stages, the wait for an inference slot included, but not the wait for the frame before it.
-#[derive(Default)]
-pub(super) struct Pace(Mutex<State>);
+pub(super) struct Pace {
+    /// What is told at most, in frames a second.
+    most: f64,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -27,18 +30,23 @@ struct State {
 }
 
 impl Pace {
+    /// `most`: frames a second that are looked at, however fast they are analysed; 0 if any number is.
+    pub(super) fn new(most: u32) -> Self {
+        Self { most: if most == 0 { f64::INFINITY } else { f64::from(most) }, state: Mutex::default() }
+    }
+
     /// Takes up the stages of an analysed frame; gives the rate, in frames a second, if it is time to tell it.
     pub(super) fn next(&self, stages: &[(&'static str, Duration)], now: Instant) -> Option<f64> {
         let worked = stages.iter().filter(|(stage, _)| *stage != "queue");
         let seconds: f64 = worked.map(|(_, time)| time.as_secs_f64()).sum();
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.frames += 1;
         let weight = WEIGHT.max(1.0 / f64::from(state.frames));
         state.seconds += weight * (seconds - state.seconds);
         if state.frames < FIRST || state.seconds <= 0.0 {
             return None;
         }
-        let rate = 1.0 / state.seconds;
+        let rate = (1.0 / state.seconds).min(self.most);
         let is_news = state.said.is_none_or(|(said, when)| {
             now.saturating_duration_since(when) >= INTERVAL && (rate - said).abs() > CHANGE * said
         });
@@ -60,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_the_inverse_of_the_time_without_the_queue() {
-        let pace = Pace::default();
+        let pace = Pace::new(0);
         let begin = Instant::now();
         let told: Vec<f64> = (0..8).filter_map(|_| pace.next(&frame(50), begin)).collect();
         assert_eq!(told.len(), 1);
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn it_is_told_again_only_when_it_has_changed_and_not_too_often() {
-        let pace = Pace::default();
+        let pace = Pace::new(0);
         let begin = Instant::now();
         let later = |ms| begin + Duration::from_millis(ms);
         let _ = (0..8).filter_map(|_| pace.next(&frame(50), begin)).count();

@@ -1,4 +1,4 @@
-//! The open sessions, for whoever ends them one after the other.
+//! The open sessions, for whoever ends them, and for what those of one client share.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::outbox::Outbox;
+use super::rate::Rate;
+use crate::places::Client;
 use crate::protocol::Close;
 
 /// The open sessions by their number.
@@ -15,6 +17,10 @@ pub(crate) struct Registry(Mutex<BTreeMap<u64, Entry>>);
 
 struct Entry {
     outbox: Arc<Outbox>,
+    /// Whose it is.
+    client: Option<Client>,
+    /// The frames of all sessions of that client.
+    frames: Arc<Mutex<Rate>>,
     /// When its last frame or letter came.
     worked: Instant,
 }
@@ -23,12 +29,17 @@ struct Entry {
 pub(super) struct Registered {
     registry: Arc<Registry>,
     id: u64,
+    frames: Arc<Mutex<Rate>>,
 }
 
 impl Registry {
-    pub(super) fn add(self: &Arc<Self>, id: u64, outbox: Arc<Outbox>) -> Registered {
-        self.lock().insert(id, Entry { outbox, worked: Instant::now() });
-        Registered { registry: Arc::clone(self), id }
+    pub(super) fn add(self: &Arc<Self>, id: u64, outbox: Arc<Outbox>, client: Option<Client>) -> Registered {
+        let mut open = self.lock();
+        let other = open.values().find(|other| client.is_some() && other.client == client);
+        let frames =
+            other.map_or_else(|| Arc::new(Mutex::new(Rate::new())), |other| Arc::clone(&other.frames));
+        open.insert(id, Entry { outbox, client, frames: Arc::clone(&frames), worked: Instant::now() });
+        Registered { registry: Arc::clone(self), id, frames }
     }
 
     /// Closes the sessions one after the other, the last one after `time`: those first that have been idle for longest.
@@ -38,6 +49,15 @@ impl Registry {
         for outbox in open {
             sleep(pause).await;
             outbox.close(Close::ShuttingDown);
+        }
+    }
+
+    /// Closes the sessions of the clients that were let in with what is not valid any more.
+    pub(crate) fn close_of(&self, is_withdrawn: impl Fn(&Client) -> bool) {
+        for entry in self.lock().values() {
+            if entry.client.as_ref().is_some_and(&is_withdrawn) {
+                entry.outbox.close(Close::KeyEnded);
+            }
         }
     }
 
@@ -54,6 +74,11 @@ impl Registry {
 }
 
 impl Registered {
+    /// Whether another frame of this client may come, of at most so many a second in all of its sessions together.
+    pub(super) fn allow_frame(&self, per_second: u32) -> bool {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).allow(per_second)
+    }
+
     /// A frame or a letter came.
     pub(super) fn work(&self, now: Instant) {
         if let Some(entry) = self.registry.lock().get_mut(&self.id) {
@@ -77,7 +102,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let outboxes: Vec<Arc<Outbox>> = (0..3).map(|_| Arc::default()).collect();
         let open: Vec<Registered> =
-            (0..).zip(&outboxes).map(|(id, outbox)| registry.add(id, Arc::clone(outbox))).collect();
+            (0..).zip(&outboxes).map(|(id, outbox)| registry.add(id, Arc::clone(outbox), None)).collect();
         open[0].work(Instant::now() + Duration::from_secs(1));
         let order: Vec<usize> = registry
             .idle_first()
@@ -91,5 +116,16 @@ mod tests {
             outboxes.iter().all(|outbox| outbox.ending().is_none()),
             "those that are over are not closed"
         );
+    }
+
+    #[test]
+    fn the_sessions_of_one_client_share_its_frames_and_no_others() {
+        let registry = Arc::new(Registry::default());
+        let clients = [Some("a"), Some("a"), Some("b"), None, None]
+            .map(|name| name.map(|name| Client::Key(name.into())));
+        let open: Vec<Registered> =
+            (0..).zip(clients).map(|(id, client)| registry.add(id, Arc::default(), client)).collect();
+        let allowed = |session: &Registered| (0..100).filter(|_| session.allow_frame(10)).count();
+        assert_eq!(open.iter().map(allowed).collect::<Vec<_>>(), [10, 0, 10, 10, 10]);
     }
 }

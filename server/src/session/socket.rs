@@ -1,13 +1,13 @@
 //! The socket of one session: reading, writing, pings, time limits, and how it ends.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::intake::{Intake, Taken};
@@ -28,6 +28,9 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Time for what waits and the closing handshake. The pipeline does not wait for it.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
+/// How often the clock is looked at for the end of a key: it may be set, and a machine may sleep.
+const CLOCK: Duration = Duration::from_secs(1);
+
 /// Why a socket is not served any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -43,6 +46,7 @@ pub(super) async fn serve(
     mut intake: Intake,
     outbox: &Outbox,
     age_limit: Option<Duration>,
+    ends: Option<SystemTime>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let (mut sink, mut stream) = socket.split();
@@ -51,6 +55,7 @@ pub(super) async fn serve(
     let end = tokio::select! {
         end = read(&mut stream, &mut intake, outbox, age_limit) => end,
         end = write(&mut sink, outbox, &metrics, slow) => end,
+        () = ended(ends) => End::Close(Close::KeyEnded),
         _ = shutdown.wait_for(|stop| *stop) => End::Close(Close::ShuttingDown),
     };
     // The pipeline has no one to work for any more.
@@ -72,6 +77,16 @@ pub(super) async fn serve(
 
 fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
+}
+
+/// Returns when the clock shows that time; without one never.
+async fn ended(end: Option<SystemTime>) {
+    let Some(end) = end else { return std::future::pending().await };
+    while let Ok(left) = end.duration_since(SystemTime::now())
+        && !left.is_zero()
+    {
+        sleep(left.min(CLOCK)).await;
+    }
 }
 
 async fn read(

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
+mod keys;
 mod model;
 mod privacy;
 mod send;
 mod serve;
+mod service;
 mod settings;
 mod setup;
 mod streams;

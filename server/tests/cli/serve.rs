@@ -30,9 +30,9 @@ pub(super) fn command(name: &str, dir: &Dir) -> Command {
 }
 
 /// A running server. It dies with the test.
-struct Server {
+pub(super) struct Server {
     process: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Server {
@@ -40,7 +40,7 @@ impl Server {
         Self::spawn(command("serve", dir).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    pub(super) fn spawn(command: &mut Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         // Closed after this line, which must not matter to the server.
         let mut line = String::new();
@@ -57,7 +57,7 @@ impl Server {
     }
 
     /// Ends it and gives its log until then. A server that is killed may not have written all of it yet.
-    fn end(&mut self) -> String {
+    pub(super) fn end(&mut self) -> String {
         signal(self, "-INT");
         exit_code(self);
         let log = self.process.stderr.take().map(|log| std::io::read_to_string(log).unwrap());
@@ -122,7 +122,7 @@ fn a_name_is_listened_to_on_all_of_its_addresses() {
     }
 }
 
-fn pictures(dir: &Dir) -> PathBuf {
+pub(super) fn pictures(dir: &Dir) -> PathBuf {
     let jpeg = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pipeline/warm_up.jpg")).unwrap();
     for number in 1..=8 {
         dir.file(&format!("frames/{number}.jpg"), &jpeg);
@@ -375,13 +375,13 @@ fn request(server: &Server, path: &str, headers: &str) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-fn signal(server: &Server, name: &str) {
+pub(super) fn signal(server: &Server, name: &str) {
     let pid = server.process.id().to_string();
     assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 /// Waits for the end of a server; far longer than it takes.
-fn exit_code(server: &mut Server) -> Option<i32> {
+pub(super) fn exit_code(server: &mut Server) -> Option<i32> {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(20) {
         if let Some(status) = server.process.try_wait().unwrap() {

@@ -22,6 +22,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub struct Door {
     pub address: SocketAddr,
     pub trusted: Trusted,
+    /// The key that is shown there; empty = none.
+    pub key: &'static str,
 }
 
 /// A process that ends with the test.
@@ -71,7 +73,7 @@ impl Haproxy {
         }
         let process = Ending(command.spawn().unwrap());
         until("HAProxy answers", async || UnixStream::connect(&statistics).is_ok()).await;
-        Self { door: Door { address, trusted: certificate.trusted }, statistics, _process: process }
+        Self { door: Door { address, trusted: certificate.trusted, key: "" }, statistics, _process: process }
     }
 
     pub fn door(&self) -> &Door {
@@ -150,7 +152,7 @@ impl Nginx {
         command.env("PATH", PATH).arg("-c").arg(path).args(["-e", "stderr", "-g", "daemon off;"]);
         let process = Ending(command.spawn().unwrap());
         until("nginx listens", async || TcpStream::connect(address).await.is_ok()).await;
-        Self { door: Door { address, trusted }, _process: process }
+        Self { door: Door { address, trusted, key: "" }, _process: process }
     }
 
     pub fn door(&self) -> &Door {

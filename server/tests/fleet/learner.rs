@@ -39,34 +39,41 @@ pub type Refusal = (u16, Option<String>);
 
 /// Opens a session through a balancer.
 pub async fn connect(door: &Door) -> Result<Socket, Refusal> {
-    connect_with(door.address, &door.trusted, b"").await
+    let opening = async {
+        let stream = shaken(door.address, &door.trusted, b"").await?;
+        open(stream, NAME, door.key).await
+    };
+    timeout(OPENING, opening).await.unwrap_or(Err((0, None)))
 }
 
 /// As [`connect`], to that address, with something before the TLS handshake.
 pub async fn connect_with(address: SocketAddr, trusted: &Trusted, first: &[u8]) -> Result<Socket, Refusal> {
-    let none = |_: std::io::Error| (0, None);
-    let opening = async {
-        let mut stream = TcpStream::connect(address).await.map_err(none)?;
-        stream.set_nodelay(true).map_err(none)?;
-        stream.write_all(first).await.map_err(none)?;
-        let stream = trusted.connect(stream).await.map_err(none)?;
-        open(stream, NAME).await
-    };
+    let opening = async { open(shaken(address, trusted, first).await?, NAME, "").await };
     timeout(OPENING, opening).await.unwrap_or(Err((0, None)))
+}
+
+/// A connection with TLS, and with something before its handshake.
+async fn shaken(address: SocketAddr, trusted: &Trusted, first: &[u8]) -> Result<crate::tls::Stream, Refusal> {
+    let none = |_: std::io::Error| (0, None);
+    let mut stream = TcpStream::connect(address).await.map_err(none)?;
+    stream.set_nodelay(true).map_err(none)?;
+    stream.write_all(first).await.map_err(none)?;
+    trusted.connect(stream).await.map_err(none)
 }
 
 /// Opens a session without a balancer.
 pub async fn connect_to(instance: &Instance) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(instance.address()).await.unwrap();
-    open(stream, &instance.address().to_string()).await.unwrap()
+    open(stream, &instance.address().to_string(), "").await.unwrap()
 }
 
 /// Opens a session on a connection.
 pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     host: &str,
+    key: &str,
 ) -> Result<WebSocketStream<S>, Refusal> {
-    let request = format!("ws://{host}/ws?extras=frame,ended");
+    let request = format!("ws://{host}/ws?extras=frame,ended&key={key}");
     match tokio_tungstenite::client_async(request, stream).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => {

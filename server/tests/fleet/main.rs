@@ -10,6 +10,7 @@ mod balancer;
 mod classifier;
 mod instance;
 mod learner;
+mod rotation;
 mod soak;
 mod tls;
 

@@ -113,7 +113,7 @@ async fn come_and_go(instance: std::net::SocketAddr, number: u32) {
         return;
     }
     // A server that is full says so.
-    let Ok(mut socket) = learner::open(stream, &instance.to_string()).await else { return };
+    let Ok(mut socket) = learner::open(stream, &instance.to_string(), "").await else { return };
     let _ = socket.send("{\"jpeg_blob\": null, \"new_letter\": \"A\"}".into()).await;
     for _ in 0..number % 5 {
         let _ = socket.send(Message::Binary(frame.into())).await;

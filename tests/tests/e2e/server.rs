@@ -1,14 +1,14 @@
 //! A server of its own for every test.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dactyl::{Ending, Listeners};
+use dactyl::{Ending, Listeners, Reloads};
 use dactyl_config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// A server in this process, on a free port.
@@ -19,6 +19,9 @@ pub struct Server {
     /// Where HAProxy's agent-check asks, if it may.
     pub agent: Option<SocketAddr>,
     stop: Option<oneshot::Sender<Ending>>,
+    /// What a reload reads.
+    config: Arc<Mutex<Config>>,
+    ask: mpsc::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -39,14 +42,36 @@ impl Server {
         config.feedback.min_change = 0.0;
         edit(&mut config);
         dactyl_config::install(config.clone());
+        let read = Arc::new(Mutex::new(config.clone()));
         let prepared = spawn_blocking(move || dactyl::Server::prepare(Arc::new(config))).await;
         let listening = prepared.expect("no panic").expect("it starts").bind().await.expect("free ports");
         let sockets = listening.sockets();
         let address = first(&sockets.clients);
         let (admin, agent) = (sockets.admin.as_ref().map(first), sockets.agent.as_ref().map(first));
         let (stop, stopped) = oneshot::channel();
+        let (ask, asked) = mpsc::channel(1);
+        let reloads = {
+            let read = Arc::clone(&read);
+            Reloads::new(asked, move || Ok(read.lock().expect("no panic").clone()))
+        };
+        let listening = listening.with_reloads(reloads);
         let task = tokio::spawn(listening.run(async { stopped.await.unwrap_or(Ending::Now) }));
-        Self { address, admin, agent, stop: Some(stop), task }
+        Self { address, admin, agent, stop: Some(stop), config: read, ask, task }
+    }
+
+    /// Has the configuration read anew, changed by `edit` if it is taken, and waits for the outcome.
+    pub async fn reload(&mut self, edit: impl FnOnce(&mut Config)) {
+        let running = self.config.lock().expect("no panic").clone();
+        let mut changed = running.clone();
+        edit(&mut changed);
+        *self.config.lock().expect("no panic") = changed;
+        let failed = "dactyl_reloads_total{result=\"failed\"}";
+        let (before, failures) = (self.metric("dactyl_reloads_total").await, self.metric(failed).await);
+        self.ask.send(()).await.expect("the server runs");
+        self.wait_for_metric("dactyl_reloads_total", |now| now > before).await;
+        if self.metric(failed).await > failures {
+            *self.config.lock().expect("no panic") = running;
+        }
     }
 
     /// Asks the server to stop and waits for its end.
@@ -120,6 +145,20 @@ pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     (status, body)
+}
+
+/// The head of the answer to a request of these lines.
+pub async fn head(address: SocketAddr, lines: &[&str]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    stream.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).await.expect("sent");
+    let mut head = Vec::new();
+    let read = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a whole head"));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer");
+    String::from_utf8(head).expect("text")
 }
 
 /// Resident memory of this process, in bytes.

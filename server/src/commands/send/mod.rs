@@ -3,11 +3,11 @@
 mod answers;
 mod frames;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
@@ -15,7 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use self::answers::{Answers, Line};
@@ -24,6 +25,8 @@ use crate::exit::{Usage, print, tell};
 
 /// A server that takes longer to let a client in is as good as none.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// What holds the key where there is no file.
+const KEY_VARIABLE: &str = "DACTYL_KEY";
 /// After the last frame, answers are awaited until none has come for this long ...
 const QUIET: Duration = Duration::from_secs(1);
 /// ... or until this much time has gone by.
@@ -37,7 +40,11 @@ pub(super) fn run(arguments: &cli::Send) -> Result<ExitCode> {
 
 async fn stream(arguments: &cli::Send, frames: &[PathBuf]) -> Result<ExitCode> {
     let uri = address(&arguments.url)?;
-    let connected = timeout(CONNECT_TIME, tokio_tungstenite::connect_async(uri.clone())).await;
+    let mut request = uri.clone().into_client_request()?;
+    if let Some(authorization) = authorization(arguments.key_file.as_deref())? {
+        request.headers_mut().insert(header::AUTHORIZATION, authorization);
+    }
+    let connected = timeout(CONNECT_TIME, tokio_tungstenite::connect_async(request)).await;
     let (socket, _) = connected
         .map_err(|_| anyhow!("no answer in {} s", CONNECT_TIME.as_secs()))
         .and_then(|connected| connected.map_err(refusal))
@@ -92,16 +99,45 @@ enum Ending {
 }
 
 fn address(url: &str) -> Result<Uri> {
-    let uri: Uri = url.parse().map_err(|error| Usage(format!("--url {url}: not an address: {error}")))?;
+    let shown = without_parameters(url);
+    let uri: Uri = url.parse().map_err(|error| Usage(format!("--url {shown}: not an address: {error}")))?;
     if uri.scheme_str() != Some("ws") || uri.host().is_none() {
-        return Err(Usage(format!("--url {url}: not of the form ws://HOST:PORT/ws (no TLS here)")).into());
+        return Err(Usage(format!("--url {shown}: not of the form ws://HOST:PORT/ws (no TLS here)")).into());
     }
     Ok(uri)
 }
 
+/// An address as it may be shown: a key may stand among its parameters.
+fn without_parameters(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(before, _)| before)
+}
+
+/// The header with the key of a file, or of the environment.
+fn authorization(file: Option<&Path>) -> Result<Option<HeaderValue>> {
+    let (key, source) = match file {
+        Some(file) => {
+            let source = file.display().to_string();
+            (
+                fs::read_to_string(file).map_err(|error| Usage(format!("--key-file {source}: {error}")))?,
+                source,
+            )
+        }
+        None => match env::var(KEY_VARIABLE) {
+            Ok(key) if !key.trim().is_empty() => (key, KEY_VARIABLE.to_owned()),
+            _ => return Ok(None),
+        },
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.trim()))
+        .map_err(|_| Usage(format!("{source}: a key is one line of letters, digits, -, . and _")))?;
+    // Left out of what is printed for debugging.
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 fn unreachable(uri: &Uri) -> String {
     let authority = uri.authority().map_or_else(String::new, ToString::to_string);
-    format!("{uri} can't be reached; is `dactyl serve` running at {authority}?")
+    let shown = uri.to_string();
+    format!("{} can't be reached; is `dactyl serve` running at {authority}?", without_parameters(&shown))
 }
 
 /// An HTTP answer instead of a WebSocket says its reason in its body.

@@ -9,6 +9,7 @@ mod first_minute;
 mod flow;
 mod hands;
 mod hints;
+mod key;
 mod languages;
 pub mod modules;
 mod reading;
