@@ -270,6 +270,7 @@ fn open_allowed(
         metrics: Arc::clone(&app.metrics),
         place,
         received: Arc::clone(&peer.received),
+        in_force: Arc::clone(&app.in_force),
         registry: Arc::clone(&app.registry),
         shutdown: app.shutdown.clone(),
         alive,

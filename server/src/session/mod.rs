@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Prepared;
 use crate::places::{Client, Place};
 use crate::protocol::{Close, Extras, Outcome, Refusal};
+use crate::terms::InForce;
 
 /// What a session is started with.
 pub(crate) struct Start {
@@ -61,6 +62,8 @@ pub(crate) struct Start {
     pub(crate) place: Place,
     /// Bytes that came on the connection so far, whole messages or not.
     pub(crate) received: Arc<AtomicU64>,
+    /// What says whether what it was let in with is still valid.
+    pub(crate) in_force: Arc<InForce>,
     /// Where it is to be found as long as it is open.
     pub(crate) registry: Arc<Registry>,
     /// True when the server stops.
@@ -72,7 +75,7 @@ pub(crate) struct Start {
 /// Serves a client until it goes or is sent away.
 pub(crate) async fn run(socket: WebSocket, start: Start) {
     let Start { id, prepared, given, extras, limits, metrics, place, .. } = start;
-    let Start { client, client_fps, ends, received, registry, shutdown, alive, .. } = start;
+    let Start { client, client_fps, ends, in_force, received, registry, shutdown, alive, .. } = start;
     metrics.sessions.increment(1.0);
     let open = OpenSession(Arc::clone(&metrics));
     let outbox = Arc::new(Outbox::default());
@@ -119,7 +122,8 @@ pub(crate) async fn run(socket: WebSocket, start: Start) {
         outbox.close(Close::Failed);
     }
     let age_limit = age::limit(id, limits.max_session_age_s);
-    let registered = registry.add(id, Arc::clone(&outbox), client);
+    let withdrawn = |client: &Client| in_force.get().auth.has_withdrawn(client);
+    let registered = registry.add(id, Arc::clone(&outbox), client, withdrawn);
     let intake = Intake {
         limits,
         metrics: Arc::clone(&metrics),

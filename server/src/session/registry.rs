@@ -33,8 +33,19 @@ pub(super) struct Registered {
 }
 
 impl Registry {
-    pub(super) fn add(self: &Arc<Self>, id: u64, outbox: Arc<Outbox>, client: Option<Client>) -> Registered {
+    /// `is_withdrawn`: whether what a client was let in with is not valid any more, as it may be since a moment ago.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        id: u64,
+        outbox: Arc<Outbox>,
+        client: Option<Client>,
+        is_withdrawn: impl Fn(&Client) -> bool,
+    ) -> Registered {
         let mut open = self.lock();
+        // Asked under the lock: whoever withdraws it from now on finds this session.
+        if client.as_ref().is_some_and(is_withdrawn) {
+            outbox.close(Close::KeyEnded);
+        }
         let other = open.values().find(|other| client.is_some() && other.client == client);
         let frames =
             other.map_or_else(|| Arc::new(Mutex::new(Rate::new())), |other| Arc::clone(&other.frames));
@@ -101,8 +112,10 @@ mod tests {
     async fn the_session_that_has_been_idle_for_longest_is_closed_first() {
         let registry = Arc::new(Registry::default());
         let outboxes: Vec<Arc<Outbox>> = (0..3).map(|_| Arc::default()).collect();
-        let open: Vec<Registered> =
-            (0..).zip(&outboxes).map(|(id, outbox)| registry.add(id, Arc::clone(outbox), None)).collect();
+        let open: Vec<Registered> = (0..)
+            .zip(&outboxes)
+            .map(|(id, outbox)| registry.add(id, Arc::clone(outbox), None, |_| false))
+            .collect();
         open[0].work(Instant::now() + Duration::from_secs(1));
         let order: Vec<usize> = registry
             .idle_first()
@@ -123,9 +136,24 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let clients = [Some("a"), Some("a"), Some("b"), None, None]
             .map(|name| name.map(|name| Client::Key(name.into())));
-        let open: Vec<Registered> =
-            (0..).zip(clients).map(|(id, client)| registry.add(id, Arc::default(), client)).collect();
+        let open: Vec<Registered> = (0..)
+            .zip(clients)
+            .map(|(id, client)| registry.add(id, Arc::default(), client, |_| false))
+            .collect();
         let allowed = |session: &Registered| (0..100).filter(|_| session.allow_frame(10)).count();
         assert_eq!(open.iter().map(allowed).collect::<Vec<_>>(), [10, 0, 10, 10, 10]);
+    }
+
+    #[test]
+    fn a_session_whose_key_is_withdrawn_while_it_opens_is_closed() {
+        let registry = Arc::new(Registry::default());
+        let open = |name: &str| {
+            let (outbox, client) = (Arc::<Outbox>::default(), Client::Key(name.to_owned()));
+            let withdrawn = |client: &Client| *client == Client::Key("old".to_owned());
+            let registered = registry.add(0, Arc::clone(&outbox), Some(client), withdrawn);
+            (outbox, registered)
+        };
+        assert_eq!(open("old").0.ending(), Some(Close::KeyEnded));
+        assert_eq!(open("new").0.ending(), None);
     }
 }

@@ -9,7 +9,7 @@ use super::clip;
 use crate::server::Server;
 
 /// The faults that axe-core finds in what is shown now, as `rule: element`, serious ones and worse.
-async fn faults(browser: &Browser) -> Vec<String> {
+pub(super) async fn faults(browser: &Browser) -> Vec<String> {
     let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/test/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("axe-core is there (make test fetches it)");
     browser.driver.execute(&axe, Vec::new()).await.expect("axe-core loads");

@@ -1,5 +1,6 @@
 //! A server that asks for a key: the page takes it out of its address, or asks for it.
 
+use super::accessibility::faults;
 use super::browser::{Browser, Camera};
 use super::clip;
 use crate::keys::Files;
@@ -49,6 +50,7 @@ async fn a_page_without_a_key_asks_for_it_and_again_when_it_is_wrong() {
             "document.querySelector('#key-dialog [role=alert]').textContent.includes('not taken')",
         )
         .await;
+    assert_eq!(faults(&browser).await, Vec::<String>::new());
     enter(&browser, "open-sesame").await;
     browser.until("the letter", LETTER).await;
     browser.click("#start").await;
