@@ -88,7 +88,11 @@ pub fn overrides(letters: &Letters) -> Overrides {
 
 /// Which networks the configuration has run.
 pub fn parts(parts: &[Part]) -> Parts {
-    Parts { hands: parts.contains(&Part::Hands), face: parts.contains(&Part::Face) }
+    Parts {
+        hands: parts.contains(&Part::Hands),
+        hands_alone: false,
+        face: parts.contains(&Part::Face),
+    }
 }
 
 /// What the configuration says matters more.

@@ -8,6 +8,7 @@ use dactyl_kernels::{Cancel, Cancelled, RunError};
 use crate::cadence::{BodyCadence, Cadence, Look};
 use crate::face::{self, FACE, FaceInput, FaceTrace};
 use crate::frame::RgbFrame;
+use crate::hand_alone::{self, HandAloneTrace};
 use crate::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use crate::idle_threads::{Alone, Helpers};
 use crate::keypoints::{self, Keypoints, Landmark};
@@ -28,6 +29,8 @@ pub struct Frame {
     pub keypoints: Keypoints,
     /// The body in metres from the middle of the hips, axes as the picture's, with visibility; `None` without a person.
     pub world: Option<[Landmark; BODY]>,
+    /// Whether the hand, the only one, was found without a body.
+    pub is_hand_alone: bool,
     /// How the landmarks came about.
     pub trace: Trace,
 }
@@ -43,6 +46,8 @@ pub struct Trace {
     pub right_hand: HandTrace,
     /// The face.
     pub face: FaceTrace,
+    /// A hand without a body.
+    pub hand_alone: HandAloneTrace,
 }
 
 /// What is kept from frame to frame.
@@ -56,6 +61,14 @@ pub(crate) struct State {
     body_cadence: BodyCadence,
     /// Of the left hand, the right hand and the face.
     cadences: [Cadence; 3],
+    hand_alone: HandAlone,
+}
+
+/// A hand without a body, and the last looks at it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct HandAlone {
+    hand: Option<(Side, [Landmark; HAND])>,
+    cadence: Cadence,
 }
 
 /// A frame to analyse, and who may help with it.
@@ -70,7 +83,7 @@ struct Task<'a, H> {
     cancel: &'a Cancel,
 }
 
-/// Follows one person through the frames of one stream.
+/// Follows one person through the frames of one stream, or a hand as long as nobody is there.
 pub struct Tracker {
     networks: Networks,
     options: Options,
@@ -121,14 +134,20 @@ impl Tracker {
         let mut trace = Trace::default();
         let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let mut guesses = [None, None];
-        if is_body_held {
+        let is_nobody_looked_for = self.is_nobody_looked_for(time);
+        if is_body_held || is_nobody_looked_for {
             next.body.clone_from(&self.state.body);
             next.body_cadence = self.state.body_cadence.after_hold();
         } else {
             guesses = self.track_body(&task, &mut next, &mut trace)?;
         }
-        if let Some(pose) = next.body.clone() {
+        if is_nobody_looked_for {
+            next.cadences.clone_from(&self.state.cadences);
+        } else if let Some(pose) = next.body.clone() {
             self.track_parts(&task, &pose.body, &guesses, &mut next, &mut trace)?;
+        }
+        if !self.is_person(&next) {
+            next.hand_alone = self.track_hand_alone(&task, &mut trace.hand_alone)?;
         }
         // A termination that falls between two networks ends the frame too.
         if cancel.is_cancelled() {
@@ -139,6 +158,7 @@ impl Tracker {
         Ok(Frame {
             keypoints: self.state.keypoints(),
             world: self.state.body.as_ref().map(|pose| pose.world),
+            is_hand_alone: self.state.hand_alone.hand.is_some(),
             trace,
         })
     }
@@ -196,6 +216,57 @@ impl Tracker {
     /// Whether a part stays as the last frame had it, in the frame of that time.
     fn is_held(&self, part: usize, time: i64) -> bool {
         self.options.profile == Profile::Fast && self.state.cadences[part].is_held(time)
+    }
+
+    /// Whether a frame shows a person. Of a hand that fills the picture the pose networks often make a body, but on that nobody
+    /// finds hands or a face.
+    fn is_person(&self, found: &State) -> bool {
+        let State { body, left_hand, right_hand, face, .. } = found;
+        // Where faces are not looked for, their lack says nothing.
+        let has_part = left_hand.is_some() || right_hand.is_some() || face.is_some();
+        body.is_some() && (has_part || self.networks.face.is_none())
+    }
+
+    /// Whether nobody is looked for in the frame of that time, because a hand alone rests or keeps its place.
+    fn is_nobody_looked_for(&self, time: i64) -> bool {
+        let HandAlone { hand, cadence } = &self.state.hand_alone;
+        self.options.profile == Profile::Fast
+            && hand.is_some()
+            && (cadence.is_followed() || cadence.is_held(time))
+    }
+
+    /// The hand without a body, in a frame that shows no person.
+    fn track_hand_alone<H>(
+        &self,
+        task: &Task<'_, H>,
+        trace: &mut HandAloneTrace,
+    ) -> Result<HandAlone, RunError> {
+        let &Task { frame, picture, time, cancel, .. } = task;
+        let State { left_hand, right_hand, hand_alone: HandAlone { hand, cadence }, .. } = &self.state;
+        let Some((networks, palm)) =
+            self.networks.hands.as_ref().and_then(|networks| Some((networks, networks.palm.as_ref()?)))
+        else {
+            return Ok(HandAlone::default());
+        };
+        let is_held = if hand.is_some() { cadence.is_held(time) } else { cadence.is_palm_search_held() };
+        if self.options.profile == Profile::Fast && is_held {
+            return Ok(HandAlone { hand: *hand, cadence: cadence.after_hold() });
+        }
+        let previous = match (hand, left_hand, right_hand) {
+            (Some((_, hand)), _, _) | (None, Some(hand), None) | (None, None, Some(hand)) => Some(hand),
+            // Of two hands of a person who is gone, the palm detector takes the one that is seen better.
+            _ => None,
+        };
+        let input = HandInput { frame, picture, body: None, previous, networks, cancel };
+        let hand = hand_alone::track(&input, palm, trace)?;
+        let look = Look {
+            landmarks: hand.as_ref().map(|(_, landmarks)| landmarks.as_slice()),
+            previous: previous.map(<[_; HAND]>::as_slice),
+            kept_place: trace.hand.region == trace.hand.region_from_previous,
+            // Where the detector finds no palm, it is sure that there is no hand.
+            presence: Some(trace.hand.presence.unwrap_or(0.0)),
+        };
+        Ok(HandAlone { hand, cadence: cadence.after_look(&look, picture, time) })
     }
 
     /// Whether a hand is worth a look before the body is known.
@@ -309,11 +380,17 @@ impl State {
     /// Everything that was found, in the common layout.
     fn keypoints(&self) -> Keypoints {
         let mut all = Keypoints::absent();
+        let alone = |side| match &self.hand_alone.hand {
+            Some((found, landmarks)) if *found == side => Some(landmarks),
+            _ => None,
+        };
+        let [left, right] = [(&self.left_hand, Side::Left), (&self.right_hand, Side::Right)]
+            .map(|(hand, side)| hand.as_ref().or_else(|| alone(side)).map(<[_; HAND]>::as_slice));
         let parts = [
             (keypoints::POSE, self.body.as_ref().map(|pose| pose.body.as_slice())),
             (keypoints::FACE, self.face.as_ref().map(|face| face.as_slice())),
-            (keypoints::LEFT_HAND, self.left_hand.as_ref().map(<[_; HAND]>::as_slice)),
-            (keypoints::RIGHT_HAND, self.right_hand.as_ref().map(<[_; HAND]>::as_slice)),
+            (keypoints::LEFT_HAND, left),
+            (keypoints::RIGHT_HAND, right),
         ];
         for (range, landmarks) in parts {
             if let Some(landmarks) = landmarks {

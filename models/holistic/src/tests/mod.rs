@@ -18,6 +18,7 @@ use crate::networks::{NamedNetwork, Networks, Parts};
 
 /// Also read by the tests from outside, `tests/tracker`.
 #[path = "../../tests/tracker/reference.rs"]
+#[allow(dead_code, reason = "the tests from outside read more of a clip")]
 mod reference;
 
 /// MediaPipe's Python solution steps its filters by this many microseconds a frame.
