@@ -135,6 +135,49 @@ fn the_hand_of_a_person_who_is_gone_is_followed() {
     assert!(found.keypoints.is_present(RIGHT_HAND), "{:?}", found.trace.hand_alone);
 }
 
+/// The picture with a grey frame of 40 pixels.
+fn framed(picture: &Picture) -> Picture {
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let row = (width + 80) * 3;
+    let mut pixels = vec![127; row * (height + 80)];
+    let inner = pixels.chunks_exact_mut(row).skip(40);
+    for (framed, own) in inner.zip(picture.pixels.chunks_exact(width * 3)) {
+        framed[40 * 3..][..width * 3].copy_from_slice(own);
+    }
+    Picture { pixels, width: picture.width + 80, height: picture.height + 80 }
+}
+
+/// The pose networks take this hand in a grey frame for a body, on which nobody finds hands or a face.
+#[test]
+fn a_hand_is_followed_though_the_networks_see_a_body_in_it() {
+    let hands = HandAlone::recorded().swap_remove(1);
+    for profile in [Profile::Exact, Profile::Fast] {
+        let mut knows = tracker(Parts::ALL);
+        let mut knows_not = tracker(Parts::HOLISTIC);
+        for tracker in [&mut knows, &mut knows_not] {
+            tracker.set_options(Options { profile, ..Options::default() });
+        }
+        let mut bodies = 0;
+        for index in 0..8 {
+            let picture = Clip::drawn().picture(5 + index % 2).crop(hands.crop);
+            let picture = if index < 2 { picture } else { framed(&picture) };
+            let found = process(&mut knows, &picture, index);
+            let expected = process(&mut knows_not, &picture, index);
+            assert!(found.is_hand_alone && found.keypoints.is_present(RIGHT_HAND), "{profile:?}, {index}");
+            assert!(
+                !expected.keypoints.is_present(RIGHT_HAND),
+                "{profile:?}, {index}: it is no hand of a body"
+            );
+            bodies += usize::from(found.world.is_some());
+            if profile == Profile::Exact {
+                assert_eq!(found.world, expected.world, "frame {index}");
+                assert_eq!(found.trace.pose, expected.trace.pose, "frame {index}");
+            }
+        }
+        assert!(bodies >= 4, "{profile:?}: a body in {bodies} frames");
+    }
+}
+
 #[test]
 fn the_fast_profile_finds_the_person_who_comes_while_a_hand_is_followed() {
     let hands = HandAlone::recorded().swap_remove(1);
