@@ -25,7 +25,7 @@ pub use refusal::{ErrorCode, Refusal};
 pub use request::{Content, Request, is_bare_jpeg, read_binary, read_text};
 
 /// Version of the protocol: the second number grows with what old clients may ignore, the first with anything else.
-pub const VERSION: &str = "1.2";
+pub const VERSION: &str = "1.3";
 /// WebSocket subprotocol that names the first number of [`VERSION`]. A client may ask for it; one that asks for none
 /// gets the same messages.
 pub const SUBPROTOCOL: &str = "dactyl.v1";
