@@ -12,9 +12,9 @@
 //!    re-crop network, or the region of the last frame's hand if it is near enough; then the hand network. Not smoothed.
 //! 3. `face`: a region round the head of the smoothed body, searched by the face detector, or the region of the last
 //!    frame's face if it is near enough; then the face network. Not smoothed.
-//! 4. `hand_alone`, if there is no person, which is a body of which a hand or the face was found: where the last frame's hand was,
-//!    or where the palm detector finds one on the whole picture; then the hand network, which also says whether it is a left or
-//!    a right one. As in MediaPipe Hands for one hand. Not smoothed.
+//! 4. `hand_alone`, if there is no person, which is a body with a face, or with a hand and the head beside the picture: where the
+//!    last frame's hand was, or where the palm detector finds one on the whole picture; then the hand network, which also says
+//!    whether it is a left or a right one. As in MediaPipe Hands for one hand. Not smoothed.
 //!
 //! The fast [`Profile`] follows hands and a face that keep their place by their own landmarks, with re-crop and face detector
 //! in one of four looks. What rests is held as the last look found it, the longer the longer it rests, for up to four frames

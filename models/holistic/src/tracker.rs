@@ -21,6 +21,11 @@ use crate::region::PictureSize;
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
 const FACE_PART: usize = 2;
+/// Body landmark in the middle of the head.
+const NOSE: usize = 0;
+/// Frames for which a body remains a person's after its face was lost, so that a face that is turned away or covered for a moment
+/// changes nothing.
+const FACELESS: u32 = 15;
 
 /// What one frame shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +34,7 @@ pub struct Frame {
     pub keypoints: Keypoints,
     /// The body in metres from the middle of the hips, axes as the picture's, with visibility; `None` without a person.
     pub world: Option<[Landmark; BODY]>,
-    /// Whether the hand, the only one, was found without a body.
+    /// Whether the hand was found without a body. It is then the only one.
     pub is_hand_alone: bool,
     /// How the landmarks came about.
     pub trace: Trace,
@@ -62,6 +67,8 @@ pub(crate) struct State {
     /// Of the left hand, the right hand and the face.
     cadences: [Cadence; 3],
     hand_alone: HandAlone,
+    /// Frames since a face was found on the body that is followed; `None` if none was.
+    faceless: Option<u32>,
 }
 
 /// A hand without a body, and the last looks at it.
@@ -146,6 +153,11 @@ impl Tracker {
         } else if let Some(pose) = next.body.clone() {
             self.track_parts(&task, &pose.body, &guesses, &mut next, &mut trace)?;
         }
+        next.faceless = match (&next.body, &next.face) {
+            (None, _) => None,
+            (Some(_), Some(_)) => Some(0),
+            (Some(_), None) => self.state.faceless.map(|frames| frames.saturating_add(1)),
+        };
         if !self.is_person(&next) {
             next.hand_alone = self.track_hand_alone(&task, &mut trace.hand_alone)?;
         }
@@ -218,13 +230,15 @@ impl Tracker {
         self.options.profile == Profile::Fast && self.state.cadences[part].is_held(time)
     }
 
-    /// Whether a frame shows a person. Of a hand that fills the picture the pose networks often make a body, but on that nobody
-    /// finds hands or a face.
+    /// Whether a frame shows a person. Of a hand that fills the picture the pose networks often make a body, whose head lies in
+    /// the picture too, but there is no face on it, and its hands are often found where there are none.
     fn is_person(&self, found: &State) -> bool {
-        let State { body, left_hand, right_hand, face, .. } = found;
-        // Where faces are not looked for, their lack says nothing.
-        let has_part = left_hand.is_some() || right_hand.is_some() || face.is_some();
-        body.is_some() && (has_part || self.networks.face.is_none())
+        let State { body: Some(pose), left_hand, right_hand, faceless, .. } = found else { return false };
+        let has_hand = left_hand.is_some() || right_hand.is_some();
+        faceless.is_some_and(|frames| frames <= FACELESS)
+            // Where faces are not looked for, their lack says nothing.
+            || self.networks.face.is_none()
+            || has_hand && !is_in_picture(&pose.body[NOSE])
     }
 
     /// Whether nobody is looked for in the frame of that time, because a hand alone rests or keeps its place.
@@ -253,7 +267,8 @@ impl Tracker {
             return Ok(HandAlone { hand: *hand, cadence: cadence.after_hold() });
         }
         let previous = match (hand, left_hand, right_hand) {
-            (Some((_, hand)), _, _) | (None, Some(hand), None) | (None, None, Some(hand)) => Some(hand),
+            (Some((_, hand)), _, _) => Some(hand),
+            (None, Some(hand), None) | (None, None, Some(hand)) if self.is_person(&self.state) => Some(hand),
             // Of two hands of a person who is gone, the palm detector takes the one that is seen better.
             _ => None,
         };
@@ -376,21 +391,24 @@ impl Tracker {
     }
 }
 
+fn is_in_picture(landmark: &Landmark) -> bool {
+    landmark[..2].iter().all(|place| (0.0..=1.0).contains(place))
+}
+
 impl State {
     /// Everything that was found, in the common layout.
     fn keypoints(&self) -> Keypoints {
         let mut all = Keypoints::absent();
-        let alone = |side| match &self.hand_alone.hand {
-            Some((found, landmarks)) if *found == side => Some(landmarks),
-            _ => None,
+        let [left, right] = match &self.hand_alone.hand {
+            Some((Side::Left, hand)) => [Some(hand), None],
+            Some((Side::Right, hand)) => [None, Some(hand)],
+            None => [self.left_hand.as_ref(), self.right_hand.as_ref()],
         };
-        let [left, right] = [(&self.left_hand, Side::Left), (&self.right_hand, Side::Right)]
-            .map(|(hand, side)| hand.as_ref().or_else(|| alone(side)).map(<[_; HAND]>::as_slice));
         let parts = [
             (keypoints::POSE, self.body.as_ref().map(|pose| pose.body.as_slice())),
             (keypoints::FACE, self.face.as_ref().map(|face| face.as_slice())),
-            (keypoints::LEFT_HAND, left),
-            (keypoints::RIGHT_HAND, right),
+            (keypoints::LEFT_HAND, left.map(<[_; HAND]>::as_slice)),
+            (keypoints::RIGHT_HAND, right.map(<[_; HAND]>::as_slice)),
         ];
         for (range, landmarks) in parts {
             if let Some(landmarks) = landmarks {
@@ -398,5 +416,56 @@ impl State {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::Parts;
+    use crate::tests::folder;
+
+    fn tracker(parts: Parts) -> Tracker {
+        Tracker::new(Networks::load(&folder(), parts).expect("run make test"), Options::default())
+    }
+
+    /// A body with its nose at that height, with or without a hand, whose face was found so many frames ago.
+    fn body(nose: f32, has_hand: bool, faceless: Option<u32>) -> State {
+        let mut body = [[0.5; 4]; BODY];
+        body[NOSE][1] = nose;
+        State {
+            body: Some(Pose { body, world: body }),
+            left_hand: has_hand.then_some([[0.5; 4]; HAND]),
+            faceless,
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn a_person_has_a_face_or_a_hand_and_the_head_beside_the_picture() {
+        let tracker = tracker(Parts::ALL);
+        assert!(!tracker.is_person(&State::default()));
+        assert!(tracker.is_person(&body(0.2, false, Some(0))));
+        assert!(tracker.is_person(&body(-0.1, false, Some(FACELESS))), "the face was there a moment ago");
+        assert!(tracker.is_person(&body(-0.1, true, None)));
+        assert!(!tracker.is_person(&body(-0.1, false, None)), "nothing was found of it");
+        assert!(!tracker.is_person(&body(0.2, true, None)), "a head in the picture without a face");
+        assert!(!tracker.is_person(&body(0.2, true, Some(FACELESS + 1))));
+    }
+
+    #[test]
+    fn any_body_is_a_person_where_faces_are_not_looked_for() {
+        let tracker = tracker(Parts { face: false, ..Parts::ALL });
+        assert!(tracker.is_person(&body(0.2, false, None)));
+    }
+
+    #[test]
+    fn a_hand_alone_takes_the_place_of_those_that_were_found_on_a_body_that_is_no_person() {
+        let mut state = body(0.2, true, None);
+        state.hand_alone.hand = Some((Side::Right, [[0.25; 4]; HAND]));
+        let keypoints = state.keypoints();
+        assert!(!keypoints.is_present(keypoints::LEFT_HAND));
+        assert_eq!(keypoints.part(keypoints::RIGHT_HAND), [[0.25; 4]; HAND]);
+        assert!(keypoints.is_present(keypoints::POSE));
     }
 }

@@ -8,6 +8,7 @@ use super::reference::HandAlone;
 use super::{Clip, FRAME_TIME, observed};
 use crate::frame::RgbFrame;
 use crate::keypoints::RIGHT_HAND;
+use crate::networks::Parts;
 use crate::options::Options;
 use crate::tracker::{Frame, Tracker};
 use dactyl_kernels::{Cancel, RunError};
@@ -99,7 +100,7 @@ fn disturb(
 /// A tracker whose networks spring the trap.
 fn trapped() -> (Tracker, Trap) {
     let trap = Trap::default();
-    let networks = observed({
+    let networks = observed(Parts::ALL, {
         let trap = Arc::clone(&trap);
         move |network, cancel| spring(&trap, network, cancel)
     });

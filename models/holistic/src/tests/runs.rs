@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use super::reference::{HandAlone, Picture};
 use super::{Clip, FRAME_TIME, observed};
-use crate::networks::Networks;
+use crate::networks::{Networks, Parts};
 use crate::options::{Options, Profile};
 use crate::tracker::Tracker;
 use dactyl_kernels::Cancel;
 
 type Runs = BTreeMap<&'static str, usize>;
 
-fn counted() -> (Networks, Arc<Mutex<Runs>>) {
+fn counted(parts: Parts) -> (Networks, Arc<Mutex<Runs>>) {
     let runs: Arc<Mutex<Runs>> = Arc::default();
-    let networks = observed({
+    let networks = observed(parts, {
         let runs = Arc::clone(&runs);
         move |name, _| *runs.lock().expect("no panic").entry(name).or_default() += 1
     });
@@ -33,7 +33,11 @@ fn runs_by_picture(clip: &Clip, pictures: impl IntoIterator<Item = usize>, profi
 
 /// The runs in each frame of these pictures.
 fn runs(pictures: impl IntoIterator<Item = Picture>, profile: Profile) -> Vec<Runs> {
-    let (networks, runs) = counted();
+    runs_with(Parts::ALL, pictures, profile)
+}
+
+fn runs_with(parts: Parts, pictures: impl IntoIterator<Item = Picture>, profile: Profile) -> Vec<Runs> {
+    let (networks, runs) = counted(parts);
     let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     (1..)
         .zip(pictures)
@@ -161,7 +165,9 @@ fn the_fast_profile_looks_for_a_palm_in_every_second_frame_where_there_is_none()
 fn each_network_runs_as_often_as_mediapipe_s() {
     for name in ["avatar", "squats", "astronaut"] {
         let Some(clip) = Clip::open(name) else { return };
-        for (index, found) in runs_by_frame(&clip, Profile::Exact).into_iter().enumerate() {
+        let pictures = (0..clip.len()).map(|index| clip.picture(index));
+        let frames = runs_with(Parts::HOLISTIC, pictures, Profile::Exact);
+        for (index, found) in frames.into_iter().enumerate() {
             // A stage that ran in MediaPipe has left its result.
             let stages = &clip.stages[index];
             let ran = |names: &[&str]| names.iter().filter(|name| !stages[**name].is_null()).count();

@@ -110,6 +110,22 @@ fn frames_with_a_person_are_those_of_a_tracker_that_knows_no_hands_alone() {
     );
 }
 
+/// The face of one of them is lost now and then.
+#[test]
+fn frames_of_moving_people_are_those_of_a_tracker_that_knows_no_hands_alone() {
+    for name in ["avatar", "squats"] {
+        let Some(clip) = Clip::open(name) else { return };
+        let mut knows = tracker(Parts::ALL);
+        let mut knows_not = tracker(Parts::HOLISTIC);
+        for index in 0..clip.len() {
+            let picture = clip.picture(index);
+            let [found, expected] =
+                [&mut knows, &mut knows_not].map(|tracker| process(tracker, &picture, index).trace);
+            assert_eq!(found, expected, "{name}, frame {index}");
+        }
+    }
+}
+
 /// The last frame's hand is followed, whoever found it: here the palm detector would find none.
 #[test]
 fn the_hand_of_a_person_who_is_gone_is_followed() {
