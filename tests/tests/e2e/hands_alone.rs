@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dactyl_config::Config;
 use dactyl_tests::drawn_hand::{HEIGHT, WIDTH, pixels};
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ fn last<'a>(answers: &'a [Value], key: &str) -> &'a Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_without_a_body_gets_a_letter_and_is_told() {
-    let server = Server::start().await;
+    let server = Server::start_with(|config| config.holistic = Config::builtin().holistic).await;
     let answers = answers(&server).await;
     assert_eq!(*last(&answers, "status"), json!({"status": "ready", "hand_only": true}));
     let landmarks = &last(&answers, "landmarks")["landmarks"];
