@@ -6,7 +6,8 @@
     VENV/bin/python scripts/compare_with_mediapipe.py FOLDER_OR_VIDEO... --plot deviation.png
 
 Every folder (its pictures in natural order) and every video is one clip: both trackers begin anew and see the same
-pixels in the same order, 33.333 ms apart. Dactyl's are those of the element `holistic-keypoints`. Distances are in pixels
+pixels in the same order, 33.333 ms apart. Dactyl's are those of the element `holistic-keypoints`, with `hands-alone=false`, as MediaPipe Holistic finds no
+hand without a body. Distances are in pixels
 of the picture, over landmarks that both have and that lie in the picture; of the pose only those that are visible (> 0.5).
 With --jpeg both see the same JPEG files: MediaPipe as libjpeg-turbo decodes them (through OpenCV), Dactyl as the pipeline
 `recognise` does.
@@ -115,11 +116,11 @@ def decoder():
     return " ! ".join(elements[names.index("jpegdec") : names.index("holistic-keypoints")])
 
 
-def dactyl_landmarks(clip, files, settings, decode):
-    """Landmarks of the element; of `files`, decoded by GStreamer, if there are any, else of `clip`."""
+def run_elements(clip, files, settings, decode, rest=()):
+    """What comes of the clip behind the tracker and the elements of `rest`; of `files`, decoded by GStreamer, if there are any."""
     # A key with a dot is the configuration's, any other one a property of the element.
     environment = dict(os.environ)
-    properties = ["clock=fixed"]
+    properties = ["clock=fixed", "hands-alone=false"]
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator:
@@ -128,7 +129,7 @@ def dactyl_landmarks(clip, files, settings, decode):
             environment["DACTYL_" + key.replace(".", "__").upper()] = value
         else:
             properties.append(setting)
-    element = ["holistic-keypoints", *properties]
+    element = ["holistic-keypoints", *properties, *rest]
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -147,11 +148,16 @@ def dactyl_landmarks(clip, files, settings, decode):
                     pictures.write(picture.tobytes())
             shape = ["format=rgb", f"width={width}", f"height={height}", f"framerate={RATE}"]
             source = ["filesrc", f"location={folder}/pictures", "!", "rawvideoparse", *shape]
-        sink = ["filesink", f"location={folder}/landmarks"]
+        sink = ["filesink", f"location={folder}/results"]
         command = ["gst-launch-1.0", "-q", *source, "!", *element, "!", *sink]
         if subprocess.run(command, env=environment, cwd=ROOT).returncode:
             sys.exit("GStreamer failed, as it says above; `make plugins` builds the element")
-        found = numpy.fromfile(folder / "landmarks", "<f4").reshape(-1, LANDMARKS, 4)
+        return (folder / "results").read_bytes()
+
+
+def dactyl_landmarks(clip, files, settings, decode):
+    """Landmarks of the element; of `files`, decoded by GStreamer, if there are any, else of `clip`."""
+    found = numpy.frombuffer(run_elements(clip, files, settings, decode), "<f4").reshape(-1, LANDMARKS, 4)
     if len(found) != len(clip):
         sys.exit(f"GStreamer gave landmarks of {len(found)} pictures, not {len(clip)}")
     return found

@@ -20,6 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 NETWORKS = [
     ("pose_detection", "pose_detection/pose_detection.tflite", (-1, 1), []),
     ("pose_landmark", "pose_landmark/pose_landmark_full.tflite", (0, 1), [2]),
+    ("palm_detection", "palm_detection/palm_detection_full.tflite", (0, 1), []),
     ("hand_recrop", "holistic_landmark/hand_recrop.tflite", (0, 1), []),
     ("hand_landmark", "hand_landmark/hand_landmark_full.tflite", (0, 1), []),
     ("face_detection", "face_detection/face_detection_short_range.tflite", (-1, 1), []),

@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 /// The key that chooses between our profiles.
 const PROFILE: &str = "holistic.profile";
+/// The key of hands without a body, which the rival does not find.
+const HANDS_ALONE: &str = "holistic.hands_alone";
 
 /// One column of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +34,8 @@ impl Contender {
         if rival {
             all.push(Self::Rival);
         }
-        all.extend(["exact", "fast"].map(|profile| Self::ours(profile, &[(PROFILE, profile)])));
+        let ours = |profile| Self::ours(profile, &[(PROFILE, profile), (HANDS_ALONE, "false")]);
+        all.extend(["exact", "fast"].map(ours));
         all
     }
 }

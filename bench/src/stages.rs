@@ -53,7 +53,7 @@ pub fn of_folder(folder: &Path, frames: usize) -> Result<Stages> {
     let config = dactyl_config::process();
     let directory = dactyl_config::find(&config.models.directory, dactyl_config::Kind::Directory)?;
     let profile = models::profile(config.holistic.profile);
-    let networks = Networks::load(&directory, models::parts(&config.holistic.parts))?;
+    let networks = Networks::load(&directory, models::parts(&config.holistic))?;
     let mut tracker = Tracker::new(networks, Options { profile, ..Options::default() });
     let pipeline = Frames::start(End::Pictures)?;
     let runs = Runs::default();

@@ -253,6 +253,11 @@ sections! {
         profile: Profile = Profile::Exact;
         /// Networks that run; keypoints of parts left out are NaN, and `pose` may not be left out.
         parts: Vec<Part> = &[Part::Pose, Part::Hands, Part::Face];
+        /// Whether a hand is found without a body too, where nobody is seen: close to the camera, or on a phone.
+        ///
+        /// MediaPipe Holistic finds none then. Frames with a person are the same either way; one without takes longer. Without
+        /// the part `hands` nothing looks for one.
+        hands_alone: bool = true;
         /// Score from which a detected person counts.
         min_detection_confidence: f32 = 0.5, 0.0..=1.0;
         /// Presence of the pose from which a tracked person is still followed.

@@ -29,11 +29,12 @@ pub(crate) fn about(pad: &gst::Pad, name: &'static str, buffer: &gst::BufferRef)
 }
 
 /// The message of `holistic-keypoints` about the landmarks of a frame; `bytes` are these as the caps have them. For those too
-/// that come into a pipeline from elsewhere.
+/// that come into a pipeline from elsewhere. `is_hand_alone` says whether their hand was found without a body.
 pub fn of_keypoints(
     pad: &gst::Pad,
     buffer: &gst::BufferRef,
     keypoints: &Keypoints,
+    is_hand_alone: bool,
     bytes: &[u8],
 ) -> gst::Structure {
     about(pad, "holistic-keypoints", buffer)
@@ -41,6 +42,7 @@ pub fn of_keypoints(
         .field("face", keypoints.is_present(keypoints::FACE))
         .field("left-hand", keypoints.is_present(keypoints::LEFT_HAND))
         .field("right-hand", keypoints.is_present(keypoints::RIGHT_HAND))
+        .field("hand-alone", is_hand_alone)
         .field("landmarks", glib::Bytes::from(bytes))
         .build()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use dactyl_config::{Config, Features, Kind, Letters, Output, Part};
+use dactyl_config::{Config, Features, Holistic, Kind, Letters, Output, Part};
 use dactyl_holistic::Parts;
 use dactyl_letters::{
     Classifier, ClassifierError, LIBRARY_NAME, Layout, LibraryError, Meaning, OnnxRuntime, Overrides,
@@ -87,8 +87,9 @@ pub fn overrides(letters: &Letters) -> Overrides {
 }
 
 /// Which networks the configuration has run.
-pub fn parts(parts: &[Part]) -> Parts {
-    Parts { hands: parts.contains(&Part::Hands), face: parts.contains(&Part::Face) }
+pub fn parts(holistic: &Holistic) -> Parts {
+    let has = |part| holistic.parts.contains(&part);
+    Parts { hands: has(Part::Hands), hands_alone: holistic.hands_alone, face: has(Part::Face) }
 }
 
 /// What the configuration says matters more.

@@ -32,7 +32,7 @@ impl Models {
             .with_context(|| format!("the networks in {} cannot be read", folder.display()))?;
         let has_own_library = !config.inference.runtime.is_empty();
         check_presence(&folder, &files, has_own_library)?;
-        let networks = Networks::load(&folder, models::parts(&config.holistic.parts))?;
+        let networks = Networks::load(&folder, models::parts(&config.holistic))?;
         let classifier = models::classifier(&config.letters)?;
         networks.warm()?;
         let networks_only = files.into_iter().filter(|file| file.file != LIBRARY_NAME);

@@ -46,9 +46,15 @@ fn every_network_has_run_before_a_server_listens() {
     dactyl_config::install(config.clone());
     dactyl::Server::prepare(Arc::new(config)).unwrap();
     let ran = ran.0.lock().unwrap();
-    for name in
-        ["pose_detection", "pose_landmark", "hand_recrop", "hand_landmark", "face_detection", "face_landmark"]
-    {
+    for name in [
+        "pose_detection",
+        "pose_landmark",
+        "palm_detection",
+        "hand_recrop",
+        "hand_landmark",
+        "face_detection",
+        "face_landmark",
+    ] {
         assert!(ran.contains(name), "{name} has not run, only {ran:?}");
     }
 }

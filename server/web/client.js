@@ -39,8 +39,8 @@
  * @typedef {{letter: string, probability: number, frame?: number, ageMs?: number, timings?: Record<string, number>}}
  *   Feedback `letter`: what is seen, "" = no letter. `probability`: of the practised letter, 0 to 1. `frame` is absent
  *   from the 0 % that answers a new letter. `ageMs`: since the frame was taken from the video.
- * @typedef {{status: "warming"|"ready"|"no_hand"|"other", filled: number, window: number}} Status `other`: a hand that shows
- *   no letter.
+ * @typedef {{status: "warming"|"ready"|"no_hand"|"other", filled: number, window: number, handOnly: boolean}} Status `other`:
+ *   a hand that shows no letter. `handOnly`: a hand is seen, but nobody whose hand it is, as close to the camera.
  * @typedef {[number, number, number, number]} Landmark x and y as shares of the picture, z, visibility
  * @typedef {{frame: number, pose: Landmark[]|null, face: Landmark[]|null, left_hand: Landmark[]|null,
  *   right_hand: Landmark[]|null}} Landmarks
@@ -349,7 +349,8 @@ export class DactylClient extends EventTarget {
       this.#serverRate = message.rate;
     } else if (message.status) {
       const [status, filled, window] = message.status.split(/[ /]/);
-      this.#tell("status", { status, filled: Number(filled), window: Number(window) });
+      const handOnly = message.hand_only ?? false;
+      this.#tell("status", { status, filled: Number(filled), window: Number(window), handOnly });
     } else if (message.top) {
       this.#tell("top", message.top);
     } else if (message.landmarks) {

@@ -1,4 +1,4 @@
-/** Whether the camera sees what it must: the shoulders, near enough, and the whole hand. */
+/** Whether the camera sees what it must: the whole hand, and the shoulders near enough, or nothing but the hand. */
 
 import { text } from "./text.js";
 
@@ -15,13 +15,17 @@ const SHOULDERS = [11, 12];
 /** @typedef {"framingBack"|"framingCloser"|"framingRaise"|"framingInside"|"framingGood"} Advice */
 /** @typedef {{shoulders: boolean, near: boolean, hand: boolean, advice: Advice}} Framing What is well, and what to do next. */
 
-/** @param {import("./client.js").Landmarks} landmarks @returns {Framing} */
+/**
+ * A hand without anybody, as close to the camera, is near enough, and needs no shoulders.
+ * @param {import("./client.js").Landmarks} landmarks @returns {Framing}
+ */
 export function framingOf({ pose, left_hand, right_hand }) {
   const isInside = (/** @type {number[]} */ [x, y]) => x > EDGE && x < 1 - EDGE && y > EDGE && y < 1 - EDGE;
   const [left, right] = SHOULDERS.map((index) => pose?.[index]);
-  const shoulders = left !== undefined && right !== undefined && isInside(left) && isInside(right);
-  const near = left !== undefined && right !== undefined && Math.abs(left[0] - right[0]) >= NEAR;
   const hands = [left_hand, right_hand].filter((hand) => hand !== null);
+  const isAlone = pose === null && hands.length > 0;
+  const shoulders = isAlone || (left !== undefined && right !== undefined && isInside(left) && isInside(right));
+  const near = isAlone || (left !== undefined && right !== undefined && Math.abs(left[0] - right[0]) >= NEAR);
   const hand = hands.some((points) => points.every(isInside));
   const advice = !shoulders ? "framingBack" : !near ? "framingCloser" : !hands.length ? "framingRaise" : !hand ? "framingInside" : "framingGood";
   return { shoulders, near, hand, advice };

@@ -205,7 +205,7 @@ export class PracticeView {
 
   /** Nothing is seen any more. */
   forget() {
-    this.status({ status: "no_hand", filled: 0, window: 0 });
+    this.status({ status: "no_hand", filled: 0, window: 0, handOnly: false });
     this.feedback({ letter: "", probability: 0 });
   }
 

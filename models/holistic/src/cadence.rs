@@ -15,6 +15,9 @@ const SURE: f32 = 0.9;
 const MISSED: u32 = 3;
 /// In one of so many frames a part is searched then.
 const SEARCHED: u32 = 4;
+/// In one of so many frames a palm is searched then. The detector sees some hands in one of three frames only, and what it has found
+/// once is followed.
+const PALM_SEARCHED: u32 = 2;
 
 /// Mean movement of a part's landmarks since the look before, in shares of its larger side, up to which it rests.
 const REST: f32 = 0.011;
@@ -83,6 +86,11 @@ impl Cadence {
             return self.held < SEARCHED - 1;
         }
         is_fresh(self.looked, time) && self.held < self.rested.saturating_sub(RESTED).min(LONGEST)
+    }
+
+    /// Whether no palm is searched, because there was none in the last frames.
+    pub fn is_palm_search_held(&self) -> bool {
+        self.missed >= MISSED && self.held < PALM_SEARCHED - 1
     }
 
     /// After a frame for which the part was held.

@@ -40,17 +40,18 @@ mod tests {
 
     #[test]
     fn every_network_that_is_loaded_can_be_warmed() {
-        for parts in [Parts::ALL, Parts { hands: false, face: false }] {
+        for parts in [Parts::ALL, Parts { hands: false, hands_alone: false, face: false }] {
             Networks::load(&folder(), parts).unwrap().warm().unwrap();
         }
     }
 
     #[test]
     fn a_network_is_in_memory_once() {
-        let [one, other] = [Parts::ALL, Parts { hands: true, face: false }]
+        let [one, other] = [Parts::ALL, Parts { face: false, ..Parts::HOLISTIC }]
             .map(|parts| Networks::load(&folder(), parts).unwrap());
         assert!(Arc::ptr_eq(&one.pose_landmark, &other.pose_landmark));
         assert!(other.face.is_none());
+        assert!(other.hands.is_some_and(|hands| hands.palm.is_none()));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct HandTrace {
     pub region: Option<Region>,
     /// Probability that a hand is there.
     pub presence: Option<f32>,
+    /// Probability that it looks like a right hand, in a picture that is not mirrored.
+    pub handedness: Option<f32>,
 }
 
 /// One frame, with what a hand needs of it.
@@ -78,7 +80,7 @@ pub(crate) struct HandInput<'a> {
 
 impl HandInput<'_> {
     /// Where the last frame's landmarks say that the hand is now, and these landmarks.
-    fn expected(&self) -> Option<(Region, [Point; HAND])> {
+    pub(crate) fn expected(&self) -> Option<(Region, [Point; HAND])> {
         self.previous.map(|landmarks| {
             let points = landmarks.each_ref().map(flat);
             let region = Region::from_hand(&points, self.picture);
@@ -91,6 +93,7 @@ impl HandInput<'_> {
 pub(crate) struct Guess {
     region: Region,
     presence: Option<f32>,
+    handedness: Option<f32>,
     landmarks: Option<[Landmark; HAND]>,
 }
 
@@ -99,7 +102,7 @@ pub(crate) fn guess(input: &HandInput<'_>) -> Result<Option<Guess>, RunError> {
     let Some((region, _)) = input.expected() else { return Ok(None) };
     let mut trace = HandTrace::default();
     let landmarks = landmarks(input, &region, &mut trace)?;
-    Ok(Some(Guess { region, presence: trace.presence, landmarks }))
+    Ok(Some(Guess { region, presence: trace.presence, handedness: trace.handedness, landmarks }))
 }
 
 /// Finds or follows one hand; without a body it is followed where it was. `guess` saves the last step if it looked at the
@@ -130,7 +133,7 @@ pub(crate) fn track(
     trace.region = Some(region);
     match guess {
         Some(guess) if guess.region == region => {
-            trace.presence = guess.presence;
+            (trace.presence, trace.handedness) = (guess.presence, guess.handedness);
             Ok(guess.landmarks)
         }
         _ => landmarks(input, &region, trace),
@@ -192,16 +195,16 @@ pub(crate) fn landmarks(
     if cutout.is_beside(input.picture) {
         return Ok(None);
     }
-    let (mut raw, mut presence) = ([0.0; HAND * 3], [0.0]);
-    // Handedness and world landmarks, which nothing here reads.
-    let (mut handedness, mut world) = ([0.0], [0.0; HAND * 3]);
+    let (mut raw, mut presence, mut handedness) = ([0.0; HAND * 3], [0.0], [0.0]);
+    // World landmarks, which nothing here reads.
+    let mut world = [0.0; HAND * 3];
     let outputs = &mut [raw.as_mut_slice(), &mut presence, &mut handedness, &mut world];
     scratch::with(|Scratch { tensor, .. }| {
         let tensor = &mut tensor[..SIDE * SIDE * 3];
         cut(input.frame, &cutout, SIDE, Range::Unit, Border::Replicate, tensor);
         input.networks.landmark.run(&[tensor], outputs, input.cancel)
     })?;
-    trace.presence = Some(presence[0]);
+    (trace.presence, trace.handedness) = (Some(presence[0]), Some(handedness[0]));
     if presence[0] <= MIN_PRESENCE || presence[0].is_nan() {
         return Ok(None);
     }

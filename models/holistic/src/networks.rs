@@ -1,4 +1,4 @@
-//! The six networks, shared by all trackers of the process.
+//! The seven networks, shared by all trackers of the process.
 
 use std::sync::Arc;
 
@@ -9,13 +9,17 @@ use dactyl_kernels::{Cancel, Instructions, Problem, RunError, Tensor, Unsupporte
 pub struct Parts {
     /// Both hands.
     pub hands: bool,
+    /// A hand without a body, where nobody is found; not without `hands`.
+    pub hands_alone: bool,
     /// The face.
     pub face: bool,
 }
 
 impl Parts {
     /// Pose, hands and face.
-    pub const ALL: Self = Self { hands: true, face: true };
+    pub const ALL: Self = Self { hands: true, hands_alone: true, face: true };
+    /// Those of MediaPipe Holistic, which finds no hand without a body.
+    pub const HOLISTIC: Self = Self { hands_alone: false, ..Self::ALL };
 }
 
 /// The networks could not be loaded.
@@ -55,7 +59,7 @@ pub enum LoadError {
     },
 }
 
-/// One of the six networks, and what its file must hold.
+/// One of the networks, and what its file must hold.
 #[derive(Debug)]
 pub(crate) struct Model {
     name: &'static str,
@@ -72,6 +76,8 @@ const POSE_DETECTION: Model =
 /// Without the segmentation mask, which takes nearly half of the time.
 const POSE_LANDMARK: Model =
     Model { name: "pose_landmark", side: 256, outputs: &[195, 1, 64 * 64 * 39, 117], pruned: &[2] };
+const PALM_DETECTION: Model =
+    Model { name: "palm_detection", side: 192, outputs: &[2016 * 18, 2016], pruned: &[] };
 const HAND_RECROP: Model = Model { name: "hand_recrop", side: 256, outputs: &[4], pruned: &[] };
 const HAND_LANDMARK: Model =
     Model { name: "hand_landmark", side: 224, outputs: &[63, 1, 1, 63], pruned: &[] };
@@ -79,8 +85,15 @@ const FACE_DETECTION: Model =
     Model { name: "face_detection", side: 128, outputs: &[896 * 16, 896], pruned: &[] };
 const FACE_LANDMARK: Model = Model { name: "face_landmark", side: 192, outputs: &[1404, 1], pruned: &[] };
 
-const MODELS: [&Model; 6] =
-    [&POSE_DETECTION, &POSE_LANDMARK, &HAND_RECROP, &HAND_LANDMARK, &FACE_DETECTION, &FACE_LANDMARK];
+const MODELS: [&Model; 7] = [
+    &POSE_DETECTION,
+    &POSE_LANDMARK,
+    &PALM_DETECTION,
+    &HAND_RECROP,
+    &HAND_LANDMARK,
+    &FACE_DETECTION,
+    &FACE_LANDMARK,
+];
 
 impl Model {
     /// Its file in the folder of fetched models.
@@ -174,6 +187,8 @@ pub struct Networks {
 /// The networks of the hands.
 #[derive(Debug, Clone)]
 pub(crate) struct HandNetworks {
+    /// Finds a hand without a body; `None` if nobody looks for one.
+    pub(crate) palm: Option<Arc<NamedNetwork>>,
     pub(crate) recrop: Arc<NamedNetwork>,
     pub(crate) landmark: Arc<NamedNetwork>,
 }
@@ -187,7 +202,7 @@ pub(crate) struct FaceNetworks {
 
 impl Networks {
     /// The networks' TFLite files in the folder of fetched models, all parts.
-    pub fn files() -> [String; 6] {
+    pub fn files() -> [String; 7] {
         MODELS.map(Model::file)
     }
 
@@ -236,7 +251,12 @@ impl Networks {
         let pose_detection = get(&POSE_DETECTION)?;
         let pose_landmark = get(&POSE_LANDMARK)?;
         let mut hands = || {
-            Ok::<_, LoadError>(HandNetworks { recrop: get(&HAND_RECROP)?, landmark: get(&HAND_LANDMARK)? })
+            let palm = parts.hands_alone.then(|| get(&PALM_DETECTION)).transpose()?;
+            Ok::<_, LoadError>(HandNetworks {
+                palm,
+                recrop: get(&HAND_RECROP)?,
+                landmark: get(&HAND_LANDMARK)?,
+            })
         };
         let hands = parts.hands.then(&mut hands).transpose()?;
         let face = || {
@@ -255,7 +275,10 @@ impl Networks {
     /// # Errors
     /// [`RunError`] if one fails.
     pub fn warm(&self) -> Result<(), RunError> {
-        let hands = self.hands.iter().flat_map(|hands| [&hands.recrop, &hands.landmark]);
+        let hands = self
+            .hands
+            .iter()
+            .flat_map(|hands| [&hands.recrop, &hands.landmark].into_iter().chain(&hands.palm));
         let face = self.face.iter().flat_map(|face| [&face.detection, &face.landmark]);
         for network in [&self.pose_detection, &self.pose_landmark].into_iter().chain(hands).chain(face) {
             network.run_on_zeros()?;

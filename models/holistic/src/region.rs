@@ -173,6 +173,18 @@ impl Region {
         }
     }
 
+    /// A detector's box from its top left corner on, turned so that the axis from one point to another points up.
+    pub fn from_box(corner: Point, size: Point, axis: [Point; 2], picture: PictureSize) -> Self {
+        let [from, to] = axis.map(|point| picture.pixels(point));
+        Self {
+            x: corner[0] + size[0] / 2.0,
+            y: corner[1] + size[1] / 2.0,
+            width: size[0],
+            height: size[1],
+            rotation: rotation(from, to, UP),
+        }
+    }
+
     /// The hand from its 21 landmarks: a box in the hand's own direction round wrist, thumb root and finger roots.
     pub fn from_hand(landmarks: &[Point; 21], picture: PictureSize) -> Self {
         /// Landmarks without the outer joints of the fingers, which move too much.

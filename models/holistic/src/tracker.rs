@@ -8,6 +8,7 @@ use dactyl_kernels::{Cancel, Cancelled, RunError};
 use crate::cadence::{BodyCadence, Cadence, Look};
 use crate::face::{self, FACE, FaceInput, FaceTrace};
 use crate::frame::RgbFrame;
+use crate::hand_alone::{self, HandAloneTrace};
 use crate::hands::{self, Guess, HAND, HandInput, HandTrace, Side};
 use crate::idle_threads::{Alone, Helpers};
 use crate::keypoints::{self, Keypoints, Landmark};
@@ -20,6 +21,11 @@ use crate::region::PictureSize;
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
 const FACE_PART: usize = 2;
+/// Body landmark in the middle of the head.
+const NOSE: usize = 0;
+/// Frames for which a body remains a person's after its face was lost, so that a face that is turned away or covered for a moment
+/// changes nothing.
+const FACELESS: u32 = 15;
 
 /// What one frame shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +34,8 @@ pub struct Frame {
     pub keypoints: Keypoints,
     /// The body in metres from the middle of the hips, axes as the picture's, with visibility; `None` without a person.
     pub world: Option<[Landmark; BODY]>,
+    /// Whether the hand was found without a body. It is then the only one.
+    pub is_hand_alone: bool,
     /// How the landmarks came about.
     pub trace: Trace,
 }
@@ -43,6 +51,8 @@ pub struct Trace {
     pub right_hand: HandTrace,
     /// The face.
     pub face: FaceTrace,
+    /// A hand without a body.
+    pub hand_alone: HandAloneTrace,
 }
 
 /// What is kept from frame to frame.
@@ -56,6 +66,16 @@ pub(crate) struct State {
     body_cadence: BodyCadence,
     /// Of the left hand, the right hand and the face.
     cadences: [Cadence; 3],
+    hand_alone: HandAlone,
+    /// Frames since a face was found on the body that is followed; `None` if none was.
+    faceless: Option<u32>,
+}
+
+/// A hand without a body, and the last looks at it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct HandAlone {
+    hand: Option<(Side, [Landmark; HAND])>,
+    cadence: Cadence,
 }
 
 /// A frame to analyse, and who may help with it.
@@ -70,7 +90,7 @@ struct Task<'a, H> {
     cancel: &'a Cancel,
 }
 
-/// Follows one person through the frames of one stream.
+/// Follows one person through the frames of one stream, or a hand as long as nobody is there.
 pub struct Tracker {
     networks: Networks,
     options: Options,
@@ -121,14 +141,25 @@ impl Tracker {
         let mut trace = Trace::default();
         let mut next = State { pose: self.state.pose.clone(), ..State::default() };
         let mut guesses = [None, None];
-        if is_body_held {
+        let is_nobody_looked_for = self.is_nobody_looked_for(time);
+        if is_body_held || is_nobody_looked_for {
             next.body.clone_from(&self.state.body);
             next.body_cadence = self.state.body_cadence.after_hold();
         } else {
             guesses = self.track_body(&task, &mut next, &mut trace)?;
         }
-        if let Some(pose) = next.body.clone() {
+        if is_nobody_looked_for {
+            next.cadences.clone_from(&self.state.cadences);
+        } else if let Some(pose) = next.body.clone() {
             self.track_parts(&task, &pose.body, &guesses, &mut next, &mut trace)?;
+        }
+        next.faceless = match (&next.body, &next.face) {
+            (None, _) => None,
+            (Some(_), Some(_)) => Some(0),
+            (Some(_), None) => self.state.faceless.map(|frames| frames.saturating_add(1)),
+        };
+        if !self.is_person(&next) {
+            next.hand_alone = self.track_hand_alone(&task, &mut trace.hand_alone)?;
         }
         // A termination that falls between two networks ends the frame too.
         if cancel.is_cancelled() {
@@ -139,6 +170,7 @@ impl Tracker {
         Ok(Frame {
             keypoints: self.state.keypoints(),
             world: self.state.body.as_ref().map(|pose| pose.world),
+            is_hand_alone: self.state.hand_alone.hand.is_some(),
             trace,
         })
     }
@@ -196,6 +228,60 @@ impl Tracker {
     /// Whether a part stays as the last frame had it, in the frame of that time.
     fn is_held(&self, part: usize, time: i64) -> bool {
         self.options.profile == Profile::Fast && self.state.cadences[part].is_held(time)
+    }
+
+    /// Whether a frame shows a person. Of a hand that fills the picture the pose networks often make a body, whose head lies in
+    /// the picture too, but there is no face on it, and its hands are often found where there are none.
+    fn is_person(&self, found: &State) -> bool {
+        let State { body: Some(pose), left_hand, right_hand, faceless, .. } = found else { return false };
+        let has_hand = left_hand.is_some() || right_hand.is_some();
+        faceless.is_some_and(|frames| frames <= FACELESS)
+            // Where faces are not looked for, their lack says nothing.
+            || self.networks.face.is_none()
+            || has_hand && !is_in_picture(&pose.body[NOSE])
+    }
+
+    /// Whether nobody is looked for in the frame of that time, because a hand alone rests or keeps its place.
+    fn is_nobody_looked_for(&self, time: i64) -> bool {
+        let HandAlone { hand, cadence } = &self.state.hand_alone;
+        self.options.profile == Profile::Fast
+            && hand.is_some()
+            && (cadence.is_followed() || cadence.is_held(time))
+    }
+
+    /// The hand without a body, in a frame that shows no person.
+    fn track_hand_alone<H>(
+        &self,
+        task: &Task<'_, H>,
+        trace: &mut HandAloneTrace,
+    ) -> Result<HandAlone, RunError> {
+        let &Task { frame, picture, time, cancel, .. } = task;
+        let State { left_hand, right_hand, hand_alone: HandAlone { hand, cadence }, .. } = &self.state;
+        let Some((networks, palm)) =
+            self.networks.hands.as_ref().and_then(|networks| Some((networks, networks.palm.as_ref()?)))
+        else {
+            return Ok(HandAlone::default());
+        };
+        let is_held = if hand.is_some() { cadence.is_held(time) } else { cadence.is_palm_search_held() };
+        if self.options.profile == Profile::Fast && is_held {
+            return Ok(HandAlone { hand: *hand, cadence: cadence.after_hold() });
+        }
+        let previous = match (hand, left_hand, right_hand) {
+            (Some((_, hand)), _, _) => Some(hand),
+            (None, Some(hand), None) | (None, None, Some(hand)) if self.is_person(&self.state) => Some(hand),
+            // Of two hands of a person who is gone, the palm detector takes the one that is seen better.
+            _ => None,
+        };
+        let input = HandInput { frame, picture, body: None, previous, networks, cancel };
+        let hand = hand_alone::track(&input, palm, trace)?;
+        let look = Look {
+            landmarks: hand.as_ref().map(|(_, landmarks)| landmarks.as_slice()),
+            previous: previous.map(<[_; HAND]>::as_slice),
+            kept_place: trace.hand.region == trace.hand.region_from_previous,
+            // Where the detector finds no palm, it is sure that there is no hand.
+            presence: Some(trace.hand.presence.unwrap_or(0.0)),
+        };
+        Ok(HandAlone { hand, cadence: cadence.after_look(&look, picture, time) })
     }
 
     /// Whether a hand is worth a look before the body is known.
@@ -305,15 +391,24 @@ impl Tracker {
     }
 }
 
+fn is_in_picture(landmark: &Landmark) -> bool {
+    landmark[..2].iter().all(|place| (0.0..=1.0).contains(place))
+}
+
 impl State {
     /// Everything that was found, in the common layout.
     fn keypoints(&self) -> Keypoints {
         let mut all = Keypoints::absent();
+        let [left, right] = match &self.hand_alone.hand {
+            Some((Side::Left, hand)) => [Some(hand), None],
+            Some((Side::Right, hand)) => [None, Some(hand)],
+            None => [self.left_hand.as_ref(), self.right_hand.as_ref()],
+        };
         let parts = [
             (keypoints::POSE, self.body.as_ref().map(|pose| pose.body.as_slice())),
             (keypoints::FACE, self.face.as_ref().map(|face| face.as_slice())),
-            (keypoints::LEFT_HAND, self.left_hand.as_ref().map(<[_; HAND]>::as_slice)),
-            (keypoints::RIGHT_HAND, self.right_hand.as_ref().map(<[_; HAND]>::as_slice)),
+            (keypoints::LEFT_HAND, left.map(<[_; HAND]>::as_slice)),
+            (keypoints::RIGHT_HAND, right.map(<[_; HAND]>::as_slice)),
         ];
         for (range, landmarks) in parts {
             if let Some(landmarks) = landmarks {
@@ -321,5 +416,56 @@ impl State {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::Parts;
+    use crate::tests::folder;
+
+    fn tracker(parts: Parts) -> Tracker {
+        Tracker::new(Networks::load(&folder(), parts).expect("run make test"), Options::default())
+    }
+
+    /// A body with its nose at that height, with or without a hand, whose face was found so many frames ago.
+    fn body(nose: f32, has_hand: bool, faceless: Option<u32>) -> State {
+        let mut body = [[0.5; 4]; BODY];
+        body[NOSE][1] = nose;
+        State {
+            body: Some(Pose { body, world: body }),
+            left_hand: has_hand.then_some([[0.5; 4]; HAND]),
+            faceless,
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn a_person_has_a_face_or_a_hand_and_the_head_beside_the_picture() {
+        let tracker = tracker(Parts::ALL);
+        assert!(!tracker.is_person(&State::default()));
+        assert!(tracker.is_person(&body(0.2, false, Some(0))));
+        assert!(tracker.is_person(&body(-0.1, false, Some(FACELESS))), "the face was there a moment ago");
+        assert!(tracker.is_person(&body(-0.1, true, None)));
+        assert!(!tracker.is_person(&body(-0.1, false, None)), "nothing was found of it");
+        assert!(!tracker.is_person(&body(0.2, true, None)), "a head in the picture without a face");
+        assert!(!tracker.is_person(&body(0.2, true, Some(FACELESS + 1))));
+    }
+
+    #[test]
+    fn any_body_is_a_person_where_faces_are_not_looked_for() {
+        let tracker = tracker(Parts { face: false, ..Parts::ALL });
+        assert!(tracker.is_person(&body(0.2, false, None)));
+    }
+
+    #[test]
+    fn a_hand_alone_takes_the_place_of_those_that_were_found_on_a_body_that_is_no_person() {
+        let mut state = body(0.2, true, None);
+        state.hand_alone.hand = Some((Side::Right, [[0.25; 4]; HAND]));
+        let keypoints = state.keypoints();
+        assert!(!keypoints.is_present(keypoints::LEFT_HAND));
+        assert_eq!(keypoints.part(keypoints::RIGHT_HAND), [[0.25; 4]; HAND]);
+        assert!(keypoints.is_present(keypoints::POSE));
     }
 }

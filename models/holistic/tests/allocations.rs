@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dactyl_holistic::{Cancel, Networks, Options, Parts, Tracker};
 
-use reference::Clip;
+use reference::{Clip, HandAlone, Picture};
 
 /// Most allocations in one frame with both hands and the face.
 const MOST_ALLOCATIONS: usize = 160;
@@ -61,16 +61,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[test]
-fn a_followed_person_takes_little_memory_a_frame() {
-    let clip = Clip::drawn();
+/// Most allocations and most bytes in one frame of these pictures.
+fn most(pictures: impl Iterator<Item = Picture>) -> (usize, usize) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/models");
     let networks = Networks::load(&models, Parts::ALL).expect("set-up fetches the networks: run make test");
     let mut tracker = Tracker::new(networks, Options::default());
     let cancel = Cancel::new();
     let (mut most_allocations, mut most_bytes) = (0, 0);
-    for index in 0..clip.len() {
-        let picture = clip.picture(index);
+    for (index, picture) in pictures.enumerate() {
         let frame = picture.frame();
         let time = (index as i64 + 1) * 33_333;
         let before = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
@@ -83,8 +81,22 @@ fn a_followed_person_takes_little_memory_a_frame() {
             most_bytes = most_bytes.max(bytes);
         }
     }
-    println!("at most {most_allocations} allocations and {most_bytes} bytes a frame");
-    assert!(most_allocations > 0, "nothing was counted");
-    assert!(most_allocations <= MOST_ALLOCATIONS, "{most_allocations} allocations in a frame");
-    assert!(most_bytes <= MOST_BYTES, "{most_bytes} bytes allocated in a frame");
+    (most_allocations, most_bytes)
+}
+
+/// One test, as all threads of the process are counted.
+#[test]
+fn a_followed_person_and_a_hand_alone_take_little_memory_a_frame() {
+    let person = Clip::drawn();
+    let hand = HandAlone::recorded().swap_remove(1);
+    let measured = [
+        ("a person", most((0..person.len()).map(|index| person.picture(index)))),
+        ("a hand alone", most((0..hand.frames.len()).map(|index| hand.picture(index)))),
+    ];
+    for (what, (allocations, bytes)) in measured {
+        println!("{what}: at most {allocations} allocations and {bytes} bytes a frame");
+        assert!(allocations > 0, "{what}: nothing was counted");
+        assert!(allocations <= MOST_ALLOCATIONS, "{what}: {allocations} allocations in a frame");
+        assert!(bytes <= MOST_BYTES, "{what}: {bytes} bytes allocated in a frame");
+    }
 }

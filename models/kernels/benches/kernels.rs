@@ -57,7 +57,14 @@ fn layers_of(network: &str, instructions: Instructions) -> Layers {
 }
 
 fn cases() -> Vec<Case> {
-    let networks = ["pose_landmark", "hand_landmark", "hand_recrop", "face_detection", "face_landmark"];
+    let networks = [
+        "pose_landmark",
+        "palm_detection",
+        "hand_landmark",
+        "hand_recrop",
+        "face_detection",
+        "face_landmark",
+    ];
     let mut cases = Vec::new();
     for network in networks {
         for class in layers_of(network, vectors()[0]).classes().into_keys() {

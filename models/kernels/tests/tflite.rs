@@ -33,7 +33,7 @@ struct Output {
 #[test]
 fn our_kernels_agree_with_the_tflite_runtime() {
     let references: Vec<Reference> = serde_json::from_str(REFERENCE).unwrap();
-    assert_eq!(references.len(), 6);
+    assert_eq!(references.len(), 7);
     for reference in references {
         let pruned: &[usize] = if reference.name == "pose_landmark" { &[2] } else { &[] };
         let network = Network::new(&tflite(&reference.name), pruned).unwrap();

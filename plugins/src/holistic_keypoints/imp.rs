@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use dactyl_config::{Holistic, Part, Profile, TrackerClock, keys};
-use dactyl_holistic::keypoints::{self, Keypoints};
+use dactyl_holistic::keypoints;
 use dactyl_holistic::{Networks, RunError, Tracker};
 use gst::glib;
 use gst::prelude::*;
@@ -76,6 +76,10 @@ pub struct HolisticKeypoints {
         default = Parts::of(&dactyl_config::process().holistic.parts)
     )]
     #[property(
+        name = "hands-alone", nick = "Hands alone", key = keys::holistic::hands_alone(), mutable_ready,
+        type = bool, member = hands_alone, get, set
+    )]
+    #[property(
         name = "min-detection-confidence", nick = "Least detection confidence",
         key = keys::holistic::min_detection_confidence(), mutable_playing,
         type = f32, member = min_detection_confidence, get, set
@@ -129,7 +133,7 @@ impl HolisticKeypoints {
             ));
         }
         let directory = start::find(&lock(&self.models).clone(), dactyl_config::Kind::Directory)?;
-        let parts = models::parts(&settings.parts);
+        let parts = models::parts(&settings);
         let networks = Networks::load(&directory, parts).map_err(|error| {
             gst::error_msg!(gst::ResourceError::OpenRead, ("The networks cannot be loaded: {error}"))
         })?;
@@ -175,7 +179,7 @@ impl HolisticKeypoints {
         &self,
         buffer: &gst::BufferRef,
         settings: &Holistic,
-    ) -> Result<Option<Keypoints>, gst::FlowError> {
+    ) -> Result<Option<dactyl_holistic::Frame>, gst::FlowError> {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
         let info = state.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
@@ -210,7 +214,7 @@ impl HolisticKeypoints {
                     record.add_stage(WAIT_STAGE, waited);
                     record.add_stage(STAGE, begin.elapsed() - waited);
                 }
-                Ok(Some(frame.keypoints))
+                Ok(Some(frame))
             }
             Err(RunError::Cancelled(_)) => {
                 frame::note_cancelled(buffer, &self.interrupt);
@@ -223,8 +227,9 @@ impl HolisticKeypoints {
         }
     }
 
-    fn post(&self, buffer: &gst::BufferRef, keypoints: &Keypoints, bytes: &[u8]) {
-        let message = message::of_keypoints(&self.pads.sink, buffer, keypoints, bytes);
+    fn post(&self, buffer: &gst::BufferRef, frame: &dactyl_holistic::Frame, bytes: &[u8]) {
+        let message =
+            message::of_keypoints(&self.pads.sink, buffer, &frame.keypoints, frame.is_hand_alone, bytes);
         message::post(&*self.obj(), message);
     }
 }
@@ -312,7 +317,7 @@ impl ElementImpl for HolisticKeypoints {
 impl Filter for HolisticKeypoints {
     fn chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let settings = lock(&self.settings).clone();
-        let Some(keypoints) = self.analyse(&buffer, &settings)? else {
+        let Some(frame) = self.analyse(&buffer, &settings)? else {
             self.bad_buffers.fetch_add(1, Ordering::Relaxed);
             gst::element_imp_warning!(
                 self,
@@ -323,9 +328,9 @@ impl Filter for HolisticKeypoints {
             return Ok(self.pads.withhold(&buffer));
         };
         let mut bytes = vec![0; keypoints::BYTES];
-        keypoints.write_le_bytes(&mut bytes);
+        frame.keypoints.write_le_bytes(&mut bytes);
         if settings.post_messages {
-            self.post(&buffer, &keypoints, &bytes);
+            self.post(&buffer, &frame, &bytes);
         }
         let result = result_for(&buffer, bytes);
         // The picture is not needed downstream; its memory goes back to the decoder.

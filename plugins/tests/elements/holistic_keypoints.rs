@@ -8,6 +8,7 @@ use gstdactyl::caps::KeypointsInfo;
 use gstdactyl::frame::{self, FrameRecord};
 use gstdactyl::slots::{Slot, Slots};
 
+use dactyl_tests::drawn_hand;
 use dactyl_tests::recordings::shared;
 
 use crate::pictures::{AVATAR, decode};
@@ -349,6 +350,45 @@ fn parts_left_out_are_absent() {
     assert!(last.is_present(keypoints::POSE) && !last.is_present(keypoints::FACE));
 }
 
+/// The message and the keypoints of the last of some pictures of a drawn hand and nobody.
+fn of_drawn_hand(properties: &str) -> (gst::Structure, Keypoints) {
+    let (width, height) = (drawn_hand::WIDTH, drawn_hand::HEIGHT);
+    let caps = video_caps(i32::try_from(width).unwrap(), i32::try_from(height).unwrap());
+    let launch = format!("holistic-keypoints post-messages=true {properties}");
+    let mut stream = Stream::begun(&launch, &caps);
+    let bus = bus_of(&stream.harness.element().unwrap());
+    for index in 0..4 {
+        // GStreamer pads rows to four bytes.
+        let stride = (width * 3).next_multiple_of(4);
+        let mut padded = vec![0; stride * height];
+        for (row, pixels) in
+            padded.chunks_exact_mut(stride).zip(drawn_hand::pixels(index).chunks_exact(width * 3))
+        {
+            row[..width * 3].copy_from_slice(pixels);
+        }
+        push(&mut stream, &[gst::Buffer::from_mut_slice(padded)]);
+    }
+    let messages = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Element]));
+    let last = messages.last().unwrap().structure().unwrap().to_owned();
+    (last, keypoints(&stream).pop().unwrap())
+}
+
+#[test]
+fn a_hand_is_found_without_a_body_and_the_message_says_so() {
+    let (message, found) = of_drawn_hand("");
+    assert!(found.is_present(keypoints::RIGHT_HAND) && !found.is_present(keypoints::LEFT_HAND));
+    assert!(!found.is_present(keypoints::POSE) && !found.is_present(keypoints::FACE));
+    assert_eq!((message.get("pose"), message.get("right-hand")), (Ok(false), Ok(true)));
+    assert_eq!(message.get("hand-alone"), Ok(true));
+}
+
+#[test]
+fn without_hands_alone_a_hand_needs_a_body() {
+    let (message, found) = of_drawn_hand("hands-alone=false");
+    assert!(found.all().iter().all(|landmark| landmark[0].is_nan()));
+    assert_eq!((message.get("right-hand"), message.get("hand-alone")), (Ok(false), Ok(false)));
+}
+
 #[test]
 fn the_fixed_clock_ignores_the_time_of_frames() {
     let Some(pictures) = person(4, SIDE) else { return };
@@ -394,7 +434,10 @@ fn properties_read_back_and_default_to_the_configuration() {
     assert_eq!(parts(&element), "pose+hands+face");
     element.set_property_from_str("parts", "hands+pose");
     assert_eq!(parts(&element), "pose+hands");
-    for (name, text) in [("models", "elsewhere"), ("clock", "fixed"), ("post-messages", "true")] {
+    assert_eq!(element.property::<bool>("hands-alone"), config.holistic.hands_alone);
+    let texts =
+        [("models", "elsewhere"), ("clock", "fixed"), ("post-messages", "true"), ("hands-alone", "false")];
+    for (name, text) in texts {
         element.set_property_from_str(name, text);
         assert_eq!(element.property_value(name).serialize().unwrap(), text);
     }
@@ -482,6 +525,7 @@ fn messages_tell_what_was_seen() {
     assert_eq!(message.name(), "holistic-keypoints");
     assert_eq!(message.get::<bool>("pose"), Ok(true));
     assert!(message.has_field("left-hand") && message.has_field("right-hand") && message.has_field("face"));
+    assert_eq!(message.get("hand-alone"), Ok(false));
     let landmarks = message.get::<gst::glib::Bytes>("landmarks").unwrap();
     assert_eq!(bytes(&keypoints(&stream)[0]), landmarks.as_ref());
 }

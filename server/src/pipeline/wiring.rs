@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use dactyl_holistic::keypoints::{BYTES, Keypoints};
+use dactyl_holistic::keypoints::{BYTES, Keypoints, LEFT_HAND, POSE, RIGHT_HAND};
 use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
 use gstdactyl::caps::KeypointsInfo;
@@ -410,7 +410,9 @@ fn watch_landmarks(element: &gst::Element, listener: &Arc<dyn Listener>) {
         if let Some((buffer, bytes)) = bytes
             && let Some(keypoints) = Keypoints::from_le_bytes(&bytes)
         {
-            listener.message(&message::of_keypoints(pad, buffer, &keypoints, &bytes));
+            let has_hand = [LEFT_HAND, RIGHT_HAND].into_iter().any(|hand| keypoints.is_present(hand));
+            let is_hand_alone = has_hand && !keypoints.is_present(POSE);
+            listener.message(&message::of_keypoints(pad, buffer, &keypoints, is_hand_alone, &bytes));
         }
         gst::PadProbeReturn::Ok
     });

@@ -44,9 +44,9 @@ fn rounded_ms(time: Duration) -> Value {
 /// The payload of a reset, for those resets that were overtaken by a later one.
 pub const RESET_PAYLOAD: &str = r#"{"maxarg_letter":"","target_arg_prob":0.0}"#;
 
-/// The message of `?extras=status`.
-pub fn status(status: &str) -> String {
-    json!({ "status": status }).to_string()
+/// The message of `?extras=status`; `hand_only` says whether the newest frame shows a hand without a body.
+pub fn status(status: &str, hand_only: bool) -> String {
+    json!({ "status": status, "hand_only": hand_only }).to_string()
 }
 
 /// The message of `?extras=top`: the best letters, best first.

@@ -44,9 +44,9 @@ impl Listener for Outlet {
     fn message(&self, structure: &gst::StructureRef) {
         let Some(seen) = Seen::read(structure) else { return };
         if self.extras.status
-            && let Some(status) = self.status.after(&seen)
+            && let Some((status, hand_only)) = self.status.after(&seen)
         {
-            self.outbox.status(seen.frame, protocol::status(&status));
+            self.outbox.status(seen.frame, protocol::status(&status, hand_only));
         }
         if self.extras.top
             && let Some(top) = &seen.top

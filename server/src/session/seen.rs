@@ -10,8 +10,8 @@ use gst::glib;
 pub(super) struct Seen {
     /// Number of the frame in its session.
     pub(super) frame: u64,
-    /// Whether a hand was seen.
-    hand: Option<bool>,
+    /// The hands that were seen.
+    hands: Option<Hands>,
     /// Frames in the window, and how many it holds.
     window: Option<(u32, u32)>,
     /// Whether the classifier holds it likelier that a hand shows no letter than that it shows the best one.
@@ -22,16 +22,26 @@ pub(super) struct Seen {
     landmarks: Option<glib::Bytes>,
 }
 
+/// What a frame shows of hands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Hands {
+    /// Whether there is any.
+    any: bool,
+    /// Whether there is one without a body.
+    only: bool,
+}
+
 impl Seen {
     /// Reads a message; `None` for those of other elements.
     pub(super) fn read(structure: &gst::StructureRef) -> Option<Self> {
         let frame = structure.get::<u64>("id").unwrap_or_default();
         match structure.name().as_str() {
             "holistic-keypoints" => {
-                let hand = |side: &str| structure.get::<bool>(side).unwrap_or(false);
+                let says = |field: &str| structure.get::<bool>(field).unwrap_or(false);
+                let any = says("left-hand") || says("right-hand");
                 Some(Self {
                     frame,
-                    hand: Some(hand("left-hand") || hand("right-hand")),
+                    hands: Some(Hands { any, only: says("hand-alone") }),
                     landmarks: structure.get::<glib::Bytes>("landmarks").ok(),
                     ..Self::default()
                 })
@@ -69,23 +79,24 @@ fn read_top(structure: &gst::StructureRef) -> Option<Vec<(String, f64)>> {
         .collect()
 }
 
-/// The status of a session, as `?extras=status` tells it. Holds whether the last frame shows a hand.
+/// The status of a session, as `?extras=status` tells it. Holds the hands of the last frame.
 #[derive(Default)]
-pub(super) struct Status(Mutex<Option<bool>>);
+pub(super) struct Status(Mutex<Option<Hands>>);
 
 impl Status {
     /// The status after a message of the classifier: `warming 12/32`, then `ready`, or `no_hand` when the last frame
-    /// shows none, or `other` when a hand shows no letter.
-    pub(super) fn after(&self, seen: &Seen) -> Option<String> {
-        let mut hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *hand = seen.hand.or(*hand);
+    /// shows none, or `other` when a hand shows no letter; and whether the last frame shows a hand without a body.
+    pub(super) fn after(&self, seen: &Seen) -> Option<(String, bool)> {
+        let mut hands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *hands = seen.hands.or(*hands);
         let (filled, window) = seen.window?;
-        Some(match (filled < window, *hand) {
+        let status = match (filled < window, *hands) {
             (true, _) => format!("warming {filled}/{window}"),
-            (false, Some(false)) => "no_hand".to_owned(),
+            (false, Some(Hands { any: false, .. })) => "no_hand".to_owned(),
             (false, _) if seen.other => "other".to_owned(),
             (false, _) => "ready".to_owned(),
-        })
+        };
+        Some((status, hands.is_some_and(|hands| hands.only)))
     }
 }
 
@@ -96,6 +107,10 @@ mod tests {
     use super::*;
 
     fn hands(left: bool, right: bool) -> Seen {
+        seen(left, right, false)
+    }
+
+    fn seen(left: bool, right: bool, alone: bool) -> Seen {
         gst::init().unwrap();
         let mut landmarks = vec![f32::NAN; keypoints::COUNT * 4];
         landmarks[keypoints::LEFT_HAND.start * 4..keypoints::LEFT_HAND.end * 4].fill(0.123_456_7);
@@ -104,6 +119,7 @@ mod tests {
             .field("id", 7u64)
             .field("left-hand", left)
             .field("right-hand", right)
+            .field("hand-alone", alone)
             .field("landmarks", glib::Bytes::from_owned(bytes))
             .build();
         Seen::read(&structure).unwrap()
@@ -129,7 +145,7 @@ mod tests {
     #[test]
     fn the_status_follows_the_window_and_then_the_hand() {
         let status = Status::default();
-        let next = |seen: Seen| status.after(&seen);
+        let next = |seen: Seen| status.after(&seen).map(|(status, _)| status);
         assert_eq!(next(hands(true, false)), None);
         assert_eq!(next(window(1)).as_deref(), Some("warming 1/32"));
         assert_eq!(next(window(31)).as_deref(), Some("warming 31/32"));
@@ -142,13 +158,29 @@ mod tests {
     #[test]
     fn a_hand_that_shows_no_letter_is_other() {
         let status = Status::default();
-        status.after(&hands(true, false));
-        assert_eq!(status.after(&classified(32, [0.3, 0.1])).as_deref(), Some("other"));
-        assert_eq!(status.after(&classified(32, [0.5, 0.1])).as_deref(), Some("ready"));
-        assert_eq!(status.after(&classified(31, [0.3, 0.1])).as_deref(), Some("warming 31/32"));
-        assert_eq!(status.after(&classified(32, [0.0, 0.0])).as_deref(), Some("ready"), "it was just raised");
-        status.after(&hands(false, false));
-        assert_eq!(status.after(&classified(32, [0.3, 0.1])).as_deref(), Some("no_hand"));
+        let next = |seen: Seen| status.after(&seen).map(|(status, _)| status);
+        next(hands(true, false));
+        assert_eq!(next(classified(32, [0.3, 0.1])).as_deref(), Some("other"));
+        assert_eq!(next(classified(32, [0.5, 0.1])).as_deref(), Some("ready"));
+        assert_eq!(next(classified(31, [0.3, 0.1])).as_deref(), Some("warming 31/32"));
+        assert_eq!(next(classified(32, [0.0, 0.0])).as_deref(), Some("ready"), "it was just raised");
+        next(hands(false, false));
+        assert_eq!(next(classified(32, [0.3, 0.1])).as_deref(), Some("no_hand"));
+    }
+
+    #[test]
+    fn a_hand_without_a_body_is_told_beside_every_status() {
+        let status = Status::default();
+        let next = |seen: Seen| status.after(&seen);
+        assert_eq!(next(window(1)), Some(("warming 1/32".to_owned(), false)), "nothing is known");
+        next(seen(false, true, true));
+        assert_eq!(next(window(2)), Some(("warming 2/32".to_owned(), true)));
+        assert_eq!(next(window(32)), Some(("ready".to_owned(), true)));
+        assert_eq!(next(classified(32, [0.3, 0.1])), Some(("other".to_owned(), true)));
+        next(hands(false, true));
+        assert_eq!(next(window(32)), Some(("ready".to_owned(), false)), "the person has come");
+        next(hands(false, false));
+        assert_eq!(next(window(32)), Some(("no_hand".to_owned(), false)));
     }
 
     #[test]

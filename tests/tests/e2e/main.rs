@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod fleet;
 mod garbage;
+mod hands_alone;
 mod handshake;
 mod keys;
 mod landmarks;

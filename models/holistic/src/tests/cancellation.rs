@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::reference::HandAlone;
 use super::{Clip, FRAME_TIME, observed};
 use crate::frame::RgbFrame;
+use crate::keypoints::RIGHT_HAND;
+use crate::networks::Parts;
 use crate::options::Options;
 use crate::tracker::{Frame, Tracker};
 use dactyl_kernels::{Cancel, RunError};
@@ -94,15 +97,20 @@ fn disturb(
     tracker.state = saved;
 }
 
-#[test]
-fn a_frame_cancelled_at_any_network_leaves_the_state_as_it_was() {
-    let clip = Clip::drawn();
+/// A tracker whose networks spring the trap.
+fn trapped() -> (Tracker, Trap) {
     let trap = Trap::default();
-    let networks = observed({
+    let networks = observed(Parts::ALL, {
         let trap = Arc::clone(&trap);
         move |network, cancel| spring(&trap, network, cancel)
     });
-    let mut tracker = Tracker::new(networks, Options::default());
+    (Tracker::new(networks, Options::default()), trap)
+}
+
+#[test]
+fn a_frame_cancelled_at_any_network_leaves_the_state_as_it_was() {
+    let clip = Clip::drawn();
+    let (mut tracker, trap) = trapped();
     let mut next = 0;
     let mut advance = |tracker: &mut Tracker| {
         let picture = clip.picture(next);
@@ -149,5 +157,31 @@ fn a_frame_cancelled_at_any_network_leaves_the_state_as_it_was() {
     for under_way in [false, true] {
         let moment = Moment { network: "pose_detection", run: 1, under_way };
         disturb(&mut tracker, &trap, moment, &picture.frame(), time, &text(&expected));
+    }
+}
+
+#[test]
+fn a_frame_with_a_hand_alone_cancelled_at_any_network_leaves_the_state_as_it_was() {
+    let hand = HandAlone::recorded().swap_remove(1);
+    let (mut tracker, trap) = trapped();
+    // Frame 1 is the first in which the palm detector finds the hand; in frame 2 the hand is followed.
+    let stages = [
+        (1, &["pose_detection", "palm_detection", "hand_landmark"][..]),
+        (2, &["pose_detection", "hand_landmark"]),
+    ];
+    for (index, networks) in stages {
+        let picture = hand.picture(index);
+        let time = index as i64 * FRAME_TIME;
+        let saved = tracker.state.clone();
+        let expected = tracker.process(&picture.frame(), time, &Cancel::new()).expect("not cancelled");
+        assert!(expected.keypoints.is_present(RIGHT_HAND), "frame {index}");
+        tracker.state = saved;
+        for &network in networks {
+            for under_way in [false, true] {
+                let moment = Moment { network, run: 1, under_way };
+                disturb(&mut tracker, &trap, moment, &picture.frame(), time, &text(&expected));
+            }
+        }
+        tracker.process(&picture.frame(), time, &Cancel::new()).expect("not cancelled");
     }
 }

@@ -9,7 +9,7 @@ use dactyl_kernels::Cancel;
 
 use super::{Clip, FRAME_TIME, networks, observed};
 use crate::idle_threads::{Alone, Helpers};
-use crate::networks::Networks;
+use crate::networks::{Networks, Parts};
 use crate::options::Options;
 use crate::tracker::{Frame, Tracker};
 
@@ -69,7 +69,7 @@ fn a_hand_that_keeps_its_place_is_looked_for_while_the_body_is_and_only_once() {
 
     let begun: Arc<Begun> = Arc::default();
     let clip = Clip::drawn();
-    let networks = observed({
+    let networks = observed(Parts::ALL, {
         let begun = Arc::clone(&begun);
         move |network, _| {
             let (runs, changed) = &*begun;

@@ -18,6 +18,7 @@ use crate::networks::{NamedNetwork, Networks, Parts};
 
 /// Also read by the tests from outside, `tests/tracker`.
 #[path = "../../tests/tracker/reference.rs"]
+#[allow(dead_code, reason = "the tests from outside read more of a clip")]
 mod reference;
 
 /// MediaPipe's Python solution steps its filters by this many microseconds a frame.
@@ -33,8 +34,11 @@ fn networks() -> Networks {
 }
 
 /// Networks of their own, so that no other test's runs are seen; `notify` gets a network's name whenever it begins to run.
-fn observed(notify: impl Fn(&'static str, &Cancel) + Clone + Send + Sync + 'static) -> Networks {
-    Networks::assemble(Parts::ALL, |model| {
+fn observed(
+    parts: Parts,
+    notify: impl Fn(&'static str, &Cancel) + Clone + Send + Sync + 'static,
+) -> Networks {
+    Networks::assemble(parts, |model| {
         let bytes =
             std::fs::read(folder().join(model.file())).expect("set-up fetches the networks: run make test");
         let network: NamedNetwork = model.parse(&bytes)?;

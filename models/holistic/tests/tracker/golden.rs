@@ -1,4 +1,4 @@
-//! Landmarks of whole clips against MediaPipe's. `src/holistic/tests/stages.rs` compares what happens in between.
+//! Landmarks of whole clips against MediaPipe's. `src/tests/stages.rs` compares what happens in between.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::{tracker, tracker_on};
 const FRAME_TIME: i64 = 33_333;
 
 fn track(instructions: Instructions, clip: &Clip) -> Vec<Frame> {
-    let mut tracker = tracker_on(instructions);
+    let mut tracker = tracker_on(instructions, Parts::HOLISTIC);
     (0..clip.len())
         .map(|index| {
             let picture = clip.picture(index);
@@ -119,8 +119,8 @@ fn a_drawn_person_agrees_with_mediapipe() {
 #[test]
 fn the_body_is_the_same_without_hands_and_face() {
     let clip = Clip::drawn();
-    let mut whole = tracker(Parts::ALL);
-    let mut body = tracker(Parts { hands: false, face: false });
+    let mut whole = tracker(Parts::HOLISTIC);
+    let mut body = tracker(Parts { hands: false, hands_alone: false, face: false });
     for index in 0..5 {
         let picture = clip.picture(index);
         let time = index as i64 * FRAME_TIME;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures and skips belong into the test's output")]
 
 mod golden;
+mod hands_alone;
 mod pictures;
 #[allow(dead_code, reason = "unit tests read more of a clip")]
 mod reference;
@@ -22,12 +23,12 @@ fn tracker(parts: Parts) -> Tracker {
     Tracker::new(networks, Options::default())
 }
 
-/// A tracker whose networks run on these instructions.
-fn tracker_on(instructions: Instructions) -> Tracker {
+/// A tracker on these networks, which run on these instructions.
+fn tracker_on(instructions: Instructions, parts: Parts) -> Tracker {
     let read = |file: &str| {
         std::fs::read(models().join(file))
             .map_err(|error| LoadError::Read { file: file.to_owned(), cause: error.to_string() })
     };
-    let networks = Networks::from_bytes_on(instructions, Parts::ALL, read);
+    let networks = Networks::from_bytes_on(instructions, parts, read);
     Tracker::new(networks.expect("set-up fetches the networks: run make test"), Options::default())
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dactyl_holistic::RgbFrame;
 use dactyl_tests::recordings::shared;
 use ndarray::Array3;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One clip: frames, and what MediaPipe gave for them.
@@ -30,6 +31,16 @@ pub struct Picture {
 impl Picture {
     pub fn frame(&self) -> RgbFrame<'_> {
         RgbFrame::new(&self.pixels, self.width, self.height, self.width as usize * 3).expect("consistent")
+    }
+
+    /// The part between these columns and rows: left, top, right, bottom.
+    pub fn crop(&self, [left, top, right, bottom]: [usize; 4]) -> Self {
+        let rows = self.pixels.chunks_exact(self.width as usize * 3).skip(top).take(bottom - top);
+        Self {
+            pixels: rows.flat_map(|row| &row[left * 3..right * 3]).copied().collect(),
+            width: (right - left) as u32,
+            height: (bottom - top) as u32,
+        }
     }
 }
 
@@ -67,5 +78,53 @@ impl Clip {
         let info = reader.next_frame(&mut pixels).expect("a whole PNG");
         assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
         Picture { pixels, width: info.width, height: info.height }
+    }
+}
+
+/// What MediaPipe Hands gave for pictures of one hand, recorded by `scripts/record_hands_alone.py`.
+#[derive(Debug, Deserialize)]
+pub struct HandAlone {
+    /// `left` or `right`: the hand of the drawn person.
+    pub side: String,
+    /// Left, top, right and bottom of the crop of the drawn person's pictures.
+    pub crop: [usize; 4],
+    pub frames: Vec<HandAloneFrame>,
+}
+
+/// One frame; `null` where a step did not run, or gave nothing. Regions are centre, size and rotation.
+#[derive(Debug, Deserialize)]
+pub struct HandAloneFrame {
+    /// Number of the drawn person's picture, or `null` for a grey one.
+    pub picture: Option<usize>,
+    pub palm: Option<Palm>,
+    pub region_from_palm: Option<[f32; 5]>,
+    pub presence: Option<f32>,
+    pub right_handed: Option<bool>,
+    pub landmarks: Option<[[f32; 3]; 21]>,
+    pub next_region: Option<[f32; 5]>,
+}
+
+/// What the palm detector found.
+#[derive(Debug, Deserialize)]
+pub struct Palm {
+    pub score: f32,
+}
+
+impl HandAlone {
+    /// The clips of the drawn person's left and right hand.
+    pub fn recorded() -> Vec<Self> {
+        serde_json::from_str(include_str!("../drawn_person/hands_alone.json")).expect("clips of hands")
+    }
+
+    pub fn picture(&self, frame: usize) -> Picture {
+        let [left, top, right, bottom] = self.crop;
+        match self.frames[frame].picture {
+            Some(index) => Clip::drawn().picture(index).crop(self.crop),
+            None => Picture {
+                pixels: vec![127; (right - left) * (bottom - top) * 3],
+                width: (right - left) as u32,
+                height: (bottom - top) as u32,
+            },
+        }
     }
 }

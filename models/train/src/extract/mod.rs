@@ -62,7 +62,7 @@ pub fn extract(options: &Extract, bar: &ProgressBar) -> Result<Vec<Extracted>> {
         .models
         .clone()
         .unwrap_or_else(|| dactyl_config::find_or_place(&dactyl_config::process().models.directory));
-    let networks = Networks::load(&models, Parts::ALL).with_context(|| {
+    let networks = Networks::load(&models, Parts::HOLISTIC).with_context(|| {
         format!(
             "the tracker's networks are not in {}: run `dactyl models fetch`, or name their folder with --models",
             models.display()

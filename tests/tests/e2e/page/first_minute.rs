@@ -32,6 +32,8 @@ async fn what_the_camera_must_see_is_checked_and_said() {
              noHand: look(pose(0.7, 0.3), null, null),
              edge: look(pose(0.7, 0.3), hand(0.999), null),
              good: look(pose(0.7, 0.3), hand(0.8), null),
+             handAlone: look(null, null, hand(0.5)),
+             handAloneAtEdge: look(null, null, hand(0.999)),
          };
          const advice = Object.fromEntries(Object.entries(looks).map(([name, landmarks]) => [name, framingOf(landmarks).advice]));
          let ended = 0;
@@ -51,7 +53,8 @@ async fn what_the_camera_must_see_is_checked_and_said() {
     assert_eq!(
         seen["advice"],
         json!({"nobody": "framingBack", "tooNear": "framingBack", "below": "framingBack", "far": "framingCloser",
-            "noHand": "framingRaise", "edge": "framingInside", "good": "framingGood"})
+            "noHand": "framingRaise", "edge": "framingInside", "good": "framingGood",
+            "handAlone": "framingGood", "handAloneAtEdge": "framingInside"})
     );
     // All must be well for a moment, without a break.
     assert_eq!(seen["states"], json!([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), "{seen}");

@@ -121,6 +121,28 @@ async fn a_camera_that_is_started_again_and_again_is_watched_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_told_of_a_hand_without_a_body() {
+    let (server, browser) = opened().await;
+    let told = "
+        const { DactylClient } = await import('/web/client.js');
+        const { WebSocket } = globalThis;
+        let socket;
+        globalThis.WebSocket = class { constructor() { socket = this; } send() {} close() {} };
+        const client = new DactylClient('/ws', { extras: ['status'] });
+        const told = [];
+        client.addEventListener('status', ({ detail: { status, handOnly } }) => told.push([status, handOnly]));
+        client.connect();
+        globalThis.WebSocket = WebSocket;
+        // The first one is of a server that speaks an older version.
+        const messages = [{ status: 'ready' }, { status: 'ready', hand_only: true }, { status: 'warming 3/32', hand_only: false }];
+        for (const message of messages) socket.onmessage({ data: JSON.stringify(message) });
+        client.close();
+        return told;";
+    assert_eq!(run(&browser, told).await, json!([["ready", false], ["ready", true], ["warming", false]]));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_won_letter_that_is_begun_again_is_not_left_by_the_timer_of_the_first_time() {
     let (server, browser) = opened().await;
     let win = "
