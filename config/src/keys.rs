@@ -284,11 +284,12 @@ sections! {
         nothing_share: f32 = 0.5, 0.0..=1.0;
         /// Labels whose signs move: they are never told from less than the whole window, whatever a client asks for.
         moving: Vec<String> = &["J", "Z"], "texts";
-        /// Factor of the odds that a hand shows none of the model's letters; 1 as the model says, 0 gives every hand a letter.
+        /// Factor of the odds that a hand shows none of the model's letters; 0 gives every hand a letter.
         ///
-        /// Only for a model that knows such hands, which the built-in one does not. What it gains and costs stands in
-        /// `models/weights/README.md`.
-        other_weight: f32 = 1.0, 0.0..=1000.0;
+        /// 1 is as the built-in model learnt it, of as many hands without a letter as with one; who practises mostly shows letters.
+        /// More catches more hands that show none, and loses letters: `models/weights/README.md` has the figures. Models that know
+        /// no such hands do not change.
+        other_weight: f32 = 0.5, 0.0..=1000.0;
         /// Whether each frame posts an element message with the window's fill and the best classes.
         post_messages: bool = false;
     }
