@@ -88,7 +88,8 @@ fn the_shipped_model_fills_its_window_and_then_answers_every_frame() {
             assert_eq!(recognizer.fill(), (frame.min(32), 32));
             if let Some(distribution) = answer {
                 assert_eq!(distribution.len(), 26);
-                assert!((distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                // What is missing to 1: that the hand shows no letter.
+                assert!(distribution.iter().sum::<f32>() < 1.0 + 1e-4);
                 assert!(distribution.iter().all(|probability| (0.0..=1.0).contains(probability)));
             }
         }

@@ -38,7 +38,12 @@ fn last<'a>(answers: &'a [Value], key: &str) -> &'a Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_without_a_body_gets_a_letter_and_is_told() {
-    let server = Server::start_with(|config| config.holistic = Config::builtin().holistic).await;
+    let server = Server::start_with(|config| {
+        config.holistic = Config::builtin().holistic;
+        // The drawn hand is an open one.
+        config.letters.other_weight = 0.0;
+    })
+    .await;
     let answers = answers(&server).await;
     assert_eq!(*last(&answers, "status"), json!({"status": "ready", "hand_only": true}));
     let landmarks = &last(&answers, "landmarks")["landmarks"];

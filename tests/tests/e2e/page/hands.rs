@@ -149,6 +149,7 @@ async fn each_model_hand_is_read_as_its_letter() {
     for (letter, moments) in &all {
         for is_left in [false, true] {
             let mut recognizer = Recognizer::new(Arc::clone(&classifier), 0.5);
+            recognizer.set_other_weight(Config::builtin().letters.other_weight);
             let window = classifier.window();
             // A held letter fills the window; a movement runs through it once.
             let frames = moments.iter().cycle().take(moments.len().max(window));
