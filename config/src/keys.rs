@@ -289,7 +289,7 @@ sections! {
         /// 1 is as the built-in model learnt it, of as many hands without a letter as with one; who practises mostly
         /// shows letters. More catches more hands that show none, and loses letters: `models/weights/README.md` has
         /// the figures. Models that know no such hands do not change.
-        other_weight: f32 = 0.5, 0.0..=1000.0;
+        other_weight: f32 = 0.3, 0.0..=1000.0;
         /// Whether each frame posts an element message with the window's fill and the best classes.
         post_messages: bool = false;
     }

@@ -359,8 +359,10 @@ pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Resu
         .collect::<Result<_>>()?;
     measured.others = false_letters(&others, 1.0, history);
     let of_still: Vec<_> = raw.iter().filter(|(clip, _)| clip.kind == Kind::Still).cloned().collect();
+    // The answers have the shipped weight already.
+    let shipped = Config::builtin().letters.other_weight;
     measured.weighings =
-        OTHER_WEIGHTS.map(|weight| weigh(&of_still, &others, weight, labels, history)).to_vec();
+        OTHER_WEIGHTS.map(|weight| weigh(&of_still, &others, weight / shipped, labels, history)).to_vec();
     Ok(measured)
 }
 
@@ -605,7 +607,8 @@ fn paths(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Result<[(u
             if hands.iter().flatten().count() * 2 < hands.len() {
                 continue;
             }
-            let won = winner(&classifier.classify(&hand_1_rows(&hands), &Cancel::new())?);
+            let answer = classifier.classify(&hand_1_rows(&hands), &Cancel::new())?;
+            let won = winner(&reweighed(answer, Config::builtin().letters.other_weight));
             paths[index].0 += usize::from((won == letter) == moves);
             paths[index].1 += 1;
         }

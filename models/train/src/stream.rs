@@ -146,7 +146,9 @@ fn push_each(
     least: usize,
 ) -> Result<Vec<Option<Vec<f32>>>> {
     let mut recognizer = Recognizer::new(Arc::clone(classifier), NOTHING_SHARE);
-    recognizer.set_min_window(least, &Config::builtin().letters.moving);
+    let shipped = &Config::builtin().letters;
+    recognizer.set_min_window(least, &shipped.moving);
+    recognizer.set_other_weight(shipped.other_weight);
     let cancel = Cancel::new();
     // The hands are in pixels already.
     let picture = PictureSize { width: 1, height: 1 };
