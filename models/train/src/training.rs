@@ -335,7 +335,8 @@ fn draw(data: &Data, recipe: &Recipe, part: Part, first: usize, send: &SyncSende
                     (example.target, example.people, People::default())
                 }
                 Part::Other => {
-                    let other = if drawn.people.len() % 2 == 0 { examples.draw_other() } else { None };
+                    let other =
+                        if drawn.people.len().is_multiple_of(2) { examples.draw_other() } else { None };
                     match other {
                         Some(OtherStill { hand, people, near }) => {
                             drawn.rows.extend(shape(&hand));
