@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
-use std::{fmt, fs};
+use std::{fmt, fs, thread};
 
 use anyhow::{Context, Result};
 use dactyl::auth::{self, Auth};
@@ -10,7 +10,7 @@ use dactyl::descriptors;
 use dactyl::pipeline::{PipelineFile, Takes};
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_fetch::FileState;
-use dactyl_holistic::{LoadError, Networks};
+use dactyl_holistic::{Instructions, LoadError, Networks};
 use dactyl_letters::{Contract, LIBRARY_NAME};
 use gst::prelude::*;
 use gstdactyl::models;
@@ -31,6 +31,9 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("videoflip", "gstreamer1.0-plugins-good"),
     ("textoverlay", "gstreamer1.0-x"),
 ];
+
+/// What the control group of a container may use, in bytes or `max` (cgroup v2).
+const MEMORY_LIMIT: &str = "/sys/fs/cgroup/memory.max";
 
 /// The plugin that is part of this program.
 const OWN_PLUGIN: &str = "dactyl";
@@ -79,10 +82,32 @@ fn check_all(config: &Config, report: &mut Report) -> Result<()> {
     if let Some(shortage) = descriptors::shortage(&config.server, descriptors::raise_limit()) {
         report.problem(shortage)?;
     }
+    check_machine(report)?;
     check_gstreamer(report)?;
     check_networks(config, report)?;
     check_classifier(config, report)?;
     check_pipelines(config, report)
+}
+
+/// What the process sees of the machine: in a container, what its limits leave of it.
+fn check_machine(report: &mut Report) -> Result<()> {
+    report.section("machine")?;
+    let processors = thread::available_parallelism().context("the number of processors can't be told")?;
+    report.found(format_args!("processors that may be used: {processors}"))?;
+    // Where there are none that will do, the networks say so.
+    if let Ok(instructions) = Instructions::fastest() {
+        report.found(format_args!("instructions: {}", format!("{instructions:?}").to_uppercase()))?;
+    }
+    let memory = match memory_limit(fs::read_to_string(MEMORY_LIMIT).ok().as_deref()) {
+        Some(limit) => format!("{limit} MiB (limit of the control group)"),
+        None => "no limit".to_owned(),
+    };
+    report.found(format_args!("memory that may be used: {memory}"))
+}
+
+/// The limit of a container's memory in MiB; `None` where the file of the control group names none, or is not there.
+fn memory_limit(file: Option<&str>) -> Option<u64> {
+    file?.trim().parse::<u64>().ok().map(|bytes| bytes >> 20)
 }
 
 fn check_gstreamer(report: &mut Report) -> Result<()> {
@@ -251,5 +276,16 @@ fn say(line: fmt::Arguments<'_>) -> Result<()> {
     match print(line) {
         Err(error) if error.is::<OutputClosed>() => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_s_limit_of_memory_is_read_as_the_kernel_writes_it() {
+        assert_eq!(memory_limit(Some("536870912\n")), Some(512));
+        assert_eq!([memory_limit(Some("max\n")), memory_limit(Some("")), memory_limit(None)], [None; 3]);
     }
 }

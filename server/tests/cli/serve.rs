@@ -271,7 +271,11 @@ fn what_is_in_order_is_shown_with_its_place() {
         "{}: 2 labels, a window of 4 frames, features holistic-1662",
         dir.path().join("even.onnx").display()
     );
+    let processors =
+        format!("processors that may be used: {}\n", std::thread::available_parallelism().unwrap());
     for part in [
+        &processors,
+        "memory that may be used: ",
         "tflite/pose_landmark.tflite",
         "libgstjpeg.so",
         "pipelines/recognise.toml",
