@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::Error;
+use dactyl::WrongFile;
 use dactyl::log_output::Unwaiting;
 use dactyl_config::ConfigError;
 
@@ -26,7 +27,9 @@ pub(crate) fn failed(error: &Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     tell(format_args!("dactyl: {}", Chain(error)));
-    let wrong_request = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
+    let wrong_request = error
+        .chain()
+        .any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>() || cause.is::<WrongFile>());
     ExitCode::from(if wrong_request { 2 } else { 1 })
 }
 

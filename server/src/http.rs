@@ -76,7 +76,10 @@ async fn info(
     let shown = Credential::take(&headers, &mut query);
     let grant = match terms.auth.admit(shown.as_ref()) {
         Ok(grant) => grant,
-        Err(cause) => return Denied::key(cause).into_response(),
+        Err(cause) => {
+            app.metrics.denial(Denial::Key);
+            return Denied::key(cause).into_response();
+        }
     };
     let pipelines: BTreeMap<&str, serde_json::Value> = terms
         .pipelines

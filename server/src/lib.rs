@@ -37,6 +37,7 @@ pub use drain::Ending;
 pub use listen::{Listeners, Sockets};
 pub use reload::Reloads;
 pub use serve::{Listening, Server, register_elements};
+pub use terms::WrongFile;
 
 /// What reads keys and tokens, for `fuzz/` alone.
 #[doc(hidden)]

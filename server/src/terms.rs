@@ -15,6 +15,11 @@ use crate::pipeline::{self, PipelineFile, Prepared};
 use crate::reload::differences;
 use crate::tls::{self, Tls};
 
+/// A file that the configuration names is not what it must be: as wrong as the configuration itself.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WrongFile(anyhow::Error);
+
 /// One state of it. It does not change.
 pub(crate) struct Terms {
     pub(crate) config: Arc<Config>,
@@ -39,8 +44,8 @@ impl Terms {
     ///
     /// What is wrong with the first thing that does not work, and how to mend it.
     pub(crate) fn prepare(config: Arc<Config>, before: Option<&Self>) -> Result<Self> {
-        let tls = tls::load(&config.tls)?;
-        let auth = Auth::load(&config)?;
+        let tls = tls::load(&config.tls).map_err(WrongFile)?;
+        let auth = Auth::load(&config).map_err(WrongFile)?;
         let load = |name: &String| -> Result<(String, Arc<Prepared>)> {
             let file = PipelineFile::find(name, &config.pipeline)?;
             let known = before.and_then(|before| before.pipelines.get(name));

@@ -18,7 +18,8 @@ use gstdactyl::models;
 use crate::exit::{Chain, OutputClosed, print};
 use crate::{cli, logging};
 
-/// GStreamer elements that the server and the pipeline files that ship are made of, and the Debian package of each.
+/// GStreamer elements that every pipeline of pictures needs, and the Debian package of each. What else a pipeline names is missed
+/// where it is built.
 const ELEMENTS: &[(&str, &str)] = &[
     ("appsrc", "gstreamer1.0-plugins-base"),
     ("appsink", "gstreamer1.0-plugins-base"),
@@ -26,10 +27,8 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("tee", "libgstreamer1.0-0"),
     ("fakesink", "libgstreamer1.0-0"),
     ("jpegdec", "gstreamer1.0-plugins-good"),
-    ("multifilesink", "gstreamer1.0-plugins-good"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("videoflip", "gstreamer1.0-plugins-good"),
-    ("textoverlay", "gstreamer1.0-x"),
 ];
 
 /// What the control group of a container may use, in bytes or `max` (cgroup v2).

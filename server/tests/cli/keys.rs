@@ -75,6 +75,7 @@ fn a_client_takes_its_key_from_a_file_or_from_the_environment() {
     }
     let (code, _, error) = run(send().env("DACTYL_KEY", "").arg(&frames));
     assert!(code == 1 && error.contains("401") && error.contains("Authorization: Bearer"), "{error}");
+    assert!(error.contains("--key-file FILE") && !error.contains("can't be reached"), "{error}");
     for (content, told) in [("two\nlines", "one line"), ("", "401")] {
         let file = dir.file("bad", content);
         let (_, _, error) = run(send().arg("--key-file").arg(&file).arg(&frames));
@@ -109,7 +110,7 @@ fn a_file_of_keys_that_is_wrong_and_a_server_that_lets_anybody_in_are_told() {
     let (code, output, _) = run(command("check", &dir).args(["--set", &setting]));
     assert!(code == 1 && output.contains("WRONG  auth.keys_file\n") && output.contains(&told), "{output}");
     let (code, _, error) = run(command("serve", &dir).args(["--listen", "127.0.0.1:0", "--set", &setting]));
-    assert!(code == 1 && error.contains(&told), "{error}");
+    assert!(code == 2 && error.contains(&told), "{error}");
 
     let (code, output, _) = run(command("check", &dir).args(["--listen", "0.0.0.0:8080"]));
     assert!(

@@ -247,5 +247,5 @@ async fn a_refusal_before_the_upgrade_is_passed_on() {
     stream.write_all(response.as_bytes()).await.unwrap();
     let (code, _, error) = outcome(client.wait_with_output().unwrap());
     assert_eq!(code, 1);
-    assert!(error.contains("the server answers 503 Service Unavailable all full"), "{error}");
+    assert!(error.contains("the server answers 503 Service Unavailable: all full"), "{error}");
 }

@@ -157,8 +157,11 @@ async fn health_and_the_page_need_no_key_and_info_does() {
     for path in ["/", "/web/client.js", "/healthz", "/readyz", "/metrics"] {
         assert_eq!(server.get(path).await.0, 200, "{path}");
     }
+    let refused = "dactyl_refusals_total{reason=\"key\"}";
+    let before = server.metric(refused).await;
     let (status, body) = server.get("/info").await;
     assert!(status == 401 && body.contains("Authorization: Bearer"), "{body}");
+    assert_eq!(server.metric(refused).await, before + 1.0, "a page that stops there is seen in the metrics");
     let info = |key: &'static str| {
         let server = &server;
         async move {

@@ -16,7 +16,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, Uri, header};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use self::answers::{Answers, Line};
@@ -46,9 +46,8 @@ async fn stream(arguments: &cli::Send, frames: &[PathBuf]) -> Result<ExitCode> {
     }
     let connected = timeout(CONNECT_TIME, tokio_tungstenite::connect_async(request)).await;
     let (socket, _) = connected
-        .map_err(|_| anyhow!("no answer in {} s", CONNECT_TIME.as_secs()))
-        .and_then(|connected| connected.map_err(refusal))
-        .with_context(|| unreachable(&uri))?;
+        .map_err(|_| anyhow!("no answer in {} s", CONNECT_TIME.as_secs()).context(unreachable(&uri)))
+        .and_then(|connected| connected.map_err(|error| refusal(error, &uri)))?;
     let (mut sink, mut messages) = socket.split();
 
     let start = Instant::now();
@@ -102,7 +101,7 @@ fn address(url: &str) -> Result<Uri> {
     let shown = without_parameters(url);
     let uri: Uri = url.parse().map_err(|error| Usage(format!("--url {shown}: not an address: {error}")))?;
     if uri.scheme_str() != Some("ws") || uri.host().is_none() {
-        return Err(Usage(format!("--url {shown}: not of the form ws://HOST:PORT/ws (no TLS here)")).into());
+        return Err(Usage(format!("--url {shown}: not of the form ws://HOST:PORT/ws; where TLS is spoken let `socat TCP-LISTEN:8088,fork OPENSSL:HOST:443` speak it")).into());
     }
     Ok(uri)
 }
@@ -141,10 +140,14 @@ fn unreachable(uri: &Uri) -> String {
 }
 
 /// An HTTP answer instead of a WebSocket says its reason in its body.
-fn refusal(error: SocketError) -> anyhow::Error {
-    let SocketError::Http(response) = error else { return error.into() };
+fn refusal(error: SocketError, uri: &Uri) -> anyhow::Error {
+    let SocketError::Http(response) = error else { return anyhow!(error).context(unreachable(uri)) };
     let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-    anyhow!("the server answers {} {}", response.status(), body.trim())
+    let cure = match response.status() {
+        StatusCode::UNAUTHORIZED => format!("; give a key with --key-file FILE or in {KEY_VARIABLE}"),
+        _ => String::new(),
+    };
+    anyhow!("the server answers {}: {}{cure}", response.status(), body.trim())
 }
 
 /// Sends the letter, then the frames at their pace, counting them in `sent`.
