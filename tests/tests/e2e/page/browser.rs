@@ -206,23 +206,30 @@ const NOTICE: &str = "document.getElementById('notice')";
 struct Chromedriver(Child);
 
 impl Chromedriver {
+    /// It looks for a port that is free for IPv4 and for IPv6, and ends if another program takes one of them first.
+    const TRIES: usize = 5;
+
     fn start() -> (Self, String) {
+        (0..Self::TRIES).find_map(|_| Self::try_start()).expect("chromedriver says its port")
+    }
+
+    fn try_start() -> Option<(Self, String)> {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-        let mut child = command.spawn().expect("chromedriver is installed (make test does it)");
-        let output = std::io::BufReader::new(child.stdout.take().expect("piped"));
+        let mut driver = Self(command.spawn().expect("chromedriver is installed (make test does it)"));
+        let output = std::io::BufReader::new(driver.0.stdout.take().expect("piped"));
         let mut lines = std::io::BufRead::lines(output);
         let port = lines
             .by_ref()
             .map_while(Result::ok)
             .find_map(|line| {
                 line.split("successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.').to_owned())
-            })
-            .and_then(|port| port.parse::<u16>().ok())
-            .expect("chromedriver says its port");
+            })?
+            .parse::<u16>()
+            .ok()?;
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).count());
-        (Self(child), format!("http://127.0.0.1:{port}"))
+        Some((driver, format!("http://127.0.0.1:{port}")))
     }
 }
 
