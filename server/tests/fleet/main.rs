@@ -148,22 +148,25 @@ async fn a_full_server_gets_nobody_and_a_full_fleet_says_when_to_come_back() {
             haproxy.weight(number) == 100 - 50 * sessions
         }
     };
+    // A server counts a session only after its client has heard that it is open.
+    let count = || fleet.instances.iter().map(|one| one.metric("dactyl_sessions")).sum::<f64>() as usize;
     // Those who are there by another way than this balancer count too.
     let mut others = Vec::new();
     for _ in 0..2 {
         others.push(learner::connect_to(&fleet.instances[0]).await);
-        until("the weight follows", async || knows(0)).await;
+        until("the weight follows", async || count() == others.len() && knows(0)).await;
     }
     let mut open = Vec::new();
     for _ in 0..4 {
         open.push(haproxy.connect().await.unwrap());
-        until("the weights follow", async || knows(1) && knows(2)).await;
+        let is_counted = || count() == others.len() + open.len();
+        until("the weights follow", async || is_counted() && knows(1) && knows(2)).await;
     }
     assert_eq!(fleet.refused(), 0, "sent to a full server");
     assert_eq!(haproxy.count("DRAIN"), 3);
     assert_eq!(haproxy.connect().await.map(drop).unwrap_err(), (503, Some("5".to_owned())));
     // Those who are in stay in.
-    assert_eq!(fleet.instances.iter().map(|one| one.metric("dactyl_sessions")).sum::<f64>(), 6.0);
+    assert_eq!(count(), 6);
     drop(others);
     until("there is room again", async || haproxy.status(0) == "UP").await;
     haproxy.connect().await.unwrap();
