@@ -1,7 +1,13 @@
 //! Single-shot detectors: anchors, box decoding and weighted non-maximum suppression (as in BlazeFace).
 
+use dactyl_kernels::{Cancel, RunError};
+
+use crate::crop::{Border, Cutout, Range, cut};
+use crate::frame::RgbFrame;
 use crate::landmarks::sigmoid;
+use crate::networks::NamedNetwork;
 use crate::region::Point;
+use crate::scratch::{self, Scratch};
 
 /// Overlap from which two boxes are the same thing.
 const SAME: f32 = 0.3;
@@ -47,7 +53,7 @@ impl Detection {
 }
 
 /// Centres of the anchors of a square input: layers in order, rows, columns, anchors of the cell. All have size 1 x 1.
-pub fn anchors(input: usize, layers: &[Layer]) -> Vec<Point> {
+pub(crate) fn anchors(input: usize, layers: &[Layer]) -> Vec<Point> {
     let mut anchors = Vec::new();
     for layer in layers {
         let cells = input.div_ceil(layer.stride);
@@ -61,15 +67,44 @@ pub fn anchors(input: usize, layers: &[Layer]) -> Vec<Point> {
     anchors
 }
 
+/// A detector: its network with what makes detections of what it gives.
+pub(crate) struct Detector<'a> {
+    /// Gives a row and a logit for each anchor.
+    pub network: &'a NamedNetwork,
+    /// Width and height of its input in pixels.
+    pub side: usize,
+    /// Of the input's values.
+    pub range: Range,
+    /// As [`anchors`] gives them.
+    pub anchors: &'a [Point],
+    /// Values of a row: 4 of the box, 2 of each keypoint.
+    pub row: usize,
+    /// Score from which a detection counts.
+    pub min_score: f32,
+}
+
+impl Detector<'_> {
+    /// The best detection in that part of the frame.
+    pub(crate) fn best(
+        &self,
+        frame: &RgbFrame<'_>,
+        cutout: &Cutout,
+        cancel: &Cancel,
+    ) -> Result<Option<Detection>, RunError> {
+        let &Self { network, side, range, anchors, row, min_score } = self;
+        scratch::with(|Scratch { tensor, large, small }| {
+            let tensor = &mut tensor[..side * side * 3];
+            let (rows, logits) = (&mut large[..anchors.len() * row], &mut small[..anchors.len()]);
+            cut(frame, cutout, side, range, Border::Zero, tensor);
+            network.run(&[tensor], &mut [rows, logits], cancel)?;
+            Ok(best(rows, logits, anchors, side, min_score))
+        })
+    }
+}
+
 /// Decodes the raw rows (x, y, width, height, then keypoints, in pixels relative to the anchor) and gives the best
 /// detection, averaged over all that overlap it. `None` if no score reaches `min_score`.
-pub fn best(
-    rows: &[f32],
-    logits: &[f32],
-    anchors: &[Point],
-    input: usize,
-    min_score: f32,
-) -> Option<Detection> {
+fn best(rows: &[f32], logits: &[f32], anchors: &[Point], input: usize, min_score: f32) -> Option<Detection> {
     let width = rows.len() / anchors.len();
     let mut found: Vec<Detection> = (rows.chunks_exact(width).zip(logits).zip(anchors))
         .filter_map(|((row, logit), anchor)| {

@@ -6,7 +6,7 @@ use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
 use crate::crop::{Border, Cutout, Range, cut};
-use crate::detection::{Layer, anchors, best};
+use crate::detection::{Detector, Layer, anchors};
 use crate::frame::RgbFrame;
 use crate::landmarks::{project, sigmoid};
 use crate::networks::FaceNetworks;
@@ -120,13 +120,15 @@ fn find(
 fn detect(input: &FaceInput<'_>, head: &Region, trace: &mut FaceTrace) -> Result<Option<Region>, RunError> {
     let picture = input.picture;
     let cutout = Cutout::letterboxed(head, picture);
-    let found = scratch::with(|Scratch { tensor, large, small }| {
-        let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
-        let (rows, logits) = (&mut large[..ANCHORS.len() * 16], &mut small[..ANCHORS.len()]);
-        cut(input.frame, &cutout, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
-        input.networks.detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
-        Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, MIN_SCORE))
-    })?;
+    let detector = Detector {
+        network: &input.networks.detection,
+        side: DETECTOR_SIDE,
+        range: Range::Symmetric,
+        anchors: &ANCHORS,
+        row: 16,
+        min_score: MIN_SCORE,
+    };
+    let found = detector.best(input.frame, &cutout, input.cancel)?;
     trace.detection_score = found.as_ref().map(|found| found.score);
     Ok(found.map(|found| {
         let points: Vec<Point> =

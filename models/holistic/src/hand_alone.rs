@@ -6,13 +6,12 @@ use std::sync::LazyLock;
 use crate::keypoints::Landmark;
 use dactyl_kernels::RunError;
 
-use crate::crop::{Border, Cutout, Range, cut};
-use crate::detection::{Detection, Layer, anchors, best};
+use crate::crop::{Cutout, Range};
+use crate::detection::{Detection, Detector, Layer, anchors};
 use crate::hands::{self, HAND, HandInput, HandTrace, Side};
 use crate::landmarks::remove_padding;
 use crate::networks::NamedNetwork;
 use crate::region::{PictureSize, Point, Region, Transform};
-use crate::scratch::{self, Scratch};
 
 /// Side of the detector's input.
 const DETECTOR_SIDE: usize = 192;
@@ -73,13 +72,15 @@ fn detect(
     trace: &mut HandAloneTrace,
 ) -> Result<Option<Region>, RunError> {
     let cutout = Cutout::whole(input.picture);
-    let found = scratch::with(|Scratch { tensor, large, small }| {
-        let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
-        let (rows, logits) = (&mut large[..ANCHORS.len() * 18], &mut small[..ANCHORS.len()]);
-        cut(input.frame, &cutout, DETECTOR_SIDE, Range::Unit, Border::Zero, tensor);
-        palm.run(&[tensor], &mut [rows, logits], input.cancel)?;
-        Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, MIN_SCORE))
-    })?;
+    let detector = Detector {
+        network: palm,
+        side: DETECTOR_SIDE,
+        range: Range::Unit,
+        anchors: &ANCHORS,
+        row: 18,
+        min_score: MIN_SCORE,
+    };
+    let found = detector.best(input.frame, &cutout, input.cancel)?;
     let region = found.as_ref().map(|found| region_of(found, &cutout, input.picture));
     trace.detection_score = found.map(|found| found.score);
     trace.region_from_detection = region;

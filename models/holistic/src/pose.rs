@@ -6,7 +6,7 @@ use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
 use crate::crop::{Border, Cutout, Range, cut};
-use crate::detection::{Detection, Layer, anchors, best};
+use crate::detection::{Detection, Detector, Layer, anchors};
 use crate::filters::{LandmarkSmoother, OneEuro, VisibilitySmoother};
 use crate::frame::RgbFrame;
 use crate::landmarks::{project, refine, remove_padding, sigmoid};
@@ -110,14 +110,15 @@ pub(crate) fn track(
 /// The region of the most certain person on the whole picture.
 fn detect(input: &PoseInput<'_>, trace: &mut PoseTrace) -> Result<Option<Region>, RunError> {
     let cutout = Cutout::whole(input.picture);
-    let min_score = input.options.min_detection_confidence;
-    let found = scratch::with(|Scratch { tensor, large, small }| {
-        let tensor = &mut tensor[..DETECTOR_SIDE * DETECTOR_SIDE * 3];
-        let (rows, logits) = (&mut large[..ANCHORS.len() * 12], &mut small[..ANCHORS.len()]);
-        cut(input.frame, &cutout, DETECTOR_SIDE, Range::Symmetric, Border::Zero, tensor);
-        input.networks.pose_detection.run(&[tensor], &mut [rows, logits], input.cancel)?;
-        Ok::<_, RunError>(best(rows, logits, &ANCHORS, DETECTOR_SIDE, min_score))
-    })?;
+    let detector = Detector {
+        network: &input.networks.pose_detection,
+        side: DETECTOR_SIDE,
+        range: Range::Symmetric,
+        anchors: &ANCHORS,
+        row: 12,
+        min_score: input.options.min_detection_confidence,
+    };
+    let found = detector.best(input.frame, &cutout, input.cancel)?;
     let region = found.as_ref().map(|found| region_of(found, &cutout, input.picture));
     trace.detection_score = found.map(|found| found.score);
     trace.region_from_detection = region;
