@@ -84,12 +84,13 @@ impl HeldOut {
     /// # Errors
     /// As candle gives them.
     pub fn score(&self, network: &Network, part: Part, temperature: f64) -> Result<Option<Score>> {
-        if self.is_empty() || part == Part::Other {
+        if self.is_empty() {
             return Ok(None);
         }
         let probabilities = match part {
             Part::Frame => network.frame_probabilities(&self.rows, FRAMES)?,
-            Part::Window | Part::Other => network.probabilities(&self.rows, FRAMES, temperature)?,
+            Part::Window => network.probabilities(&self.rows, FRAMES, temperature)?,
+            Part::Other => return Ok(None),
         };
         let signers =
             (0..self.signers.len()).map(|signer| self.score_signer(signer, &probabilities)).collect();

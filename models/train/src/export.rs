@@ -80,11 +80,14 @@ pub fn onnx(
         &["presence", "shape", "movement"],
         vec![AttributeProto::int("axis", 2)],
     )];
-    nodes.extend(dense("wide", "shape"));
-    nodes.push(node("Relu", &["wide.sum"], &["wide"], vec![]));
-    nodes.extend(dense("narrow", "wide"));
-    nodes.push(node("Relu", &["narrow.sum"], &["narrow"], vec![]));
-    nodes.extend(dense("letter", "narrow"));
+    // The readers whose names begin with a prefix, up to what their softmax or sigmoid takes.
+    let readers_of = |prefix: &str| {
+        let [wide, narrow, letter] = ["wide", "narrow", "letter"].map(|layer| format!("{prefix}{layer}"));
+        let relu = |layer: &str| node("Relu", &[&format!("{layer}.sum")], &[layer], vec![]);
+        let [first, second, third] = [dense(&wide, "shape"), dense(&narrow, &wide), dense(&letter, &narrow)];
+        first.into_iter().chain([relu(&wide)]).chain(second).chain([relu(&narrow)]).chain(third)
+    };
+    nodes.extend(readers_of(""));
     nodes.extend([
         node("Softmax", &["letter.sum"], &["letter"], vec![AttributeProto::int("axis", 2)]),
         node(
@@ -138,11 +141,7 @@ pub fn onnx(
             TensorProto::floats("one", &[1], &[1.0]),
         ]);
         nodes.push(softmax("labels"));
-        nodes.extend(dense("other.wide", "shape"));
-        nodes.push(node("Relu", &["other.wide.sum"], &["other.wide"], vec![]));
-        nodes.extend(dense("other.narrow", "other.wide"));
-        nodes.push(node("Relu", &["other.narrow.sum"], &["other.narrow"], vec![]));
-        nodes.extend(dense("other.letter", "other.narrow"));
+        nodes.extend(readers_of("other."));
         nodes.extend([
             node("Sigmoid", &["other.letter.sum"], &["other.letter"], vec![]),
             node(
