@@ -67,8 +67,13 @@ async function load({ base, isExact }) {
   program = await compile(base);
   const total = networks.reduce((sum, { bytes }) => sum + bytes, 0);
   let before = 0;
+  let toldAt = 0;
   for (const [index, network] of networks.entries()) {
-    const told = (/** @type {number} */ loaded) => self.postMessage({ progress: [before + loaded, total] });
+    const told = (/** @type {number} */ loaded) => {
+      if (before + loaded < total && before + loaded < toldAt + total / 100) return;
+      toldAt = before + loaded;
+      self.postMessage({ progress: [toldAt, total] });
+    };
     const content = await download(network, new URL(network.url, list), told);
     before += network.bytes;
     write(content);

@@ -1,6 +1,7 @@
 //! Hands that are found in the browser: letters are won, no picture leaves, and what goes wrong is said and survived.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use dactyl_tests::classifier::{WINDOW, write_by_wrist};
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ const WON: &str = "Object.values(JSON.parse(localStorage.getItem('dactyl.statist
     .reduce((sum, { won }) => sum + won, 0)";
 /// Far below a picture.
 const MOST_BYTES: usize = 8000;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Has the page note what its policy forbids and what nobody has caught.
 async fn watch(browser: &Browser) {
@@ -32,19 +34,24 @@ async fn until_where(browser: &Browser, part: &str) {
     browser.until(&format!("{part:?} below the picture"), &format!("{WHERE}.includes({part:?})")).await;
 }
 
-/// Waits until the tracker is at work. On a machine that is busy with other things the try of a second may find it too slow: then
-/// it is chosen again.
-async fn until_on_device(browser: &Browser, part: &str) {
-    let tried = format!("{WHERE}.includes({part:?}) || {WHERE}.includes('too slow')");
-    for _ in 0..10 {
-        browser.until("what the try comes to", &tried).await;
-        if browser.text(WHERE).await.contains(part) {
-            return;
-        }
-        println!("{}", browser.text(WHERE).await);
-        browser.choose("tracking", "device").await;
+/// Opens the page and starts the camera on a device that counts as quick enough, however busy the machine is that runs the tests.
+async fn open_and_start(browser: &Browser, url: &str, settings: &Value) {
+    browser.open(url).await;
+    browser.skip_framing().await;
+    browser.value(&format!("localStorage.setItem('dactyl.settings', {:?})", settings.to_string())).await;
+    browser.open(url).await;
+    browser.until("the letter", "document.getElementById('letter').textContent").await;
+    run(browser, "(await import('/web/device.js')).Device.leastRate = 0.5;").await;
+    browser.click("#start").await;
+}
+
+/// Waits until so many frames have left as landmarks.
+async fn until_sent(wire: &Wire, count: usize) {
+    let begin = Instant::now();
+    while frames_of(&wire.messages()).len() < count {
+        assert!(begin.elapsed() < PATIENCE, "{} frames", frames_of(&wire.messages()).len());
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    panic!("too slow ten times: {}", browser.text(WHERE).await);
 }
 
 fn frames_of(messages: &[Message]) -> Vec<Value> {
@@ -62,27 +69,29 @@ async fn only_points_of_hands_leave_a_device_that_finds_them_and_its_networks_ar
     watch(&browser).await;
     let url = format!("http://{}/", wire.address);
     browser.open(&url).await;
-    browser.value("localStorage.setItem('dactyl.settings', JSON.stringify({ tracking: 'device' }))").await;
-    browser.driver.refresh().await.expect("loaded again");
+    browser.value("localStorage.setItem('dactyl.settings', '{\"tracking\":\"device\"}')").await;
+    browser.open(&url).await;
     browser.until("the letter", "document.getElementById('letter').textContent").await;
-    // Before it is known how quick the device is, nothing is promised.
+    // Before it is known how quick the device is, nothing is promised, and nothing loaded.
     let privacy = browser.text("document.getElementById('privacy').textContent").await;
     assert!(privacy.contains("If this device is too slow"), "{privacy}");
     assert!(!wire.requests().iter().any(|request| request.contains("tracker")), "{:?}", wire.requests());
-    browser.open_and_start(&url).await;
-    until_on_device(&browser, ON_DEVICE).await;
+    let settings = json!({"tracking": "device"});
+    open_and_start(&browser, &url, &settings).await;
+    until_where(&browser, ON_DEVICE).await;
     assert_eq!(
         browser.text("document.getElementById('privacy').textContent").await,
         browser.text(WHERE).await
     );
     browser.until("a drawn hand", "document.querySelector('.right .joints').getAttribute('d')").await;
     browser.until("what is seen", "document.getElementById('seen').textContent !== '–'").await;
-    server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > 60.0).await;
+    until_sent(&wire, 40).await;
     assert_eq!(browser.value("violations").await, json!([]));
 
     let messages = wire.messages();
     let frames = frames_of(&messages);
-    assert!(frames.len() > 50, "{} frames", frames.len());
+    let analysed = server.metric("dactyl_frames_analysed_total").await;
+    assert!(analysed >= frames.len() as f64 - 2.0, "{analysed} of {} frames", frames.len());
     for message in &messages {
         assert!(!message.is_picture() && message.content.len() < MOST_BYTES, "{message:?}");
     }
@@ -91,15 +100,15 @@ async fn only_points_of_hands_leave_a_device_that_finds_them_and_its_networks_ar
         assert_eq!(parts, ["left_hand", "right_hand"], "{frame}");
     }
     let hands = frames.iter().filter(|frame| !frame["landmarks"]["right_hand"].is_null()).count();
-    assert!(hands > 20, "{hands} of {} frames", frames.len());
+    assert!(hands > 10, "{hands} of {} frames", frames.len());
 
     let networks =
         |requests: Vec<String>| requests.into_iter().filter(|line| line.contains(".tflite")).count();
     assert_eq!(networks(wire.requests()), 7);
-    let analysed = server.metric("dactyl_frames_analysed_total").await;
-    browser.open_and_start(&url).await;
-    until_on_device(&browser, ON_DEVICE).await;
-    server.wait_for_metric("dactyl_frames_analysed_total", |frames| frames > analysed + 10.0).await;
+    let sent = frames_of(&wire.messages()).len();
+    open_and_start(&browser, &url, &settings).await;
+    until_where(&browser, ON_DEVICE).await;
+    until_sent(&wire, sent + 10).await;
     assert_eq!(networks(wire.requests()), 7, "loaded again: {:?}", wire.requests());
 
     // As other settings, it can be changed while the camera runs.
@@ -130,9 +139,9 @@ async fn letters_and_a_word_are_won_on_the_device_where_the_server_takes_no_pict
     let wire = Wire::to(server.address, None).await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     let settings = json!({"list": "own", "ownList": "aa", "speed": "quick"});
-    browser.open_and_start_as(&format!("http://{}/", wire.address), &settings).await;
+    open_and_start(&browser, &format!("http://{}/", wire.address), &settings).await;
     // This classifier looks at more than hands, and the page says so.
-    until_on_device(&browser, "points of your body, face and hands").await;
+    until_where(&browser, "points of your body, face and hands").await;
     // There is nothing to choose.
     assert_eq!(browser.value("document.getElementById('tracking').hidden").await, true);
     for wanted in 1..=3 {
@@ -144,7 +153,7 @@ async fn letters_and_a_word_are_won_on_the_device_where_the_server_takes_no_pict
     assert_eq!(browser.value(words).await, true);
     let messages = wire.messages();
     assert!(!messages.iter().any(Message::is_picture));
-    assert!(frames_of(&messages).len() > 10);
+    assert!(frames_of(&messages).iter().any(|frame| !frame["landmarks"]["pose"].is_null()));
     server.stop().await;
 }
 
@@ -158,8 +167,8 @@ async fn a_signer_wins_letter_after_letter_on_this_device() {
     let wire = Wire::to(server.address, None).await;
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     let settings = json!({"list": "own", "ownList": "BFILWYV", "tracking": "device"});
-    browser.open_and_start_as(&format!("http://{}/", wire.address), &settings).await;
-    until_on_device(&browser, ON_DEVICE).await;
+    open_and_start(&browser, &format!("http://{}/", wire.address), &settings).await;
+    until_where(&browser, ON_DEVICE).await;
     for wanted in 1..=5 {
         browser.until("another letter won", &format!("{WON} >= {wanted}")).await;
     }
@@ -175,7 +184,7 @@ async fn a_device_that_is_too_slow_goes_on_with_pictures_and_says_so() {
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     browser.open_and_start(&format!("http://{}/", server.address)).await;
     until_where(&browser, ON_SERVER).await;
-    browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": 400})).await;
+    browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": 100})).await;
     browser.choose("tracking", "device").await;
     until_where(&browser, "This device is too slow to find your hand").await;
     browser.devtools("Emulation.setCPUThrottlingRate", json!({"rate": 1})).await;
