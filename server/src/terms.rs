@@ -55,7 +55,8 @@ impl Terms {
             };
             Ok((name.clone(), prepared))
         };
-        let names = config.pipeline.allowed.iter().chain([&config.pipeline.name]);
+        // What is wrong with the configured one is said first.
+        let names = [&config.pipeline.name].into_iter().chain(&config.pipeline.allowed);
         let mut pipelines = BTreeMap::new();
         for name in names {
             if !pipelines.contains_key(name) {

@@ -98,6 +98,8 @@ fn the_watchdog_hears_nothing_from_a_server_that_analyses_nothing() {
     dir.file("pipelines/recognise.toml", WRITES.replace("FOLDER", kept.to_str().unwrap()));
     let mut serve = command("serve", &dir);
     serve.args(["--listen", "127.0.0.1:0", "--pipelines"]).arg(dir.path().join("pipelines"));
+    // There is no other pipeline in that folder.
+    serve.env("DACTYL_PIPELINE__ALLOWED", "");
     serve.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "1000000");
     let mut server = Server::spawn(serve.stderr(Stdio::piped()));
     assert_eq!(manager.hears_news(), "READY=1\n");

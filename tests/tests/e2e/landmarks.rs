@@ -400,11 +400,12 @@ impl Recording {
     }
 }
 
-/// The example of `docs/landmarks.md` in that language.
-fn example(language: &str) -> String {
+/// The example of `docs/landmarks.md` under that heading.
+pub fn example(heading: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/landmarks.md");
     let page = std::fs::read_to_string(path).expect("the page");
-    let (_, rest) = page.split_once(&format!("```{language}\n")).expect("an example");
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).expect("the heading");
+    let (_, rest) = rest.split_once("```").and_then(|(_, rest)| rest.split_once('\n')).expect("an example");
     rest.split("```").next().expect("its end").to_owned()
 }
 
@@ -441,7 +442,7 @@ async fn the_example_in_javascript_reads_the_letter_of_a_recorded_hand() {
     let browser = Browser::start(Camera::None).await;
     browser.open(&format!("http://{}/", server.address)).await;
     let [width, height] = recording.size;
-    let code: String = example("js")
+    let code: String = example("With MediaPipe in a browser")
         .lines()
         .filter(|line| !line.starts_with("import "))
         .map(|line| format!("{line}\n"))
@@ -554,7 +555,7 @@ async fn the_example_in_python_reads_the_letter_of_a_recorded_hand() {
     }
     let played = json!({"size": recording.size, "results": recording.results("Right")});
     std::fs::write(folder.path().join("recording.json"), played.to_string()).expect("written");
-    std::fs::write(folder.path().join("example.py"), example("python")).expect("written");
+    std::fs::write(folder.path().join("example.py"), example("With MediaPipe in Python")).expect("written");
     let output = Command::new("python3")
         .arg(folder.path().join("example.py"))
         .env("RECORDING", folder.path().join("recording.json"))
