@@ -3,6 +3,8 @@
 //! Compilers differ from machine to machine, so no bytes are compared: `scripts/tracker-wasm.sh` writes down a hash of the
 //! sources, of the versions of what they depend on, and of itself, whenever it builds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
