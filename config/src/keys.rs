@@ -219,7 +219,9 @@ sections! {
         /// Folder of pipeline files.
         directory: String = "pipelines", "a folder";
         /// Pipelines that a client may ask for with `?pipeline=NAME`, besides the one that sessions run.
-        allowed: Vec<String> = &[], "names";
+        ///
+        /// The practice page asks for `landmarks` where a learner chooses that pictures stay on the device.
+        allowed: Vec<String> = &["landmarks"], "names";
     }
 
     /// How much is analysed at once, and with what.

@@ -22,12 +22,13 @@ use crate::handshake::{Handshake, NoHandshake};
 use crate::places::{Most, NoPlace};
 use crate::protocol::{Extras, SUBPROTOCOL, VERSION};
 use crate::terms::Terms;
-use crate::{origin, page, session};
+use crate::{origin, page, session, web_networks};
 
 /// The routes of the listener of clients; operators' are among them unless they have one of their own.
 pub(crate) fn client_routes(app: Arc<App>, serves_operators: bool) -> Router {
     let routes = Router::new()
         .merge(page::routes())
+        .merge(web_networks::routes())
         .route("/ws", get(open).options(preflight))
         .route("/info", get(info));
     complete(if serves_operators { routes.merge(operator_routes()) } else { routes }, app)
@@ -94,6 +95,7 @@ async fn info(
                 .collect();
             let pipeline = json!({
                 "description": file.description,
+                "takes": prepared.takes.as_str(),
                 "labels": prepared.labels,
                 "parameters": parameters,
             });
@@ -106,6 +108,8 @@ async fn info(
         "gstreamer": gst::version_string().as_str(),
         "onnx_runtime": dactyl_letters::build_info(),
         "models": app.models.hashes,
+        "features": app.models.features(),
+        "tracker": !app.models.for_browsers.is_empty(),
         "limits": terms.config.server,
         "slots": gstdactyl::slots::Slots::shared().total(),
         "pipeline": grant.pipeline(&terms.config.pipeline.name),

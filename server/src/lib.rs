@@ -32,6 +32,7 @@ mod service;
 mod session;
 mod terms;
 pub mod tls;
+mod web_networks;
 
 pub use drain::Ending;
 pub use listen::{Listeners, Sockets};

@@ -11,13 +11,18 @@ use dactyl_holistic::Networks;
 use dactyl_letters::{Classifier, LIBRARY_NAME};
 use gstdactyl::models;
 
+use crate::pipeline::takes_pictures;
+use crate::web_networks::WebNetworks;
+
 /// Models that stay in memory as long as this value: pipelines that want them take them from there, also when no other
 /// session has them.
 pub(crate) struct Models {
     /// SHA-256 of every network, by file name.
     pub(crate) hashes: BTreeMap<String, String>,
-    _networks: Networks,
-    _classifier: Arc<Classifier>,
+    pub(crate) for_browsers: WebNetworks,
+    /// `None` where every pipeline takes landmarks and the networks are not there.
+    _networks: Option<Networks>,
+    classifier: Arc<Classifier>,
 }
 
 impl Models {
@@ -31,20 +36,35 @@ impl Models {
         let files = dactyl_fetch::list(&folder)
             .with_context(|| format!("the networks in {} cannot be read", folder.display()))?;
         let has_own_library = !config.inference.runtime.is_empty();
-        check_presence(&folder, &files, has_own_library)?;
-        let networks = Networks::load(&folder, models::parts(&config.holistic))?;
+        let is_optional = |file: &str| match file == LIBRARY_NAME {
+            true => has_own_library,
+            false => !takes_pictures(&config.pipeline),
+        };
+        check_presence(&folder, &files, is_optional)?;
+        let for_browsers = WebNetworks::new(&folder, &Networks::files(), &files);
+        let networks = match for_browsers.is_empty() {
+            true => None,
+            false => Some(Networks::load(&folder, models::parts(&config.holistic))?),
+        };
         let classifier = models::classifier(&config.letters)?;
-        networks.warm()?;
+        if let Some(networks) = &networks {
+            networks.warm()?;
+        }
         let networks_only = files.into_iter().filter(|file| file.file != LIBRARY_NAME);
         let hashes = networks_only.filter_map(|file| Some((file.file, file.sha256?))).collect();
-        Ok(Self { hashes, _networks: networks, _classifier: classifier })
+        Ok(Self { hashes, for_browsers, _networks: networks, classifier })
+    }
+
+    /// What the classifier sees of a frame, as its file says.
+    pub(crate) fn features(&self) -> &'static str {
+        self.classifier.contract().features.as_str()
     }
 }
 
-fn check_presence(folder: &Path, files: &[Status], has_own_library: bool) -> Result<()> {
+fn check_presence(folder: &Path, files: &[Status], is_optional: impl Fn(&str) -> bool) -> Result<()> {
     let missing: Vec<&str> = files
         .iter()
-        .filter(|file| file.state == FileState::Missing && !(file.file == LIBRARY_NAME && has_own_library))
+        .filter(|file| file.state == FileState::Missing && !is_optional(&file.file))
         .map(|file| file.file.as_str())
         .collect();
     if missing.is_empty() {

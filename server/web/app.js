@@ -4,6 +4,7 @@ import { CameraError, listCameras, startCamera, stopCamera } from "./camera.js";
 import { Celebration } from "./celebrate.js";
 import { DactylClient } from "./client.js";
 import { showDetails } from "./details.js";
+import { Device } from "./device.js";
 import { FramingView } from "./framing.js";
 import { KeyQuestion, storedKey, takeKey } from "./key.js";
 import { showProgress, showTop } from "./lists.js";
@@ -40,6 +41,7 @@ const otherHand = new OtherHandWatch();
 const statistics = new Statistics();
 const settings = bindSettings(byId("settings-form"), changed);
 const celebration = new Celebration(settings);
+const device = new Device(settings);
 const framing = new FramingView(() => {
   practise();
   byId("pause").focus({ preventScroll: true });
@@ -48,6 +50,12 @@ const client = new DactylClient("ws", { key: storedKey(), extras: ["status", "to
 const keyQuestion = new KeyQuestion(byId("key-dialog"), useKey);
 /** @type {PracticeView|undefined} Once the server has said which letters it knows. */
 let practice;
+/** What the server has said of itself. @type {Record<string, any>|undefined} */
+let info;
+/** Which pipeline of the server is used: its own one, unless named. @type {string|null} */
+let pipeline = null;
+/** Number of the last start of sending: an earlier one that is not done yet is not gone on with. */
+let sendings = 0;
 let session = new Session();
 let isRunning = false;
 let isPaused = false;
@@ -93,6 +101,11 @@ on("landmarks", (landmarks) => {
 on("ended", ({ outcome }) => {
   if (outcome === "analysed") practice?.analysed();
 });
+on("problem", ({ code, message }) => {
+  if (code !== "tracker_failed") return;
+  device.fail(message);
+  void send();
+});
 
 /** @param {import("./client.js").StateChange} change */
 function connectionChanged({ state, reason, retryMs }) {
@@ -103,7 +116,7 @@ function connectionChanged({ state, reason, retryMs }) {
   if (state === "connecting" && board.isInTheWay) return;
   board.set("connection", key && { key, values, tone });
   if (state === "open") {
-    if (!practice) void learnLabels();
+    if (!info) void learnLabels();
   } else if (state !== "connecting") {
     forgetWhatWasSeen();
   }
@@ -114,7 +127,7 @@ function connectionChanged({ state, reason, retryMs }) {
 function useKey() {
   client.key = storedKey();
   board.set("connection");
-  if (practice) client.connect();
+  if (info) client.connect();
   else void learnLabels();
 }
 
@@ -137,16 +150,53 @@ async function learnLabels() {
       keyQuestion.ask();
       return;
     }
-    const info = await answer.json();
-    const { labels, parameters } = info.pipelines[info.pipeline];
-    if (parameters.includes("min_window")) client.setParameter("min_window", MIN_WINDOW);
+    info = /** @type {Record<string, any>} */ (await answer.json());
+    const { labels } = info.pipelines[info.pipeline];
+    device.offer = { landmarks: info.tracker ? pipelineOf("landmarks") : "", pictures: pipelineOf("pictures"), features: info.features };
+    usePipeline(info.pipeline);
     practice ??= new PracticeView({ client, settings, statistics, session, celebration, labels, packs });
     showView(document.body.dataset.view ?? "practise");
     practice.begin();
-    if (isRunning) client.connect();
+    if (isRunning && !isPaused) void send();
   } catch {
     // Asked again when the connection to the server is there.
   }
+}
+
+/** A pipeline that takes that, the server's own one first; "" if there is none. @param {"landmarks"|"pictures"} kind */
+function pipelineOf(kind) {
+  const names = [info?.pipeline, ...Object.keys(info?.pipelines)];
+  return names.find((name) => info?.pipelines[name].takes === kind) ?? "";
+}
+
+/** Has the next connection use a pipeline, with what the page wants of it. @param {string} name */
+function usePipeline(name) {
+  const takesWindow = info?.pipelines[name].parameters.includes("min_window");
+  client.setParameter("min_window", takesWindow ? MIN_WINDOW : null);
+  client.setParameter("pipeline", name === info?.pipeline ? null : name);
+  pipeline = name;
+}
+
+/** Sends what the camera sees, or what is found in it on this device. */
+async function send() {
+  sendings += 1;
+  const sending = sendings;
+  client.stop();
+  // What the server takes is asked for when it is there.
+  if (!info) {
+    client.connect();
+    return;
+  }
+  const tracker = await device.tracker(video);
+  const name = pipelineOf(tracker ? "landmarks" : "pictures");
+  if (sending !== sendings || !isRunning || isPaused || !name) return;
+  if (name !== pipeline) {
+    client.close();
+    usePipeline(name);
+  }
+  client.start(video, { tracker, parts: device.parts });
+  client.connect();
+  practice?.begin();
 }
 
 async function start() {
@@ -225,9 +275,7 @@ function setPaused(paused) {
     board.set("camera", { key: "paused", tone: "wait" });
   } else {
     board.set("camera");
-    client.connect();
-    client.start(video);
-    practice?.begin();
+    void send();
   }
 }
 
@@ -239,6 +287,10 @@ function changed(name) {
   if (name === "speed" || name === "recall" || name === "flow") practice?.begin();
   if (name === "goal") showLetters();
   if (name === "language") void speak();
+  if (name === "tracking") {
+    device.renew();
+    if (isRunning && !isPaused) void send();
+  }
   // What was turned on is heard or felt.
   if ((name === "sound" || name === "vibration") && settings[name]) celebration.won(false);
   if (name === "hand" || name === "mirrored" || name === "view") practice?.redraw();
@@ -265,6 +317,7 @@ async function speak() {
   fillTexts();
   byId("pause").textContent = text(isPaused ? "resume" : "pause");
   board.show();
+  device.retell();
   practice?.retell();
   reading.retell();
   showLetters();
@@ -434,6 +487,7 @@ setInterval(() => {
 }, LIGHT_MS);
 
 applySettings();
+device.renew();
 const reading = new ReadingView(settings);
 showAddressed();
 showDetails(client, byId("details"));

@@ -8,7 +8,8 @@
  *     client.practise("B");
  *     client.start(video); // a <video> that plays the camera
  *
- * A page that finds landmarks itself sends these in place of pictures: {@link DactylClient.sendLandmarks}.
+ * With a tracker of `tracker.js` pictures stay in the browser, and landmarks are sent: `client.start(video, { tracker })`. A page
+ * that finds landmarks in another way sends these by itself: {@link DactylClient.sendLandmarks}.
  *
  * Events, each a CustomEvent with its `detail`:
  *
@@ -18,12 +19,12 @@
  * | `feedback`  | {@link Feedback}         | the letter or the practised letter's probability has changed     |
  * | `status`    | {@link Status}           | the server's window fills, a hand comes, goes or shows no letter |
  * | `top`       | `[letter, probability][]`| every result: the best letters, best first                       |
- * | `landmarks` | {@link Landmarks}        | every analysed frame                                             |
+ * | `landmarks` | {@link Landmarks}        | every analysed frame; with a tracker, every one that it has sent |
  * | `sent`      | {@link Sent}             | a frame has left                                                 |
  * | `ended`     | {@link Ended}            | the server is done with a frame                                  |
- * | `problem`   | `{code, message}`        | the server refused a message                                     |
+ * | `problem`   | `{code, message}`        | the server refused a message; `tracker_failed`: {@link start}    |
  *
- * `status`, `top` and `landmarks` come if `extras` names them. A page of another origin than the server's must be
+ * `status`, `top` and `landmarks` come if `extras` names them, and `landmarks` with a tracker. A page of another origin than the server's must be
  * listed in its `server.allowed_origins`. Needs a browser of 2023 or later.
  *
  * Licence: MIT or Apache-2.0.
@@ -46,6 +47,11 @@
  *   right_hand: Landmark[]|null}} Landmarks
  * @typedef {{left_hand?: number[][]|null, right_hand?: number[][]|null, pose?: number[][]|null, face?: number[][]|null}} Parts
  *   Of each landmark [x, y, z], or [x, y, z, visibility]. A part that was not found is null or missing.
+ * @typedef {{width: number, height: number, handOnly: boolean, parts: Omit<Landmarks, "frame">}} Found What a tracker finds in a
+ *   picture of that many pixels. `handOnly`: as in {@link Status}.
+ * @typedef {{track: (video: HTMLVideoElement, timestampMs: number) => Promise<Found>, reset: () => void}} Tracker As
+ *   `tracker.js` has one.
+ * @typedef {keyof Parts} Part
  * @typedef {{frame: number, bytes: number, width: number, height: number}} Sent
  * @typedef {{frame: number, outcome: "analysed"|"dropped"|"cancelled"|"refused", roundTripMs: number}} Ended
  * @typedef {object} Options
@@ -104,7 +110,12 @@ export class DactylClient extends EventTarget {
   #watchNumber = 0;
   /** @type {Worker|null} */
   #encoder = null;
-  #encoding = false;
+  /** @type {Tracker|null} */
+  #tracker = null;
+  /** Parts of what the tracker finds that are sent. @type {Part[]} */
+  #parts = [];
+  /** Whether a picture is at the encoder or at the tracker. */
+  #isTaking = false;
   #hasNewPicture = false;
   /** When the next frame is due at the frame rate in force. */
   #due = 0;
@@ -124,12 +135,15 @@ export class DactylClient extends EventTarget {
     super();
     this.#options = { fps: 30, maxInFlight: 2, width: 640, quality: 0.8, key: "", extras: [], ...options };
     this.#url = new URL(url, globalThis.location?.href);
-    this.#url.searchParams.set("extras", [...OWN_EXTRAS, ...this.#options.extras].join());
   }
 
-  /** Sets a parameter of the server's pipeline, from the next connection on. @param {string} name @param {string|number} value */
+  /**
+   * Sets a parameter of the server's pipeline, or which `pipeline`, from the next connection on. Null leaves it to the server.
+   * @param {string} name @param {string|number|null} value
+   */
   setParameter(name, value) {
-    this.#url.searchParams.set(name, String(value));
+    if (value === null) this.#url.searchParams.delete(name);
+    else this.#url.searchParams.set(name, String(value));
   }
 
   /** The key or the token, from the next connection on; "" = none. @param {string} key */
@@ -166,7 +180,7 @@ export class DactylClient extends EventTarget {
       return;
     }
     this.#become("connecting");
-    const url = new URL(this.#url);
+    const url = this.#address();
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url, key ? ["dactyl.v1", `bearer.${key}`] : "dactyl.v1");
     this.#socket = socket;
@@ -203,6 +217,14 @@ export class DactylClient extends EventTarget {
     };
   }
 
+  /** Where to connect. What a tracker has found need not be told. */
+  #address() {
+    const url = new URL(this.#url);
+    const extras = this.#options.extras.filter((extra) => !(this.#tracker && extra === "landmarks"));
+    url.searchParams.set("extras", [...OWN_EXTRAS, ...extras].join());
+    return url;
+  }
+
   /** Ends the connection for good, or until {@link connect}. */
   close() {
     clearTimeout(this.#retry);
@@ -224,13 +246,21 @@ export class DactylClient extends EventTarget {
 
   /**
    * Sends the pictures of a video from now on. They are taken as the video has them, whatever its style mirrors: the
-   * server must see what the camera sees.
+   * server must see what the camera sees. With a tracker what it finds in them is sent, and no picture, to a pipeline that takes
+   * landmarks (`?pipeline=landmarks`). One picture is tracked at a time, and the newest is the next. If the tracker fails,
+   * nothing more is sent, and `problem` tells why.
    * @param {HTMLVideoElement} video
+   * @param {{tracker?: Tracker|null, parts?: Part[]}} [how] `parts`: those that are sent, the hands unless given. Letters need no
+   *   others.
    */
-  start(video) {
-    const isNew = video !== this.#video;
+  start(video, { tracker = null, parts = ["left_hand", "right_hand"] } = {}) {
+    const isNew = video !== this.#video || tracker !== this.#tracker;
+    if (isNew) this.stop();
     this.#video = video;
-    this.#encoder ??= this.#startEncoder();
+    this.#parts = parts;
+    if (isNew) tracker?.reset();
+    if (tracker) this.#tracker = tracker;
+    else this.#encoder ??= this.#startEncoder();
     if (isNew) this.#watch(video);
   }
 
@@ -255,9 +285,11 @@ export class DactylClient extends EventTarget {
     this.#video = null;
     this.#watchNumber += 1;
     this.#hasNewPicture = false;
-    this.#encoder?.terminate();
+    this.#tracker = null;
+    if (!this.#encoder) return;
+    this.#encoder.terminate();
     this.#encoder = null;
-    this.#encoding = false;
+    this.#isTaking = false;
   }
 
   /** @param {HTMLVideoElement} video */
@@ -277,19 +309,44 @@ export class DactylClient extends EventTarget {
   /** Takes the video's newest picture, if there is one and it is time for one. */
   #sendNewest() {
     const video = this.#video;
-    if (!video?.videoWidth || !this.#hasNewPicture || this.#encoding) return;
+    if (!video?.videoWidth || !this.#hasNewPicture || this.#isTaking) return;
     const now = performance.now();
     if (!this.#isDue(now)) return;
     this.#hasNewPicture = false;
-    this.#encoding = true;
+    this.#isTaking = true;
+    if (this.#tracker) {
+      void this.#track(this.#tracker, video, now);
+      return;
+    }
     const scale = Math.min(1, this.#options.width / video.videoWidth);
     const width = Math.round(video.videoWidth * scale);
     const height = Math.round(video.videoHeight * scale);
     const size = { width, height, quality: this.#options.quality, takenAt: now };
     pictureOf(video).then(
       (picture) => (this.#encoder ? this.#encoder.postMessage({ picture, ...size }, [picture]) : picture.close()),
-      () => (this.#encoding = false), // the video has just ended
+      () => (this.#isTaking = false), // the video has just ended
     );
+  }
+
+  /** @param {Tracker} tracker @param {HTMLVideoElement} video @param {number} takenAt */
+  async #track(tracker, video, takenAt) {
+    try {
+      const { width, height, parts } = await tracker.track(video, takenAt);
+      if (this.#tracker === tracker && this.#state === "open") {
+        const landmarks = Object.fromEntries(this.#parts.map((part) => [part, parts[part]]));
+        this.#sendFrame(JSON.stringify({ landmarks, width, height }), { width, height, takenAt });
+        this.#tell("landmarks", { frame: this.#frames, ...parts });
+      }
+    } catch (error) {
+      // If it was stopped, or if the video has just ended, that is all.
+      if (this.#tracker === tracker && video.videoWidth) {
+        this.stop();
+        this.#tell("problem", { code: "tracker_failed", message: /** @type {Error} */ (error).message });
+      }
+    } finally {
+      this.#isTaking = false;
+      this.#sendNewest();
+    }
   }
 
   /** Whether a frame may leave now, which is then the last one for a while. Asks for the connection if that was idle. */
@@ -320,12 +377,12 @@ export class DactylClient extends EventTarget {
   #startEncoder() {
     const encoder = new Worker(import.meta.url, { type: "module", name: ENCODER });
     encoder.onmessage = ({ data: { jpeg, width, height, takenAt } }) => {
-      this.#encoding = false;
+      this.#isTaking = false;
       if (this.#state !== "open") return;
       this.#sendFrame(jpeg, { width, height, takenAt });
       this.#sendNewest();
     };
-    encoder.onerror = () => (this.#encoding = false);
+    encoder.onerror = () => (this.#isTaking = false);
     return encoder;
   }
 
@@ -353,7 +410,7 @@ export class DactylClient extends EventTarget {
       this.#tell("status", { status, filled: Number(filled), window: Number(window), handOnly });
     } else if (message.top) {
       this.#tell("top", message.top);
-    } else if (message.landmarks) {
+    } else if (message.landmarks && !this.#tracker) {
       this.#tell("landmarks", message.landmarks);
     } else if (message.error) {
       this.#tell("problem", message.error);
@@ -390,7 +447,7 @@ export class DactylClient extends EventTarget {
 
   /** Browsers hide why a WebSocket was refused; the same address asked by HTTP tells. */
   async #askWhy() {
-    const url = new URL(this.#url);
+    const url = this.#address();
     url.protocol = url.protocol.replace("ws", "http");
     try {
       const { key } = this.#options;

@@ -21,6 +21,8 @@ const defaults = {
   speed: "normal",
   /** Words in one go. */
   flow: false,
+  /** Where the hand is found. @type {"server"|"device"} */
+  tracking: "server",
   sound: false,
   vibration: false,
   /** A language's code, or "" for the browser's. */

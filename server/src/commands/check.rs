@@ -7,7 +7,7 @@ use std::{fmt, fs, thread};
 use anyhow::{Context, Result};
 use dactyl::auth::{self, Auth};
 use dactyl::descriptors;
-use dactyl::pipeline::{PipelineFile, Takes};
+use dactyl::pipeline::{PipelineFile, Takes, takes_pictures};
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_fetch::FileState;
 use dactyl_holistic::{Instructions, LoadError, Networks};
@@ -144,12 +144,16 @@ fn check_networks(config: &Config, report: &mut Report) -> Result<()> {
             Err(_) => report.found(format_args!("{} in the system's folders", config.inference.runtime))?,
         }
     }
+    let takes_pictures = takes_pictures(&config.pipeline);
     for status in &statuses {
         let path = folder.join(&status.file);
         let is_library = status.file == LIBRARY_NAME;
         match status.state {
             // Another library is configured; the letter model tells whether it can be loaded.
             FileState::Missing if is_library && !config.inference.runtime.is_empty() => {}
+            FileState::Missing if !is_library && !takes_pictures => {
+                report.found(format_args!("{} is missing; no pipeline takes pictures", status.file))?;
+            }
             FileState::Missing => {
                 report.problem(format_args!("{} is missing. Run `dactyl models fetch`", path.display()))?;
             }

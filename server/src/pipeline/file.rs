@@ -141,6 +141,14 @@ impl Takes {
     }
 }
 
+/// Whether a configured pipeline takes pictures, for which there must be networks, or cannot be built.
+pub fn takes_pictures(config: &dactyl_config::Pipeline) -> bool {
+    config.allowed.iter().chain([&config.name]).any(|name| {
+        let built = PipelineFile::find(name, config).and_then(|file| file.build(&BTreeMap::new()));
+        built.map_or(true, |built| built.takes == Takes::Pictures)
+    })
+}
+
 /// A pipeline and those of its elements that the server talks to.
 #[derive(Debug)]
 pub struct Built {

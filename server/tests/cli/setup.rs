@@ -79,6 +79,22 @@ fn checking_without_networks_names_every_missing_file_and_the_cure() {
 }
 
 #[test]
+fn a_server_that_takes_landmarks_alone_needs_no_networks() {
+    let dir = Dir::new();
+    let library = "libonnxruntime.so";
+    std::os::unix::fs::symlink(fetched().join(library), dir.path().join(library)).unwrap();
+    let check = |pipeline| run(dactyl(["check", "--pipeline", pipeline, "--models"]).arg(dir.path()));
+    let (code, output, _) = check("landmarks");
+    assert_eq!(code, 0, "{output}");
+    assert!(
+        output.contains("tflite/pose_landmark.tflite is missing; no pipeline takes pictures"),
+        "{output}"
+    );
+    let (code, output, _) = check("recognise");
+    assert_eq!(code, 1, "{output}");
+}
+
+#[test]
 fn a_damaged_network_is_found() {
     let dir = Dir::new();
     let link = |file: &str| std::os::unix::fs::symlink(fetched().join(file), dir.path().join(file)).unwrap();

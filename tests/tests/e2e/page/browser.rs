@@ -103,6 +103,13 @@ impl Browser {
         self.until("a running camera", "document.body.classList.contains('running')").await;
     }
 
+    /// As [`Browser::open_and_start`], with settings that were chosen at an earlier visit.
+    pub async fn open_and_start_as(&self, url: &str, settings: &Value) {
+        self.open(url).await;
+        self.value(&format!("localStorage.setItem('dactyl.settings', {:?})", settings.to_string())).await;
+        self.open_and_start(url).await;
+    }
+
     /// Takes the check whether the camera sees the learner as done.
     pub async fn skip_framing(&self) {
         self.value("localStorage.setItem('dactyl.framed', 'yes')").await;

@@ -27,10 +27,7 @@ fn page(server: &Server) -> String {
 
 /// Starts the practice with settings that were chosen at an earlier visit.
 async fn open_and_start_with(browser: &Browser, server: &Server, settings: &Value) {
-    browser.open(&page(server)).await;
-    let settings = settings.to_string();
-    browser.value(&format!("localStorage.setItem('dactyl.settings', {settings:?})")).await;
-    browser.open_and_start(&page(server)).await;
+    browser.open_and_start_as(&page(server), settings).await;
 }
 
 /// The hands of every picture of the reference, in pixels: `[left, right]`.
