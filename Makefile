@@ -10,6 +10,7 @@
 # make try-deb the same, installed, served from, upgraded and purged on a Debian 12 in a folder; for root
 # make image   an image of the server, in target/image, and a trial of it as strict as a cluster may be; for root
 # make airgap  both and all packages that they need in one archive, in target/airgap, tried without a network; for root
+# make tracker the tracker for browsers anew, server/web/tracker*.wasm, after a change to what it is made of
 # make keys    config/default.toml and the tables of docs/configuration.md anew, after a key was added or changed
 # make clean   what was built; the fetched models stay in .cache
 
@@ -21,7 +22,7 @@ FUZZ_SECONDS ?= 300
 # the plugin's library the same file name for both.
 BUILD := cargo build --release --package dactyl --package gst-plugin-dactyl
 
-.PHONY: run test bench bench-page fleet soak fuzz plugins deb try-deb image airgap keys clean system system-test
+.PHONY: run test bench bench-page fleet soak fuzz plugins deb try-deb image airgap tracker keys clean system system-test
 
 run: system
 	$(BUILD)
@@ -90,6 +91,9 @@ image: deb
 
 airgap: image
 	scripts/airgap.sh
+
+tracker:
+	scripts/tracker-wasm.sh
 
 keys:
 	cargo run --package dactyl-config --example write_keys

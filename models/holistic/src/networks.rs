@@ -130,6 +130,7 @@ impl Model {
 /// A network that says when it runs.
 #[derive(Debug)]
 pub(crate) struct NamedNetwork {
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nobody asks a browser for it"))]
     name: &'static str,
     network: dactyl_kernels::Network,
     #[cfg(test)]
@@ -150,6 +151,7 @@ impl NamedNetwork {
         outputs: &mut [&mut [f32]],
         cancel: &Cancel,
     ) -> Result<(), RunError> {
+        #[cfg(not(target_arch = "wasm32"))]
         let _span = tracing::trace_span!("network", name = self.name).entered();
         #[cfg(test)]
         self.observer.run_begins(cancel);

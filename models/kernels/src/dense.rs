@@ -7,6 +7,7 @@ use pulp::{NullaryFnOnce, Simd, WithSimd};
 
 use aligned_vec::AVec;
 
+use crate::arithmetic;
 use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
@@ -20,6 +21,10 @@ const WIDER: usize = 3;
 
 /// The most pixels that go with `vectors` vectors where there are so many registers.
 const fn most_pixels(registers: usize, vectors: usize) -> usize {
+    // Browsers' compilers have 16 registers on most processors, and use fewer of them well.
+    if cfg!(target_arch = "wasm32") {
+        return [0, 4, 4, 3][vectors];
+    }
     // As many sums as the latency of a fused multiplication asks for, and one or two more. Of 16 registers there are enough
     // for twelve, but of twelve the compiler keeps one in memory, for which all others wait. The more pixels share a weight,
     // the less is read for a multiplication: with 32 registers nearly all hold sums.
@@ -286,6 +291,8 @@ impl Run<'_> {
         places: &[Place],
     ) {
         match self.layer.weights.group {
+            // The number of values is not compiled in there.
+            _ if cfg!(target_arch = "wasm32") => self.groups::<S, N, 1, HALF>(simd, panel, vector, places),
             GROUP if const { S::F32_LANES >= 4 } => {
                 self.groups::<S, N, GROUP, HALF>(simd, panel, vector, places);
             }
@@ -311,7 +318,11 @@ impl Run<'_> {
     ) {
         let Weights { window: [rows, columns], depth, group, packed, .. } = self.layer.weights;
         assert!(panel.len() == 1 + rows * columns * depth, "a panel has weights for a window");
-        assert!(depth.is_multiple_of(R) && group.is_multiple_of(R), "what is read at once lies side by side");
+        let read_at_once = if cfg!(target_arch = "wasm32") { group } else { R };
+        assert!(
+            depth.is_multiple_of(read_at_once) && group.is_multiple_of(read_at_once),
+            "what is read at once lies side by side"
+        );
         let map = self.input.0;
         let block_stride = self.output.0.block_stride();
         simd.vectorize(Tiles::<S, N, R, HALF> {
@@ -323,10 +334,12 @@ impl Run<'_> {
             window: [rows, columns],
             depth,
             strides: [map.row_stride(), map.block],
-            groups: match map.block / R {
-                _ if packed => [R; 2],
+            #[cfg(target_arch = "wasm32")]
+            group,
+            groups: match map.block / read_at_once {
+                _ if packed => [read_at_once; 2],
                 1 => [map.block_stride(); 2],
-                _ => [R, map.block_stride() - R],
+                _ => [read_at_once, map.block_stride() - read_at_once],
             },
             input: self.input.1.as_ptr(),
             output: (self.output.1.as_mut_ptr().wrapping_add(vector * block_stride), block_stride),
@@ -377,7 +390,11 @@ struct Tiles<'a, S: Simd, const N: usize, const R: usize, const HALF: bool> {
     depth: usize,
     /// From one row and pixel to the next.
     strides: [usize; 2],
-    /// From a group of R values to the next, and from that to the one after it.
+    /// Values that are read at once: R, but in WebAssembly, where the compilers of browsers keep sums in memory if the reading of
+    /// several values is written out.
+    #[cfg(target_arch = "wasm32")]
+    group: usize,
+    /// From a group of them to the next, and from that to the one after it.
     groups: [usize; 2],
     input: *const f32,
     /// The vector's block, and values to the next one.
@@ -422,8 +439,29 @@ impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, 
     /// The most pixels of a tile.
     const MOST: usize = most_pixels(S::REGISTER_COUNT, N);
 
-    /// The sums of M pixels; `soon` is a place in the next panel.
+    /// The weights of values that are read at once, and of those after them.
     #[inline(always)]
+    fn groups_of<'a>(
+        &self,
+        weights: &'a [[S::f32s; N]],
+    ) -> impl Iterator<Item = &'a [[S::f32s; N]]> + use<'a, S, N, R, HALF> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return weights.as_chunks::<R>().0.iter().map(<[_; R]>::as_slice);
+        #[cfg(target_arch = "wasm32")]
+        return {
+            let (mut rest, group) = (weights, self.group);
+            // `chunks_exact` would divide.
+            std::iter::from_fn(move || {
+                let (weights, others) = rest.split_at_checked(group)?;
+                rest = others;
+                (!weights.is_empty()).then_some(weights)
+            })
+        };
+    }
+
+    /// The sums of M pixels; `soon` is a place in the next panel.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn tile<const M: usize>(&self, places: &[Place], soon: usize) {
         let Some(places) = places.first_chunk::<M>() else { return };
         let Some((bias, weights)) = self.panel.split_first() else { return };
@@ -438,20 +476,20 @@ impl<S: Simd, const N: usize, const R: usize, const HALF: bool> Tiles<'_, S, N, 
                 let Some((weights, others)) = rest.split_at_checked(self.depth) else { return };
                 rest = others;
                 let mut from = y * row + x * pixel;
-                for (index, weights) in weights.as_chunks::<R>().0.iter().enumerate() {
+                for (index, weights) in self.groups_of(weights).enumerate() {
                     for _ in 0..const { fetches(R * size_of::<[S::f32s; N]>()) } {
                         fetch(soon);
                         soon = soon.wrapping_byte_add(CACHE_LINE);
                     }
-                    for at in 0..R {
+                    for (at, weights) in weights.iter().enumerate() {
                         for m in 0..M {
                             // SAFETY: windows lie in the input.
                             let value = simd.splat_f32s(unsafe { input[m].add(from + at).read() });
                             for n in 0..N {
                                 sums[m][n] = if HALF && n == N - 1 {
-                                    half_vector::mul_add(simd, value, weights[at][n], sums[m][n])
+                                    half_vector::mul_add(simd, value, weights[n], sums[m][n])
                                 } else {
-                                    simd.mul_add_f32s(value, weights[at][n], sums[m][n])
+                                    arithmetic::mul_add(simd, value, weights[n], sums[m][n])
                                 };
                             }
                         }

@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use aligned_vec::AVec;
 
+use crate::arithmetic;
 use crate::cancel::Cancel;
 use crate::epilogue::Epilogue;
 use crate::feature_map::FeatureMap;
@@ -15,6 +16,10 @@ use crate::row_window::RowWindow;
 
 /// Pixels of a row that are summed at once, at most, where there are so many registers.
 const fn most_pixels(registers: usize) -> usize {
+    // A browser's processor may have 16 registers whatever it has; and the file is the smaller the fewer widths there are.
+    if cfg!(target_arch = "wasm32") {
+        return 5;
+    }
     if registers < 32 { 10 } else { 16 }
 }
 /// Rows that are computed before the next block.
@@ -192,12 +197,12 @@ impl<S: Simd, const K: usize, const STRIDE: usize> Block<'_, S, K, STRIDE> {
                 13 if const { 13 <= Self::MOST } => self.sum::<13>(row, from),
                 12 if const { 12 <= Self::MOST } => self.sum::<12>(row, from),
                 11 if const { 11 <= Self::MOST } => self.sum::<11>(row, from),
-                10 => self.sum::<10>(row, from),
-                9 => self.sum::<9>(row, from),
-                8 => self.sum::<8>(row, from),
-                7 => self.sum::<7>(row, from),
-                6 => self.sum::<6>(row, from),
-                5 => self.sum::<5>(row, from),
+                10 if const { 10 <= Self::MOST } => self.sum::<10>(row, from),
+                9 if const { 9 <= Self::MOST } => self.sum::<9>(row, from),
+                8 if const { 8 <= Self::MOST } => self.sum::<8>(row, from),
+                7 if const { 7 <= Self::MOST } => self.sum::<7>(row, from),
+                6 if const { 6 <= Self::MOST } => self.sum::<6>(row, from),
+                5 if const { 5 <= Self::MOST } => self.sum::<5>(row, from),
                 4 => self.sum::<4>(row, from),
                 3 => self.sum::<3>(row, from),
                 2 => self.sum::<2>(row, from),
@@ -222,7 +227,7 @@ impl<S: Simd, const K: usize, const STRIDE: usize> Block<'_, S, K, STRIDE> {
                     sums[t][0] = if K == 1 {
                         simd.add_f32s(simd.mul_f32s(value, weight), sums[t][0])
                     } else {
-                        simd.mul_add_f32s(value, weight, sums[t][0])
+                        arithmetic::mul_add(simd, value, weight, sums[t][0])
                     };
                 }
             }

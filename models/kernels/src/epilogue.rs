@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use crate::arithmetic;
+
 /// What happens to each sum, in this order.
 #[derive(Clone, Debug)]
 pub(crate) struct Epilogue {
@@ -65,7 +67,7 @@ impl Activation {
                 let (low, high) = (simd.splat_f32s(*low), simd.splat_f32s(*high));
                 for m in 0..M {
                     for n in 0..N {
-                        sums[m][n] = simd.min_f32s(simd.max_f32s(sums[m][n], low), high);
+                        sums[m][n] = arithmetic::min(simd, arithmetic::max(simd, sums[m][n], low), high);
                     }
                 }
             }

@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use crate::arithmetic;
+
 /// Numbers in a vector of which a half is used alone.
 pub(crate) const LANES: usize = 16;
 
@@ -26,5 +28,5 @@ pub(crate) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S
             transmute_copy::<__m512, S::f32s>(&_mm512_zextps256_ps512(_mm256_fmadd_ps(a, b, c)))
         };
     }
-    simd.mul_add_f32s(a, b, c)
+    arithmetic::mul_add(simd, a, b, c)
 }

@@ -49,6 +49,7 @@
     reason = "sums stay in registers where they are indexed by what is known when compiling"
 )]
 
+mod arithmetic;
 mod cancel;
 mod dense;
 mod depthwise;
@@ -72,6 +73,8 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod tflite;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 
 pub use cancel::{Cancel, Cancelled, OnCancel};
 pub use network::{Network, RunError, Tensor};

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
-
 use crate::cancel::{Cancel, Cancelled};
 use crate::feature_map::FeatureMap;
 use crate::layer::Layer;
@@ -11,7 +9,7 @@ use crate::memory::Values;
 use crate::plan::{LONGEST_STRIP, Plan, Strip};
 use crate::planner::Output;
 use crate::problem::Problem;
-use crate::processor::Instructions;
+use crate::processor::{Arch, Instructions};
 use crate::tflite::{self, Model};
 use crate::{dense, depthwise, pool, resize, sum};
 

@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::arithmetic;
 use crate::feature_map::FeatureMap;
 
 /// The greatest value of windows that lie in the feature map.
@@ -41,7 +42,8 @@ impl WithSimd for MaxRun<'_> {
                     for (x, greatest) in to.iter_mut().enumerate() {
                         let values = &from[x * right..x * right + columns];
                         let most = if row == 0 { values[0] } else { *greatest };
-                        *greatest = values.iter().fold(most, |most, value| simd.max_f32s(most, *value));
+                        *greatest =
+                            values.iter().fold(most, |most, value| arithmetic::max(simd, most, *value));
                     }
                 }
             }

@@ -1,8 +1,14 @@
 //! What the processor can do: the one place that says for which instructions kernels run.
 
+use std::hint::black_box;
 use std::sync::OnceLock;
 
-use pulp::Arch;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use pulp::Arch;
+
+use crate::arithmetic;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use crate::wasm::Arch;
 
 /// Environment variable that has kernels run for other instructions than the fastest ones, for tests and measurements:
 /// `avx512`, `avx2` or `neon`, or `none` for a processor that has none of them.
@@ -17,6 +23,9 @@ pub enum Instructions {
     Avx2,
     /// NEON: 32 registers of 4 float32 numbers.
     Neon,
+    /// WebAssembly's SIMD, with relaxed SIMD or without, as it was compiled: 4 float32 numbers. Without relaxed SIMD, or where
+    /// a browser does not fuse its multiplications and additions, these are rounded twice, and results differ.
+    Wasm,
     /// No vectors, for tests: fused multiplications are computed in software, and a frame takes minutes.
     Scalar,
 }
@@ -24,7 +33,7 @@ pub enum Instructions {
 impl Instructions {
     /// Those that this processor has, the fastest first and [`Self::Scalar`] last.
     pub fn all() -> Vec<Self> {
-        let known = [Self::Avx512, Self::Avx2, Self::Neon, Self::Scalar];
+        let known = [Self::Avx512, Self::Avx2, Self::Neon, Self::Wasm, Self::Scalar];
         known.into_iter().filter(|instructions| instructions.arch().is_ok()).collect()
     }
 
@@ -41,6 +50,29 @@ impl Instructions {
                 .ok_or_else(|| UnsupportedProcessor { missing: missing(|found| found) }),
         };
         FASTEST.get_or_init(choose).clone()
+    }
+
+    /// Whether a multiplication and the addition to it are rounded once, so that results are MediaPipe's to the bit. In WebAssembly
+    /// it depends on the browser.
+    pub fn are_fused(self) -> bool {
+        struct Square;
+        impl pulp::WithSimd for Square {
+            type Output = bool;
+
+            #[inline(always)]
+            fn with_simd<S: pulp::Simd>(self, simd: S) -> bool {
+                // Its square is 1 + 2^-11 + 2^-24; the last term falls away where the square is rounded by itself.
+                let number = simd.splat_f32s(black_box(1.0 + 1.0 / 4096.0));
+                let rest = arithmetic::mul_add(
+                    simd,
+                    number,
+                    number,
+                    simd.splat_f32s(black_box(-1.0 - 1.0 / 2048.0)),
+                );
+                simd.reduce_max_f32s(rest) > 0.0
+            }
+        }
+        self.arch().is_ok_and(|arch| arch.dispatch(Square))
     }
 
     /// Those of a name that [`CHOICE`] may have.
@@ -66,10 +98,13 @@ impl Instructions {
             Self::Avx2 => pulp::x86::V3::try_new().map(Arch::V3),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => pulp::aarch64::Neon::try_new().map(Arch::Neon),
+            #[cfg(target_arch = "wasm32")]
+            Self::Wasm => Some(Arch::new()),
+            #[cfg(not(target_arch = "wasm32"))]
             Self::Scalar => Some(Arch::Scalar),
             _ => None,
         };
-        found.ok_or_else(|| UnsupportedProcessor { missing: format!("{self:?}").to_uppercase() })
+        found.ok_or_else(|| UnsupportedProcessor { missing: format!("{self:?}").to_ascii_uppercase() })
     }
 }
 
@@ -116,5 +151,12 @@ mod tests {
         let all = Instructions::all();
         assert_eq!(all.last(), Some(&Instructions::Scalar));
         assert_eq!(Instructions::fastest(), Ok(all[0]));
+    }
+
+    #[test]
+    fn all_instructions_of_processors_round_a_multiplication_and_its_addition_once() {
+        for instructions in Instructions::all() {
+            assert!(instructions.are_fused(), "{instructions:?}");
+        }
     }
 }

@@ -2,7 +2,6 @@ use std::ops::Range;
 use std::path::Path;
 
 use proptest::prelude::*;
-use pulp::Arch;
 
 use crate::cancel::{Cancel, Cancelled};
 use crate::dense::{self, Dense};
@@ -12,7 +11,7 @@ use crate::feature_map::FeatureMap;
 use crate::memory::VALUES;
 use crate::network::{Network, RunError, lanes};
 use crate::problem::Problem;
-use crate::processor::Instructions;
+use crate::processor::{Arch, Instructions};
 use crate::tflite::{Padding, PaddingScheme, window};
 
 /// Every kind of vectors that the processor has, and no vectors at all.
