@@ -136,6 +136,9 @@ mod tests {
         let script = sent("app.js").await;
         assert_eq!(script.headers()[header::CONTENT_ENCODING], "gzip");
         assert_eq!(script.headers()[header::VARY], "accept-encoding");
+        let program = sent("tracker.wasm").await;
+        assert_eq!(program.headers()[header::CONTENT_TYPE], "application/wasm");
+        assert_eq!(program.headers()[header::CONTENT_ENCODING], "gzip");
         assert!(!sent("icon-512.png").await.headers().contains_key(header::CONTENT_ENCODING));
         assert!(!answer("app.js", &HeaderMap::new()).headers().contains_key(header::CONTENT_ENCODING));
     }

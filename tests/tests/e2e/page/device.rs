@@ -10,6 +10,7 @@ use super::browser::{Browser, Camera};
 use super::clip;
 use super::modules::run;
 use super::wire::{Damage, Message, Wire};
+use crate::landmarks::example;
 use crate::server::{Server, head};
 
 const WHERE: &str = "document.getElementById('where').textContent";
@@ -154,6 +155,42 @@ async fn letters_and_a_word_are_won_on_the_device_where_the_server_takes_no_pict
     let messages = wire.messages();
     assert!(!messages.iter().any(Message::is_picture));
     assert!(frames_of(&messages).iter().any(|frame| !frame["landmarks"]["pose"].is_null()));
+    server.stop().await;
+}
+
+/// The example as it stands on the page, with a camera that is played by a clip.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_documentation_tracks_and_sends() {
+    let Some(clip) = clip::person() else { return };
+    let server = Server::start().await;
+    let browser = Browser::start(Camera::Clip(clip.path())).await;
+    browser.open_and_start(&format!("http://{}/", server.address)).await;
+    browser.click("#pause").await;
+    let code: String = example("With Dactyl's tracker in a browser")
+        .lines()
+        .map(|line| match line.strip_prefix("import ").and_then(|rest| rest.split_once(" from ")) {
+            Some((names, address)) => {
+                format!("const {names} = await import({});\n", address.trim_end_matches(';'))
+            }
+            None => format!("{line}\n"),
+        })
+        .collect();
+    let played = format!(
+        "const told = [];
+         const console = {{ log: (...values) => told.push(values), warn: (...values) => told.push(values) }};
+         {code}
+         return new Promise((done) => client.addEventListener('feedback', ({{ detail }}) => {{
+             if (detail.frame >= 32) {{ client.close(); client.stop(); tracker.close(); done(told); }}
+         }}));"
+    );
+    let told = run(&browser, &played).await;
+    let told = told.as_array().unwrap_or_else(|| panic!("{told}"));
+    let progress: Vec<f64> = told.iter().map_while(|values| values[0].as_f64()).collect();
+    assert!(progress.is_sorted() && progress.last() == Some(&1.0), "{progress:?}");
+    assert!(told.iter().any(|values| values[0].as_array().is_some_and(|hand| hand.len() == 21)), "{told:?}");
+    // A letter and its probability.
+    let last = told.last().expect("an answer");
+    assert!(last[0].is_string() && last[1].is_number(), "{last}");
     server.stop().await;
 }
 
