@@ -114,6 +114,8 @@ export class DactylClient extends EventTarget {
   #tracker = null;
   /** Parts of what the tracker finds that are sent. @type {Part[]} */
   #parts = [];
+  /** Whether the tracker's newest picture shows a hand without a body: the server does not see what is not sent. */
+  #handOnly = false;
   /** Whether a picture is at the encoder or at the tracker. */
   #isTaking = false;
   #hasNewPicture = false;
@@ -331,8 +333,9 @@ export class DactylClient extends EventTarget {
   /** @param {Tracker} tracker @param {HTMLVideoElement} video @param {number} takenAt */
   async #track(tracker, video, takenAt) {
     try {
-      const { width, height, parts } = await tracker.track(video, takenAt);
+      const { width, height, handOnly, parts } = await tracker.track(video, takenAt);
       if (this.#tracker === tracker && this.#state === "open") {
+        this.#handOnly = handOnly;
         const landmarks = Object.fromEntries(this.#parts.map((part) => [part, parts[part]]));
         this.#sendFrame(JSON.stringify({ landmarks, width, height }), { width, height, takenAt });
         this.#tell("landmarks", { frame: this.#frames, ...parts });
@@ -406,7 +409,7 @@ export class DactylClient extends EventTarget {
       this.#serverRate = message.rate;
     } else if (message.status) {
       const [status, filled, window] = message.status.split(/[ /]/);
-      const handOnly = message.hand_only ?? false;
+      const handOnly = this.#tracker ? this.#handOnly : (message.hand_only ?? false);
       this.#tell("status", { status, filled: Number(filled), window: Number(window), handOnly });
     } else if (message.top) {
       this.#tell("top", message.top);

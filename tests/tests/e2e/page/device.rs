@@ -346,7 +346,7 @@ async fn a_client_tracks_one_picture_at_a_time_and_stops_with_a_tracker_that_fai
     let before = server.metric("dactyl_frames_received_total").await;
     let send = "
         const { DactylClient } = await import('/web/client.js');
-        const client = new DactylClient('/ws?pipeline=landmarks', { extras: ['landmarks'] });
+        const client = new DactylClient('/ws?pipeline=landmarks', { extras: ['landmarks', 'status'] });
         const right_hand = Array.from({ length: 21 }, (_, point) => [0.5, point / 40, 0, 0]);
         let atOnce = 0, most = 0, tracked = 0, resets = 0;
         const tracker = {
@@ -357,10 +357,11 @@ async fn a_client_tracks_one_picture_at_a_time_and_stops_with_a_tracker_that_fai
                 atOnce -= 1;
                 tracked += 1;
                 if (tracked > 12) throw new Error('out of paper');
-                return { width: 64, height: 48, handOnly: true, parts: { pose: null, face: null, left_hand: null, right_hand } };
+                return { width: 64, height: 48, handOnly: false, parts: { pose: null, face: null, left_hand: null, right_hand } };
             },
         };
-        const sent = [], told = [];
+        const sent = [], told = [], alone = [];
+        client.addEventListener('status', ({ detail: { handOnly } }) => alone.push(handOnly));
         client.addEventListener('sent', ({ detail: { frame, width } }) => sent.push([frame, width]));
         client.addEventListener('landmarks', ({ detail }) => told.push(detail));
         client.connect();
@@ -369,7 +370,7 @@ async fn a_client_tracks_one_picture_at_a_time_and_stops_with_a_tracker_that_fai
         const { code, message } = await problem;
         await new Promise((resolve) => setTimeout(resolve, 300));
         client.close();
-        return { code, message, most, tracked, resets, sent, told: told.map(({ frame, right_hand }) => [frame, right_hand.length]) };";
+        return { code, message, most, tracked, resets, sent, alone, told: told.map(({ frame, right_hand }) => [frame, right_hand.length]) };";
     let seen = run(&browser, send).await;
     assert_eq!(
         (&seen["code"], &seen["message"]),
@@ -386,6 +387,9 @@ async fn a_client_tracks_one_picture_at_a_time_and_stops_with_a_tracker_that_fai
     assert_eq!(seen["sent"], frames(12, 64));
     // Each once: the server is not asked to tell them too.
     assert_eq!(seen["told"], frames(12, 21));
+    // Whether there is a body is known to the tracker alone.
+    let alone = seen["alone"].as_array().expect("a list");
+    assert!(!alone.is_empty() && alone.iter().all(|alone| alone == false), "{seen}");
     assert_eq!(server.metric("dactyl_frames_received_total").await, before + 12.0);
     server.stop().await;
 }
