@@ -70,7 +70,7 @@ extern "C" fn start(profile: u32) -> i32 {
 #[unsafe(no_mangle)]
 extern "C" fn track(width: u32, height: u32, time: f64) -> i32 {
     with(|module| {
-        let result = module.session.track(&module.input, width, height, time as i64);
+        let result = module.session.track(&module.input, width, height, time.round() as i64);
         module.answer(result)
     })
 }

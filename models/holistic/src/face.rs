@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::functions::sin_cos;
 use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
@@ -140,7 +141,7 @@ fn detect(input: &FaceInput<'_>, head: &Region, trace: &mut FaceTrace) -> Result
 /// A point of the padded tensor on the picture: MediaPipe multiplies it with a matrix of float32 whose offsets hold the
 /// half by which it lies from the centre.
 fn on_picture([x, y]: Point, cutout: &Cutout, picture: PictureSize) -> Point {
-    let (sin, cos) = (cutout.rotation.sin(), cutout.rotation.cos());
+    let (sin, cos) = sin_cos(cutout.rotation);
     let ([width, height], [center_x, center_y]) = (cutout.size, cutout.center);
     let (per_column, per_row) = (1.0 / picture.width, 1.0 / picture.height);
     let offset_x = (-0.5 * width * cos + 0.5 * height * sin + center_x) * per_column;

@@ -1,5 +1,6 @@
 //! From a landmark network's output to landmarks on the picture.
 
+use crate::functions::{exp, sin_cos};
 use crate::keypoints::Landmark;
 
 use crate::crop::Cutout;
@@ -7,7 +8,7 @@ use crate::region::Region;
 
 /// The logistic function, in float32.
 pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    1.0 / (1.0 + exp(-x))
 }
 
 /// Side of the square heatmaps.
@@ -64,7 +65,7 @@ pub fn remove_padding(landmark: &mut Landmark, cutout: &Cutout) {
 ///
 /// The rotation comes before the scaling by axis, which is right only for regions that are square in pixels; all are.
 pub fn project(landmarks: &mut [Landmark], region: &Region) {
-    let (sin, cos) = (region.rotation.sin(), region.rotation.cos());
+    let (sin, cos) = sin_cos(region.rotation);
     for landmark in landmarks {
         let (x, y) = (landmark[0] - 0.5, landmark[1] - 0.5);
         landmark[0] = (cos * x - sin * y) * region.width + region.x;

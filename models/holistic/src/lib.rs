@@ -35,6 +35,7 @@ mod face;
 mod files;
 mod filters;
 mod frame;
+mod functions;
 mod hand_alone;
 mod hands;
 mod i420;

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::functions::sin_cos;
 use crate::keypoints::Landmark;
 use dactyl_kernels::{Cancel, RunError};
 
@@ -197,7 +198,7 @@ fn alignment(auxiliary: &[Landmark; 2], picture: PictureSize) -> Region {
 
 /// World landmarks turned from the crop's direction to the picture's.
 fn world_landmarks(raw: &[f32; ROWS * 3], body: &[Landmark; BODY], rotation: f32) -> [Landmark; BODY] {
-    let (sin, cos) = (rotation.sin(), rotation.cos());
+    let (sin, cos) = sin_cos(rotation);
     let (rows, _) = raw.as_chunks::<3>();
     std::array::from_fn(|index| {
         let [x, y, z] = rows[index];

@@ -3,6 +3,7 @@
 //! All arithmetic is float32 in MediaPipe's order of operations: a region that differs by 1e-4 px already
 //! changes 8-bit rounding in the crop and with it the landmarks.
 
+use crate::functions::{atan2, sin_cos};
 use std::f64::consts::PI;
 
 /// Width and height of the picture in pixels, as float32 (exact up to 16 777 216).
@@ -77,7 +78,7 @@ pub fn wrap(angle: f32) -> f32 {
 
 /// Rotation of a region whose axis from `from` to `to` (pixels) shall appear at `target` radians.
 fn rotation(from: Point, to: Point, target: f32) -> f32 {
-    wrap(target - (-(to[1] - from[1])).atan2(to[0] - from[0]))
+    wrap(target - atan2(-(to[1] - from[1]), to[0] - from[0]))
 }
 
 /// The direction "up" of a crop, radians.
@@ -200,7 +201,7 @@ impl Region {
         let steady = STEADY.map(|index| landmarks[index]);
         let center = Bounds::of(steady.into_iter(), f32::MIN_POSITIVE).middle();
         let back = wrap(-rotation);
-        let (sin, cos) = (back.sin(), back.cos());
+        let (sin, cos) = sin_cos(back);
         let turned = Bounds::of(
             steady.into_iter().map(|point| {
                 let x = (point[0] - center[0]) * picture.width;
@@ -210,7 +211,7 @@ impl Region {
             f32::MIN_POSITIVE,
         );
         let [x, y] = turned.middle();
-        let (sin, cos) = (rotation.sin(), rotation.cos());
+        let (sin, cos) = sin_cos(rotation);
         Self {
             x: (x * cos - y * sin + picture.width * center[0]) / picture.width,
             y: (x * sin + y * cos + picture.height * center[1]) / picture.height,
@@ -228,7 +229,7 @@ impl Region {
         if self.rotation == 0.0 {
             y += self.height * shift_y;
         } else {
-            let (sin, cos) = (self.rotation.sin(), self.rotation.cos());
+            let (sin, cos) = sin_cos(self.rotation);
             let shift = height * self.height * shift_y;
             x += -(shift * sin) / width;
             y += shift * cos / height;
@@ -252,7 +253,7 @@ impl Region {
         picture: PictureSize,
     ) -> bool {
         // Everything is turned so that this region's sides are parallel to the axes.
-        let (sin, cos) = ((-self.rotation).sin(), (-self.rotation).cos());
+        let (sin, cos) = sin_cos(-self.rotation);
         let turned = |x: f32, y: f32| {
             let [x, y] = picture.pixels([x, y]);
             [x * cos - y * sin, x * sin + y * cos]

@@ -16,5 +16,6 @@ pub mod modules;
 mod reading;
 mod sending;
 mod sub_path;
+mod tracker;
 mod visits;
 mod wire;
