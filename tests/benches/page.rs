@@ -1,5 +1,6 @@
 //! How heavy the practice page is: time to its first paint, and the work of its main thread while it sends 640 x 480 pictures.
-//! With `--screenshots DIR` it takes pictures of the page instead.
+//! With `--screenshots DIR` it takes pictures of the page instead, and with `--track` it measures the tracker in the browser, on the
+//! rendered person or, with `--track DIR`, on a folder's JPEGs in the order of their names.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed measurement has nothing to report")]
 #![allow(clippy::print_stdout, reason = "what it is run for")]
@@ -17,6 +18,8 @@ mod server;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use crate::browser::{Browser, Camera};
@@ -32,11 +35,125 @@ const SIZES: [(u32, u32); 4] = [(390, 844), (844, 390), (768, 1024), (1440, 900)
 async fn main() {
     let Some(clip) = person() else { return };
     let arguments: Vec<String> = std::env::args().collect();
-    let folder = arguments.iter().position(|argument| argument == "--screenshots");
-    match folder.and_then(|at| arguments.get(at + 1)) {
-        Some(folder) => take_screenshots(clip.path(), Path::new(folder)).await,
-        None => measure(clip.path()).await,
+    let after = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        Some(arguments.get(at + 1).filter(|argument| !argument.starts_with("--")))
+    };
+    match (after("--screenshots"), after("--track")) {
+        (Some(Some(folder)), _) => take_screenshots(clip.path(), Path::new(folder)).await,
+        (_, Some(folder)) => track(folder.map(Path::new)).await,
+        _ => measure(clip.path()).await,
     }
+}
+
+/// Pictures that are tracked, and how often.
+const TRACKED: usize = 60;
+
+/// The tracker of the page, on the pictures of a folder or the rendered person.
+async fn track(folder: Option<&Path>) {
+    let pictures = match folder {
+        Some(folder) => jpegs(folder),
+        None => pictures::person(TRACKED).expect("the rendered person of ../shared"),
+    };
+    let server = Server::start().await;
+    for profile in ["exact", "fast"] {
+        let (mut loads, mut times) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let browser = Browser::start(Camera::None).await;
+            browser.open(&format!("http://{}/", server.address)).await;
+            give(&browser, &pictures).await;
+            let seen = run(
+                &browser,
+                &format!(
+                    "const begin = performance.now();
+                    const {{ Tracker }} = await import('/web/tracker.js');
+                    const tracker = await Tracker.load({{ profile: {profile:?} }});
+                    const copy = (picture) => createImageBitmap(picture);
+                    await tracker.track(await copy(pictures[0]), 0);
+                    const first = performance.now() - begin;
+                    tracker.reset();
+                    const times = [];
+                    for (const [index, picture] of pictures.entries()) {{
+                        const given = await copy(picture);
+                        const start = performance.now();
+                        await tracker.track(given, (index * 1000) / 30);
+                        times.push(performance.now() - start);
+                    }}
+                    tracker.close();
+                    return {{ first, mean: times.reduce((sum, time) => sum + time) / times.length }};"
+                ),
+            )
+            .await;
+            loads.push(seen["first"].as_f64().expect("milliseconds"));
+            times.push(seen["mean"].as_f64().expect("milliseconds"));
+        }
+        println!(
+            "{profile}: {:.1} ms a picture, {:.1} pictures a second (median of {ROUNDS}: {times:.1?}); first landmarks {:.0} ms \
+             after the tracker was asked for, networks not yet in the browser's cache ({loads:.0?})",
+            median(&times),
+            1000.0 / median(&times),
+            median(&loads),
+        );
+    }
+    let browser = Browser::start(Camera::None).await;
+    browser.open(&format!("http://{}/", server.address)).await;
+    let size = run(
+        &browser,
+        "const answer = await fetch('/web/tracker.wasm');
+        const { instance: { exports: program } } = await WebAssembly.instantiateStreaming(answer.clone());
+        let bytes = 0;
+        for (const [index, { url }] of (await (await fetch('/web/models/networks.json')).json()).entries()) {
+            const content = new Uint8Array(await (await fetch('/web/models/' + url)).arrayBuffer());
+            bytes += content.length;
+            new Uint8Array(program.memory.buffer, program.reserve(content.length), content.length).set(content);
+            program.add_network(index, content.length);
+        }
+        program.start(0);
+        program.reserve(640 * 480 * 4);
+        program.track(640, 480, 0);
+        const sent = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('tracker.wasm'));
+        return { bytes, program: sent.encodedBodySize, memory: program.memory.buffer.byteLength };",
+    )
+    .await;
+    println!(
+        "downloaded: networks {} bytes, tracker.wasm {} bytes; its memory {} bytes",
+        size["bytes"], size["program"], size["memory"]
+    );
+    server.stop().await;
+}
+
+/// Hands the pictures to the page, decoded, as `pictures`.
+async fn give(browser: &Browser, pictures: &[Vec<u8>]) {
+    run(browser, "globalThis.pictures = []").await;
+    for picture in pictures {
+        let picture = BASE64_STANDARD.encode(picture);
+        let decode = format!(
+            "const bytes = Uint8Array.from(atob({picture:?}), (letter) => letter.charCodeAt(0));
+            pictures.push(await createImageBitmap(new Blob([bytes], {{ type: 'image/jpeg' }})))"
+        );
+        run(browser, &decode).await;
+    }
+}
+
+/// The first JPEGs of a folder.
+fn jpegs(folder: &Path) -> Vec<Vec<u8>> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .collect();
+    names.sort();
+    names.iter().take(TRACKED).map(|path| std::fs::read(path).expect("a picture")).collect()
+}
+
+/// Runs the body of an asynchronous function in the page.
+async fn run(browser: &Browser, body: &str) -> serde_json::Value {
+    browser
+        .run_async(&format!(
+            "const done = arguments[0];
+             (async () => {{ {body} }})().then(done, (error) => done(String(error.stack)));"
+        ))
+        .await
 }
 
 async fn measure(clip: &Path) {
