@@ -66,7 +66,7 @@ async fn track(browser: &Browser, clip: &Clip, index: usize) -> (Value, [f32; 2]
 
 /// The largest distance of a landmark from MediaPipe's, in pixels, and whether all values are the same to the bit. `None` if only one
 /// of them finds a part.
-fn compare(seen: &Value, [width, height]: [f32; 2], wanted: ArrayView2<'_, f32>) -> Option<(f32, bool)> {
+fn compare(seen: &Value, [width, height]: [f32; 2], wanted: &ArrayView2<'_, f32>) -> Option<(f32, bool)> {
     let (mut furthest, mut is_same, mut at) = (0.0_f32, true, 0);
     for (part, count) in PARTS {
         let points: Option<Vec<[f32; 4]>> =
@@ -97,7 +97,7 @@ async fn a_browser_finds_mediapipe_s_landmarks() {
     let clip = Clip::drawn();
     for index in 0..clip.landmarks.dim().0 {
         let (seen, size) = track(&browser, &clip, index).await;
-        let (furthest, is_same) = compare(&seen, size, clip.found(index)).expect("the same parts");
+        let (furthest, is_same) = compare(&seen, size, &clip.found(index)).expect("the same parts");
         println!("drawn person, {index}: {furthest} pixels, same bits: {is_same}");
         // The first picture goes through six networks; later ones build on mathematical functions that may differ in the last bit.
         assert!(index > 0 || is_same || !is_fused, "{furthest} pixels");
@@ -115,7 +115,7 @@ async fn a_browser_follows_a_moving_person_as_mediapipe_does() {
     let mut distances = Vec::new();
     for index in 0..frames {
         let (seen, size) = track(&browser, &clip, index).await;
-        distances.extend(compare(&seen, size, clip.found(index)).map(|(pixels, _)| pixels));
+        distances.extend(compare(&seen, size, &clip.found(index)).map(|(pixels, _)| pixels));
     }
     distances.sort_by(f32::total_cmp);
     let (median, furthest) = (distances[distances.len() / 2], distances[distances.len() - 1]);
@@ -171,7 +171,7 @@ async fn without_relaxed_simd_landmarks_are_nearly_the_same() {
     );
     assert_eq!(seen["found"], json!([1, 1, 1, 1, 0]));
     let size = ["width", "height"].map(|name| seen[name].as_f64().expect("a side") as f32);
-    let (furthest, _) = compare(&seen["parts"], size, clip.found(0)).expect("the same parts");
+    let (furthest, _) = compare(&seen["parts"], size, &clip.found(0)).expect("the same parts");
     println!("without relaxed SIMD: at most {furthest} pixels away");
     assert!(furthest < 1.0, "{furthest} pixels");
     server.stop().await;
