@@ -148,6 +148,7 @@ async fn open(
     };
     let mut response = outcome.unwrap_or_else(|denied| {
         if asks_for_socket {
+            tracing::debug!(%client, cause = ?denied.cause, "not let in");
             app.denials.count(denied.denial, client);
         }
         denied.into_response()

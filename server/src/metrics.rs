@@ -92,6 +92,7 @@ pub struct Metrics {
     /// From a flush to the end of the run that it found in flight.
     pub cancel_time: Histogram,
     /// 1 while the server drains.
+    last_reload_failed: Gauge,
     pub draining: Gauge,
     /// What frames take.
     pub load: Load,
@@ -207,6 +208,10 @@ impl Metrics {
                 vec![],
                 "From a flush to the end of the analysis that it found under way",
             ),
+            last_reload_failed: gauge(
+                "dactyl_last_reload_failed",
+                "1 if the last reload changed nothing because something was wrong, else 0",
+            ),
             draining: gauge("dactyl_draining", "1 while the server drains, else 0"),
             load: Load::default(),
             capacity: gauge(
@@ -255,6 +260,7 @@ impl Metrics {
     /// Counts a reload, whose files were taken or not.
     pub fn reload(&self, taken: bool) {
         self.reloads[usize::from(taken)].increment(1);
+        self.last_reload_failed.set(if taken { 0.0 } else { 1.0 });
     }
 
     /// Notes what the last interval has shown.
@@ -315,6 +321,7 @@ mod tests {
             "dactyl_capacity_frames_per_second",
             "dactyl_load_ratio",
             "dactyl_draining",
+            "dactyl_last_reload_failed",
             "dactyl_refusals_total{reason=\"full\"}",
             "dactyl_reloads_total{result=\"taken\"}",
             "dactyl_reloads_total{result=\"failed\"}",

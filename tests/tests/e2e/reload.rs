@@ -107,7 +107,7 @@ async fn a_pipeline_file_that_has_changed_is_run_by_new_sessions() {
     .await;
     let mut old = Client::connect(&server).await;
     let landmarks = fs::read_to_string(folder.path().join("landmarks.toml")).expect("read");
-    fs::write(folder.path().join("recognise.toml"), landmarks).expect("written");
+    fs::write(folder.path().join("recognise.toml"), &landmarks).expect("written");
     server.reload(|config| config.pipeline.allowed = vec!["landmarks".to_owned()]).await;
     assert_eq!(server.metric(TAKEN).await, 1.0);
     let frame = pictures::gradient(320, 240, 1);
@@ -125,7 +125,10 @@ async fn a_pipeline_file_that_has_changed_is_run_by_new_sessions() {
     )
     .expect("written");
     server.reload(|_| ()).await;
-    assert_eq!(server.metric(FAILED).await, 1.0);
+    assert_eq!((server.metric(FAILED).await, server.metric("dactyl_last_reload_failed").await), (1.0, 1.0));
     assert_eq!(server.get("/readyz").await.0, 200);
+    fs::write(folder.path().join("recognise.toml"), landmarks).expect("written");
+    server.reload(|_| ()).await;
+    assert_eq!((server.metric(FAILED).await, server.metric("dactyl_last_reload_failed").await), (1.0, 0.0));
     server.stop().await;
 }
