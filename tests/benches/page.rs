@@ -100,21 +100,24 @@ async fn track(folder: Option<&Path>) {
     let size = run(
         &browser,
         "const answer = await fetch('/web/tracker.wasm');
-        const { instance: { exports: program } } = await WebAssembly.instantiateStreaming(answer.clone());
+        const { instance: { exports: program } } = await WebAssembly.instantiateStreaming(answer);
         let bytes = 0;
         for (const [index, { url }] of (await (await fetch('/web/models/networks.json')).json()).entries()) {
             const content = new Uint8Array(await (await fetch('/web/models/' + url)).arrayBuffer());
             bytes += content.length;
-            new Uint8Array(program.memory.buffer, program.reserve(content.length), content.length).set(content);
+            const at = program.reserve(content.length);
+            new Uint8Array(program.memory.buffer, at, content.length).set(content);
             program.add_network(index, content.length);
         }
         program.start(0);
         program.reserve(640 * 480 * 4);
         program.track(640, 480, 0);
+        await new Promise((resolve) => setTimeout(resolve, 500));
         const sent = performance.getEntriesByType('resource').find(({ name }) => name.endsWith('tracker.wasm'));
         return { bytes, program: sent.encodedBodySize, memory: program.memory.buffer.byteLength };",
     )
     .await;
+    assert!(size.is_object(), "{size}");
     println!(
         "downloaded: networks {} bytes, tracker.wasm {} bytes; its memory {} bytes",
         size["bytes"], size["program"], size["memory"]
