@@ -74,7 +74,7 @@ pub fn measure_all(signers: &[&Signer], seed: u64, temperature: f64, out: &Path)
         let path = run.join(format!("measured-at-{temperature}.json"));
         if path.exists() {
             return serde_json::from_slice(&std::fs::read(&path)?)
-                .with_context(|| format!("{} is damaged", path.display()));
+                .with_context(|| format!("{} is damaged or of another trainer: remove it", path.display()));
         }
         let (Run { labels, .. }, network) = training::open(&run)?;
         let file = export::onnx(&network, &export::contract(labels), temperature, &Default::default())?;

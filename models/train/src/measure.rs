@@ -28,6 +28,12 @@ pub const MIN_INTERVALS: [u64; 4] = [0, 50, 80, 150];
 pub const OTHER_WEIGHTS: [f32; 8] = [0.0, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0, 10.0];
 /// Numbers of frames after which there is an answer that are compared, see `min-window` of `lstm-classifier`.
 pub const LEAST_WINDOWS: [usize; 7] = [1, 4, 8, 12, 16, 24, 32];
+/// Frames per second of films that leave out frames, and the mirrored picture.
+pub const VIEWS: [(&str, View); 3] = [
+    ("at 15 frames a second", View { step: 2, mirrored: false }),
+    ("at 10 frames a second", View { step: 3, mirrored: false }),
+    ("mirrored", View { step: 1, mirrored: true }),
+];
 /// Frames that still show the last letter after a reset: a learner takes a moment.
 const AFTER_RESET: usize = 6;
 /// A label that has this probability without a break for [`HELD_FRAMES`] would be won.
@@ -51,8 +57,8 @@ pub struct Measured {
     pub letters: Vec<Told>,
     /// Held J and Z: shapes without movement.
     pub held: Vec<Told>,
-    /// At 15 and at about 8 frames per second, if films have 30, and in a mirrored picture: letters right, and letters.
-    pub views: Vec<(String, usize, usize)>,
+    /// Every letter and every movement in each of [`VIEWS`].
+    pub views: Vec<Vec<Told>>,
     /// Per bin of probability: targets asked for, sum of their probabilities, how many of them were shown.
     pub reliability: Vec<(usize, f64, usize)>,
     /// One per entry of [`HISTORIES`].
@@ -229,8 +235,13 @@ impl Told {
 impl Measured {
     /// The letters without movement, or every label of another model.
     pub fn counted(&self) -> Vec<&Told> {
+        self.counted_of(&self.letters)
+    }
+
+    /// Those of these answers that are counted.
+    pub fn counted_of<'a>(&self, letters: &'a [Told]) -> Vec<&'a Told> {
         let are_letters = self.labels == data::alphabet();
-        self.letters.iter().filter(|told| !are_letters || told.is_still()).collect()
+        letters.iter().filter(|told| !are_letters || told.is_still()).collect()
     }
 
     /// Those of the counted labels that are right, and all of them.
@@ -340,17 +351,10 @@ pub fn measure(classifier: &Arc<Classifier>, signer: &Signer, seed: u64) -> Resu
     let held: Vec<_> =
         held.map(|clip| Ok((clip, stream(classifier, clip, AS_FILMED)?))).collect::<Result<_>>()?;
     measured.held = tell(&held, labels, history);
-    for (name, view) in [
-        ("half the frame rate", View { step: 2, mirrored: false }),
-        ("a quarter of it", View { step: 4, mirrored: false }),
-        ("mirrored", View { step: 1, mirrored: true }),
-    ] {
-        let still = counted.iter().filter(|clip| clip.kind == Kind::Still);
+    for (_, view) in VIEWS {
         let answers: Vec<_> =
-            still.map(|clip| Ok((*clip, stream(classifier, clip, view)?))).collect::<Result<_>>()?;
-        let told = tell(&answers, labels, history);
-        let right = told.iter().filter(|told| told.is_right()).count();
-        measured.views.push((name.to_owned(), right, told.len()));
+            counted.iter().map(|clip| Ok((*clip, stream(classifier, clip, view)?))).collect::<Result<_>>()?;
+        measured.views.push(tell(&answers, labels, history));
     }
     measured.histories = histories(classifier, &counted, &raw)?;
     let others = signer.others.iter();

@@ -1,9 +1,10 @@
 //! The tables and pictures of the model card, from what was measured on left-out signers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::data::{J, LETTERS, Z, name};
-use crate::measure::{FalseLetters, HISTORIES, Measured, OTHER_WEIGHTS, Thrift, Told};
+use crate::measure::{FalseLetters, HISTORIES, Measured, OTHER_WEIGHTS, Thrift, Told, VIEWS};
 
 /// What one signer got, mean over seeds.
 struct Line {
@@ -28,18 +29,18 @@ pub fn markdown(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
     let mut text = people(seeds)?;
     recall(&mut text, seeds)?;
     reliability(&mut text, seeds)?;
-    views(&mut text, seeds)?;
     smoother(&mut text, seeds)?;
     throttle(&mut text, seeds)?;
     Ok(text)
 }
 
-/// The part of the report that tells of every signer: letters, then movements.
+/// The part of the report that tells of every signer: letters, then movements, then both at other rates and mirrored.
 pub fn people(seeds: &[Vec<Measured>]) -> Result<String, std::fmt::Error> {
     let seeds = &with_letters(seeds);
     let mut text = String::new();
     signers(&mut text, seeds)?;
     movements(&mut text, seeds)?;
+    views(&mut text, seeds)?;
     Ok(text)
 }
 
@@ -159,15 +160,15 @@ fn signers(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
     let lines = lines(seeds);
     writeln!(
         text,
-        "| left-out signer | still letters right | least and most | right answers | probability of the right letter | wrong letters (share of the seeds) |"
+        "| left-out signer | still letters right (least and most) | right answers | probability of the right letter | wrong letters (share of the seeds) |"
     )?;
-    writeln!(text, "|---|---|---|---|---|---|")?;
+    writeln!(text, "|---|---|---|---|---|")?;
     for line in &lines {
         let wrong: Vec<String> =
             line.wrong.iter().map(|(pair, share)| format!("{pair} {:.0} %", 100.0 * share)).collect();
         writeln!(
             text,
-            "| {} | {:.1} % | {} and {} of {} | {:.0} % | {:.2} | {} |",
+            "| {} | {:.1} % ({} and {} of {}) | {:.0} % | {:.2} | {} |",
             line.signer,
             100.0 * line.right,
             line.range[0],
@@ -181,35 +182,55 @@ fn signers(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
     let mean = |of: fn(&Line) -> f32| lines.iter().map(of).sum::<f32>() / lines.len().max(1) as f32;
     writeln!(
         text,
-        "| **mean over signers** | **{:.1} %** | | **{:.0} %** | **{:.2}** | |\n",
+        "| **mean over signers** | **{:.1} %** | **{:.0} %** | **{:.2}** | |\n",
         100.0 * mean(|line| line.right),
         100.0 * mean(|line| line.answers),
         mean(|line| line.probability)
     )
 }
 
+/// As filmed, and each of [`VIEWS`].
+fn shown_as() -> impl Iterator<Item = (&'static str, Option<usize>)> {
+    let views = VIEWS.into_iter().enumerate().map(|(index, (name, _))| (name, Some(index)));
+    std::iter::once(("as filmed", None)).chain(views)
+}
+
+fn letters_shown(one: &Measured, view: Option<usize>) -> &[Told] {
+    view.map_or(&one.letters, |view| &one.views[view])
+}
+
 fn movements(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
-    writeln!(text, "| movement | right in seeds | share of answers | probability |\n|---|---|---|---|")?;
+    writeln!(
+        text,
+        "| movement | right in seeds: {} | share of answers | probability |\n|---|---|---|---|",
+        shown_as().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    )?;
     for index in 0..seeds.first().map_or(0, Vec::len) {
         for letter in [J, Z] {
-            let told: Vec<&Told> = seeds
-                .iter()
-                .flat_map(|seed| &seed[index].letters)
-                .filter(|told| told.letter == letter)
-                .collect();
-            if told.is_empty() {
+            let of = |(_, view)| -> Vec<&Told> {
+                let all = seeds.iter().flat_map(|seed| letters_shown(&seed[index], view));
+                all.filter(|told| told.letter == letter).collect()
+            };
+            let views: Vec<Vec<&Told>> = shown_as().map(of).collect();
+            let seeds_of = views[0].len();
+            if seeds_of == 0 {
                 continue;
             }
-            let mean = |of: fn(&Told) -> f32| told.iter().map(|one| of(one)).sum::<f32>() / told.len() as f32;
+            let right = |told: &[&Told]| told.iter().filter(|told| told.is_right()).count().to_string();
+            let mean = |told: &[&Told], of: fn(&Told) -> f32| {
+                told.iter().map(|one| of(one)).sum::<f32>() / told.len() as f32
+            };
+            let each = |of: &dyn Fn(&[&Told]) -> String| -> String {
+                views.iter().map(|told| of(told)).collect::<Vec<_>>().join(", ")
+            };
             writeln!(
                 text,
-                "| {} {} | {} of {} | {:.0} % | {:.2} |",
+                "| {} {} | {} of {seeds_of} | {} % | {} |",
                 seeds[0][index].signer,
                 name(letter),
-                told.iter().filter(|told| told.is_right()).count(),
-                told.len(),
-                100.0 * mean(Told::share),
-                mean(Told::probability)
+                each(&right),
+                each(&|told| format!("{:.0}", 100.0 * mean(told, Told::share))),
+                each(&|told| format!("{:.2}", mean(told, Told::probability)))
             )?;
         }
     }
@@ -315,18 +336,40 @@ fn reliability(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
 }
 
 fn views(text: &mut String, seeds: &[Vec<Measured>]) -> std::fmt::Result {
-    writeln!(text, "| shown | still letters right, mean over signers |\n|---|---|")?;
-    let mean = |of: &dyn Fn(&Measured) -> f32| {
-        seeds.iter().flatten().map(of).sum::<f32>() / seeds.iter().map(Vec::len).sum::<usize>().max(1) as f32
-    };
-    let filmed = mean(&|one| {
-        let (right, letters) = one.right();
-        right as f32 / letters.max(1) as f32
-    });
-    writeln!(text, "| as filmed | {:.1} % |", 100.0 * filmed)?;
-    for index in 0..seeds.first().and_then(|seed| seed.first()).map_or(0, |one| one.views.len()) {
-        let share = mean(&|one| one.views[index].1 as f32 / one.views[index].2.max(1) as f32);
-        writeln!(text, "| {} | {:.1} % |", seeds[0][0].views[index].0, 100.0 * share)?;
+    writeln!(
+        text,
+        "| shown | still letters right, mean over signers | movements right | wrong and right as filmed (cases) |\n|---|---|---|---|"
+    )?;
+    let all: Vec<&Measured> = seeds.iter().flatten().collect();
+    for (shown_as, view) in shown_as() {
+        let mut share = 0.0;
+        let mut moving = (0, 0);
+        let mut wrong: BTreeMap<String, usize> = BTreeMap::new();
+        for one in &all {
+            let letters = letters_shown(one, view);
+            let counted = one.counted_of(letters);
+            let right = counted.iter().filter(|told| told.is_right()).count();
+            share += right as f32 / counted.len().max(1) as f32;
+            for told in letters.iter().filter(|told| !told.is_still()) {
+                moving = (moving.0 + usize::from(told.is_right()), moving.1 + 1);
+            }
+            for told in counted.into_iter().filter(|told| !told.is_right()) {
+                let filmed = one.letters.iter().find(|filmed| filmed.letter == told.letter);
+                if filmed.is_some_and(Told::is_right) {
+                    let pair = format!("{} as {}", name(told.letter), shown(told.winner()));
+                    *wrong.entry(pair).or_default() += 1;
+                }
+            }
+        }
+        let wrong: Vec<String> = wrong.into_iter().map(|(pair, cases)| format!("{pair} {cases}")).collect();
+        writeln!(
+            text,
+            "| {shown_as} | {:.1} % | {} of {} | {} |",
+            100.0 * share / all.len().max(1) as f32,
+            moving.0,
+            moving.1,
+            wrong.join(", ")
+        )?;
     }
     let mut waited: Vec<usize> = seeds
         .iter()
@@ -453,4 +496,45 @@ pub fn picture(confusion: &[Vec<f32>]) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(svg, "</svg>")?;
     Ok(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data;
+
+    fn told(is_right: bool) -> Told {
+        let mut won = vec![0; LETTERS + 1];
+        won[if is_right { J } else { 8 }] = 2;
+        Told { letter: J, won, sum: vec![0.5; LETTERS], answers: 2, waited: Vec::new() }
+    }
+
+    #[test]
+    fn a_movement_is_told_of_at_every_rate() {
+        let seed = |right: [bool; 4]| {
+            let [filmed, views @ ..] = right.map(told);
+            let views = views.map(|told| vec![told]);
+            vec![Measured {
+                signer: "one".to_owned(),
+                labels: data::alphabet(),
+                letters: vec![filmed],
+                held: Vec::new(),
+                views: views.to_vec(),
+                reliability: Vec::new(),
+                histories: Vec::new(),
+                throttles: Vec::new(),
+                others: Vec::new(),
+                weighings: Vec::new(),
+                beginnings: Vec::new(),
+                paths: [(0, 0); 4],
+            }]
+        };
+        let text = people(&[seed([true, true, false, false]), seed([true, false, false, true])]).unwrap();
+        let expected = "| one J | 2, 1, 0, 1 of 2 | 100, 50, 0, 50 % | 0.25, 0.25, 0.25, 0.25 |";
+        assert!(text.contains(expected), "{text}");
+        for (name, right) in [("as filmed", 2), ("at 15 frames a second", 1), ("at 10 frames a second", 0)] {
+            let expected = format!("| {name} | 0.0 % | {right} of 2 |  |");
+            assert!(text.contains(&expected), "{expected} in {text}");
+        }
+    }
 }

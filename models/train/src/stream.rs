@@ -24,7 +24,7 @@ type Hands = [Option<Hand>; 2];
 /// How a clip is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct View {
-    /// Every how many frames one is shown: 1 for the frame rate of the source (10 to 30 per second), 4 for a quarter of it.
+    /// Every how many frames one is shown: 1 for the frame rate of the source (10 to 30 per second), 3 for a third of it.
     pub step: usize,
     /// The picture is mirrored, so that the tracker takes the right hand for a left one.
     pub mirrored: bool,
@@ -34,8 +34,8 @@ pub struct View {
 pub const AS_FILMED: View = View { step: 1, mirrored: false };
 
 /// The distributions that the frames of a clip get, each stretch from an empty window: one stretch for a film, one per
-/// picture for single pictures. A film that is too short for the window goes back and forth if it shows a still letter,
-/// and is stretched if it moves.
+/// picture for single pictures. A film that is too short for the window goes back and forth if it shows a still letter.
+/// If it moves it is stretched; what is too short then because frames are left out has a hand at rest before and after it.
 ///
 /// # Errors
 /// As the network gives them.
@@ -49,13 +49,13 @@ pub fn stream(classifier: &Arc<Classifier>, clip: &Clip, view: View) -> Result<V
     let length = clip.frames.len();
     let at = |place: usize| -> Hands { [clip.frames[place], clip.other.get(place).copied().flatten()] };
     let frames: Vec<Hands> = if clip.kind == Kind::Moving {
-        let shown = length.div_ceil(view.step);
-        if shown > window {
-            (0..length).step_by(view.step).map(at).collect()
+        let film: Vec<Hands> = if length > window {
+            (0..length).map(at).collect()
         } else {
             let scale = (length - 1) as f32 / (window + 3) as f32;
             (0..window + 4).map(|frame| [between(clip, scale * frame as f32), None]).collect()
-        }
+        };
+        at_rest_around(film.into_iter().step_by(view.step).collect(), window)
     } else {
         let count = length.div_ceil(view.step).clamp(window + 16, LONGEST);
         (0..count).map(|frame| at(back_and_forth(frame * view.step, length))).collect()
@@ -167,8 +167,39 @@ fn push_each(
     Ok(answers)
 }
 
+/// A movement of fewer frames than the window has, with the hand at rest before and after it, so that every whole window shows
+/// all of it; any other stays.
+fn at_rest_around(movement: Vec<Hands>, window: usize) -> Vec<Hands> {
+    let rest = window.saturating_sub(movement.len());
+    let has_hand = |hands: &&Hands| hands[0].is_some();
+    let first = movement.iter().find(has_hand).copied().unwrap_or_default();
+    let last = movement.iter().rfind(has_hand).copied().unwrap_or_default();
+    let mut frames = vec![first; rest];
+    frames.extend(movement);
+    frames.extend(vec![last; rest]);
+    frames
+}
+
 fn back_and_forth(frame: usize, length: usize) -> usize {
     let period = (2 * (length - 1)).max(1);
     let place = frame % period;
     if place < length { place } else { period - place }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_movement_of_few_frames_is_whole_in_every_window() {
+        let hand = |place: usize| -> Hands { [Some([[place as f32; 3]; 21]), None] };
+        let mut movement: Vec<Hands> = (0..5).map(hand).collect();
+        movement[4][0] = None;
+        let frames = at_rest_around(movement.clone(), 8);
+        let [first, last] = [vec![hand(0); 3], vec![hand(3); 3]];
+        assert_eq!(frames, [first, movement.clone(), last].concat());
+        assert!(frames.windows(8).all(|window| window.windows(5).any(|part| part == movement)));
+        assert_eq!(at_rest_around(movement.clone(), 5), movement);
+        assert_eq!(at_rest_around(vec![[None; 2]; 2], 3), vec![[None; 2]; 4]);
+    }
 }

@@ -373,6 +373,10 @@ fn signs_that_are_no_letters_are_learnt_exported_and_answered() {
     }
     let measured = measure::measure(&classifier, &stranger[0], 0).unwrap();
     assert_eq!(measured.right(), (3, 3), "{measured}");
+    for view in &measured.views {
+        assert_eq!(view.len(), 3, "{measured}");
+        assert!(view.iter().all(|told| told.answers > 1), "{measured}");
+    }
     assert!(measured.to_string().contains("thank you wins"), "{measured}");
 }
 
