@@ -29,9 +29,9 @@ if ! rustup target add --toolchain "$toolchain" "$target"; then
     build_std=(-Zbuild-std=std,panic_abort)
 fi
 
-wasm_opt=${WASM_OPT:-.cache/binaryen/node_modules/.bin/wasm-opt}
+wasm_opt=${WASM_OPT:-.cache/binaryen-$binaryen/node_modules/.bin/wasm-opt}
 if [[ ! -x $wasm_opt ]]; then
-    npm install --silent --prefix .cache/binaryen "binaryen@$binaryen"
+    npm install --silent --prefix ".cache/binaryen-$binaryen" "binaryen@$binaryen"
 fi
 
 # No folder of this machine is written into the files.
@@ -40,14 +40,19 @@ for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do flags+=("--remap
 
 build() {
     local name=$1 features=$2
+    shift 2
     CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-Ctarget-feature=$features ${flags[*]}" \
         cargo "+$toolchain" build "${build_std[@]}" --package dactyl-browser --profile browser --target "$target"
-    "$wasm_opt" -O3 --all-features --strip-debug --strip-producers \
+    "$wasm_opt" -O3 "$@" --strip-debug --strip-producers --strip-target-features \
         "${CARGO_TARGET_DIR:-target}/$target/browser/dactyl_browser.wasm" -o "server/web/$name.wasm"
     ls -l "server/web/$name.wasm"
 }
-build tracker +simd128,+relaxed-simd
-build tracker-plain +simd128
+# What rustc's own target has, as browsers do since 2021.
+basic=(--enable-simd --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext
+    --enable-mutable-globals --enable-multivalue --enable-reference-types --enable-call-indirect-overlong)
+build tracker +simd128,+relaxed-simd "${basic[@]}" --enable-relaxed-simd
+build tracker-plain +simd128 "${basic[@]}"
 
+compilers="$("${RUSTC:-rustc}" "+$toolchain" --version 2>/dev/null || "$RUSTC" --version), $("$wasm_opt" --version)"
 unset LD_LIBRARY_PATH RUSTC RUSTDOC RUSTC_BOOTSTRAP
-DACTYL_RECORD=1 cargo test --package dactyl-browser --test built
+DACTYL_RECORD=$compilers cargo test --package dactyl-browser --test built

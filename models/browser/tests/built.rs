@@ -1,9 +1,9 @@
 //! Whether the WebAssembly that the server hands out was built from what lies here.
 //!
-//! Compilers differ from machine to machine, so no bytes are compared: `scripts/tracker-wasm.sh` writes down a hash of the
-//! sources, of the versions of what they depend on, and of itself, whenever it builds.
+//! Compilers differ from machine to machine, so it is not built anew and compared: `scripts/tracker-wasm.sh` writes down, whenever it
+//! builds, a hash of the sources, profiles, dependencies and of itself, and the hashes of what it has built.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,52 +11,74 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+/// Compilers in a comment, then lines of `sha256sum`.
 const RECORD: &str = "models/browser/built.sha256";
-/// What decides on the files, but for the dependencies. Folders are taken with all that lies in them.
-const SOURCES: [&str; 8] = [
-    "models/browser/Cargo.toml",
-    "models/browser/src",
-    "models/holistic/Cargo.toml",
-    "models/holistic/src",
-    "models/kernels/Cargo.toml",
-    "models/kernels/src",
-    "rust-toolchain.toml",
-    "scripts/tracker-wasm.sh",
-];
+/// The crates that the WebAssembly is made of.
+const CRATES: [&str; 3] = ["models/browser", "models/holistic", "models/kernels"];
+/// What else decides on it, but for dependencies and profiles.
+const SETTINGS: [&str; 2] = ["rust-toolchain.toml", "scripts/tracker-wasm.sh"];
+const BUILT: [&str; 2] = ["server/web/tracker.wasm", "server/web/tracker-plain.wasm"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Files below a path, but tests, in the order of their names.
-fn files(path: &Path) -> Vec<PathBuf> {
-    if path.is_file() {
-        return vec![path.to_owned()];
-    }
-    let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    entries.retain(|entry| entry.file_stem().is_some_and(|name| name != "tests"));
-    entries.iter().flat_map(|entry| files(entry)).collect()
+fn read(path: &str) -> Vec<u8> {
+    fs::read(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Names, versions and hashes of the packages that the crate depends on, as the lock file has them.
-fn dependencies() -> BTreeSet<String> {
-    let lock: toml::Table = toml::from_str(&fs::read_to_string(root().join("Cargo.lock")).unwrap()).unwrap();
+fn table(path: &str) -> toml::Table {
+    toml::from_str(&String::from_utf8(read(path)).unwrap()).unwrap()
+}
+
+/// Files below a folder, but tests, in the order of their names.
+fn files(folder: &str) -> Vec<String> {
+    let mut entries: Vec<_> = fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let below = |entry: &fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        let path = format!("{folder}/{name}");
+        match entry.file_type().unwrap().is_dir() {
+            _ if matches!(name.as_str(), "tests" | "tests.rs") => Vec::new(),
+            true => files(&path),
+            false => vec![path],
+        }
+    };
+    entries.iter().flat_map(below).collect()
+}
+
+/// Dependencies that the crates name themselves, but those of tests.
+fn named() -> BTreeSet<String> {
+    let tables = |manifest: toml::Table| {
+        let of_targets = manifest.get("target").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        let all: Vec<toml::Value> =
+            of_targets.into_iter().map(|(_, target)| target).chain([manifest.into()]).collect();
+        all.into_iter().filter_map(|table| table.get("dependencies")?.as_table().cloned())
+    };
+    let manifests = CRATES.iter().map(|name| table(&format!("{name}/Cargo.toml")));
+    manifests.flat_map(tables).flat_map(|table| table.into_iter().map(|(name, _)| name)).collect()
+}
+
+/// Names, versions and hashes of all packages that those need, as the lock file has them.
+fn locked(named: &BTreeSet<String>) -> BTreeSet<String> {
+    let lock = table("Cargo.lock");
     let packages = lock["package"].as_array().unwrap();
     let text = |package: &toml::Value, key: &str| {
         package.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned()
     };
     let mut found = BTreeSet::new();
-    // A dependency is a name, and a version where there are several.
-    let mut wanted = vec!["dactyl-browser".to_owned()];
+    let mut wanted: Vec<String> = named.iter().filter(|name| !name.starts_with("dactyl-")).cloned().collect();
     while let Some(next) = wanted.pop() {
-        let (name, version) = next.split_once(' ').unwrap_or((&next, ""));
-        for package in packages {
-            let is_it =
-                text(package, "name") == name && (version.is_empty() || text(package, "version") == version);
-            let line = ["name", "version", "checksum"].map(|key| text(package, key)).join(" ");
-            // Those of tests are in the lock file too.
-            if is_it && !name.ends_with("-tests") && found.insert(line) {
+        // A name, and a version and a source where there are several.
+        let mut words = next.split(' ');
+        let (name, version) = (words.next().unwrap_or_default(), words.next());
+        let is_it = |package: &&toml::Value| {
+            text(package, "name") == name && version.is_none_or(|version| text(package, "version") == version)
+        };
+        let mut of_name = packages.iter().filter(is_it).peekable();
+        assert!(of_name.peek().is_some(), "Cargo.lock lacks {next}");
+        for package in of_name {
+            if found.insert(["name", "version", "checksum"].map(|key| text(package, key)).join(" ")) {
                 let dependencies = package.get("dependencies").and_then(toml::Value::as_array);
                 wanted.extend(
                     dependencies.into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)),
@@ -67,40 +89,58 @@ fn dependencies() -> BTreeSet<String> {
     found
 }
 
-fn hash() -> String {
+/// Everything that decides on the WebAssembly, but the compilers.
+fn sources() -> String {
     let mut hash = Sha256::new();
-    for source in SOURCES.iter().flat_map(|source| files(&root().join(source))) {
-        hash.update(fs::read(source).unwrap());
+    let mut add = |name: &str, content: &[u8]| {
+        hash.update(format!("{name} {}\n", content.len()));
+        hash.update(content);
+    };
+    let of_crates = CRATES.iter().flat_map(|name| files(&format!("{name}/src")));
+    let manifests = CRATES.iter().map(|name| format!("{name}/Cargo.toml"));
+    for path in of_crates.chain(manifests).chain(SETTINGS.map(str::to_owned)) {
+        add(&path, &read(&path));
     }
-    for dependency in dependencies() {
-        hash.update(dependency);
+    let workspace = table("Cargo.toml");
+    for profile in ["release", "browser"] {
+        add(profile, workspace["profile"][profile].to_string().as_bytes());
     }
+    let named = named();
+    for name in &named {
+        let settings = workspace["workspace"]["dependencies"].get(name).map(ToString::to_string);
+        add(name, settings.unwrap_or_default().as_bytes());
+    }
+    for package in locked(&named) {
+        add("locked", package.as_bytes());
+    }
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
-fn the_webassembly_is_built_from_these_sources() {
-    let (path, found) = (root().join(RECORD), hash());
-    if std::env::var_os("DACTYL_RECORD").is_some() {
-        fs::write(&path, format!("{found}\n")).unwrap();
+fn the_webassembly_is_what_was_built_from_these_sources() {
+    let of_file = |path: &str| format!("{}  {path}\n", hex(Sha256::new_with_prefix(read(path))));
+    let found = format!("{}  sources\n{}", sources(), BUILT.map(of_file).concat());
+    if let Ok(compilers) = std::env::var("DACTYL_RECORD") {
+        fs::write(root().join(RECORD), format!("# {compilers}\n{found}")).unwrap();
     }
-    let recorded = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        found,
-        recorded.trim(),
-        "server/web/tracker.wasm was built from other sources: run scripts/tracker-wasm.sh"
-    );
+    let recorded = String::from_utf8(read(RECORD)).unwrap();
+    let (_, recorded) = recorded.split_once('\n').unwrap();
+    assert_eq!(found, recorded, "server/web/tracker*.wasm were built from other sources: run `make tracker`");
 }
 
 #[test]
 fn the_webassembly_is_small_and_names_no_folder_of_a_machine() {
-    for name in ["tracker", "tracker-plain"] {
-        let file = fs::read(root().join(format!("server/web/{name}.wasm"))).unwrap();
-        assert!(file.starts_with(b"\0asm"), "{name}");
-        assert!(file.len() < 300_000, "{name} has {} bytes", file.len());
+    for path in BUILT {
+        let file = read(path);
+        assert!(file.starts_with(b"\0asm"), "{path}");
+        assert!(file.len() < 300_000, "{path} has {} bytes", file.len());
         let text = String::from_utf8_lossy(&file);
         for folder in ["/home/", "/root/", "/.cargo/", "crates.io"] {
-            assert!(!text.contains(folder), "{name} names {folder}");
+            assert!(!text.contains(folder), "{path} names {folder}");
         }
     }
 }
