@@ -18,8 +18,10 @@ if ! rustup target add --toolchain "$toolchain" "$target"; then
     kept=$PWD/.cache/rust-web
     if [[ ! -x $kept/usr/bin/rustc ]]; then
         mkdir -p "$kept/packages"
-        (cd "$kept/packages" && apt-get download rustc-web rust-web-src libstd-rust-web-dev libllvm22 \
-            "$(apt-cache depends rustc-web | sed -n 's/.*Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p' | head -n 1)")
+        depends_on() { apt-cache depends "$1" | sed -n "s/ *Depends: \\($2[0-9.]*\\)$/\\1/p"; }
+        library=$(depends_on libstd-rust-web-dev libstd-rust-web-)
+        (cd "$kept/packages" && apt-get download rustc-web rust-web-src libstd-rust-web-dev "$library" \
+            "$(depends_on "$library" libllvm)")
         for package in "$kept"/packages/*.deb; do dpkg -x "$package" "$kept"; done
     fi
     export LD_LIBRARY_PATH=$kept/usr/lib/x86_64-linux-gnu RUSTC=$kept/usr/bin/rustc RUSTDOC=$kept/usr/bin/rustdoc

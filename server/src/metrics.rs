@@ -91,8 +91,9 @@ pub struct Metrics {
     pub reset_time: Histogram,
     /// From a flush to the end of the run that it found in flight.
     pub cancel_time: Histogram,
-    /// 1 while the server drains.
+    /// 1 if the last reload failed.
     last_reload_failed: Gauge,
+    /// 1 while the server drains.
     pub draining: Gauge,
     /// What frames take.
     pub load: Load,

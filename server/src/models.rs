@@ -20,7 +20,7 @@ pub(crate) struct Models {
     /// SHA-256 of every network, by file name.
     pub(crate) hashes: BTreeMap<String, String>,
     pub(crate) for_browsers: WebNetworks,
-    /// `None` where every pipeline takes landmarks and the networks are not there.
+    /// `None` where every pipeline takes landmarks.
     _networks: Option<Networks>,
     classifier: Arc<Classifier>,
 }
@@ -36,16 +36,12 @@ impl Models {
         let files = dactyl_fetch::list(&folder)
             .with_context(|| format!("the networks in {} cannot be read", folder.display()))?;
         let has_own_library = !config.inference.runtime.is_empty();
-        let is_optional = |file: &str| match file == LIBRARY_NAME {
-            true => has_own_library,
-            false => !takes_pictures(&config.pipeline),
-        };
+        let takes_pictures = takes_pictures(&config.pipeline);
+        let is_optional = |file: &str| if file == LIBRARY_NAME { has_own_library } else { !takes_pictures };
         check_presence(&folder, &files, is_optional)?;
         let for_browsers = WebNetworks::new(&folder, &Networks::files(), &files);
-        let networks = match for_browsers.is_empty() {
-            true => None,
-            false => Some(Networks::load(&folder, models::parts(&config.holistic))?),
-        };
+        let load = || Networks::load(&folder, models::parts(&config.holistic));
+        let networks = takes_pictures.then(load).transpose()?;
         let classifier = models::classifier(&config.letters)?;
         if let Some(networks) = &networks {
             networks.warm()?;

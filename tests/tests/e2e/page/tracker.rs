@@ -43,8 +43,9 @@ impl Clip {
     }
 }
 
-/// A page in which `tracker` is one of the exact profile, and whether it multiplies and adds with one rounding.
-async fn tracking() -> (Server, Browser, bool) {
+/// A page in which `tracker` is one of the exact profile. It multiplies and adds with one rounding, as this processor can, which
+/// Chromium lets it.
+async fn tracking() -> (Server, Browser) {
     let (server, browser) = opened().await;
     let load = "const { Tracker } = await import('/web/tracker.js');
         globalThis.tracker = await Tracker.load({ profile: 'exact' });
@@ -52,8 +53,8 @@ async fn tracking() -> (Server, Browser, bool) {
             createImageBitmap(new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], { type: 'image/png' }));
         return tracker.isFused;";
     let is_fused = run(&browser, load).await;
-    assert!(is_fused.is_boolean(), "{is_fused}");
-    (server, browser, is_fused == true)
+    assert_eq!(is_fused, true);
+    (server, browser)
 }
 
 /// The landmarks that the page's tracker finds in a picture of a clip, and the picture's width and height.
@@ -93,14 +94,14 @@ fn compare(seen: &Value, [width, height]: [f32; 2], wanted: &ArrayView2<'_, f32>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_finds_mediapipe_s_landmarks() {
-    let (server, browser, is_fused) = tracking().await;
+    let (server, browser) = tracking().await;
     let clip = Clip::drawn();
     for index in 0..clip.landmarks.dim().0 {
         let (seen, size) = track(&browser, &clip, index).await;
         let (furthest, is_same) = compare(&seen, size, &clip.found(index)).expect("the same parts");
         println!("drawn person, {index}: {furthest} pixels, same bits: {is_same}");
         // The first picture goes through six networks; later ones build on mathematical functions that may differ in the last bit.
-        assert!(index > 0 || is_same || !is_fused, "{furthest} pixels");
+        assert!(index > 0 || is_same, "{furthest} pixels");
         assert!(furthest < 1.0, "picture {index}: {furthest} pixels");
     }
     server.stop().await;
@@ -110,7 +111,7 @@ async fn a_browser_finds_mediapipe_s_landmarks() {
 async fn a_browser_follows_a_moving_person_as_mediapipe_does() {
     let Some(folder) = shared("golden/avatar") else { return };
     let clip = Clip::open(folder);
-    let (server, browser, _) = tracking().await;
+    let (server, browser) = tracking().await;
     let frames = clip.landmarks.dim().0;
     let mut distances = Vec::new();
     for index in 0..frames {
