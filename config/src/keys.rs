@@ -220,7 +220,8 @@ sections! {
         directory: String = "pipelines", "a folder";
         /// Pipelines that a client may ask for with `?pipeline=NAME`, besides the one that sessions run.
         ///
-        /// The practice page asks for `landmarks` where a learner chooses that pictures stay on the device.
+        /// The practice page asks for `landmarks` where a learner chooses that pictures stay on the device. As long as this is the
+        /// default, it counts only if the folder has that file.
         allowed: Vec<String> = &["landmarks"], "names";
     }
 

@@ -46,19 +46,18 @@ impl Terms {
     pub(crate) fn prepare(config: Arc<Config>, before: Option<&Self>) -> Result<Self> {
         let tls = tls::load(&config.tls).map_err(WrongFile)?;
         let auth = Auth::load(&config).map_err(WrongFile)?;
-        let load = |name: &String| -> Result<(String, Arc<Prepared>)> {
+        let load = |name: &str| -> Result<(String, Arc<Prepared>)> {
             let file = PipelineFile::find(name, &config.pipeline)?;
             let known = before.and_then(|before| before.pipelines.get(name));
             let prepared = match known.filter(|known| known.file == file) {
                 Some(known) => Arc::clone(known),
                 None => Arc::new(pipeline::prepare(file)?),
             };
-            Ok((name.clone(), prepared))
+            Ok((name.to_owned(), prepared))
         };
         // What is wrong with the configured one is said first.
-        let names = [&config.pipeline.name].into_iter().chain(&config.pipeline.allowed);
         let mut pipelines = BTreeMap::new();
-        for name in names {
+        for name in pipeline::offered(&config.pipeline) {
             if !pipelines.contains_key(name) {
                 pipelines.extend([load(name)?]);
             }

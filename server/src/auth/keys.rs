@@ -21,6 +21,7 @@ use toml::Spanned;
 
 use super::credential::Credential;
 use super::{Allowance, Grant};
+use crate::pipeline::offered;
 use crate::places::Client;
 
 /// SHA-256 of a key. Keys are looked up by it: how long that takes tells nothing about a key.
@@ -52,8 +53,7 @@ impl Keys {
     pub(super) fn load(config: &Config) -> Result<Self> {
         let path = dactyl_config::find(&config.auth.keys_file, Kind::File)?;
         let text = fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
-        let pipelines = config.pipeline.allowed.iter().chain([&config.pipeline.name]);
-        Self::parse(&path, &text, &pipelines.map(String::as_str).collect::<Vec<_>>())
+        Self::parse(&path, &text, &offered(&config.pipeline))
     }
 
     /// Reads the text of a file. `pipelines` are those that there are.

@@ -7,7 +7,7 @@ use std::{fmt, fs, thread};
 use anyhow::{Context, Result};
 use dactyl::auth::{self, Auth};
 use dactyl::descriptors;
-use dactyl::pipeline::{PipelineFile, Takes, takes_pictures};
+use dactyl::pipeline::{PipelineFile, Takes, offered, takes_pictures};
 use dactyl_config::{Config, Kind, Origin};
 use dactyl_fetch::FileState;
 use dactyl_holistic::{Instructions, LoadError, Networks};
@@ -207,7 +207,7 @@ fn check_classifier(config: &Config, report: &mut Report) -> Result<()> {
 fn check_pipelines(config: &Config, report: &mut Report) -> Result<()> {
     report.section("pipelines")?;
     let pipeline = &config.pipeline;
-    let mut names: BTreeSet<String> = pipeline.allowed.iter().chain([&pipeline.name]).cloned().collect();
+    let mut names: BTreeSet<String> = offered(pipeline).into_iter().map(str::to_owned).collect();
     // Without the folder, each configured name says where it was looked for.
     if let Ok(folder) = dactyl_config::find(&pipeline.directory, Kind::Directory) {
         let files = fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;

@@ -141,9 +141,22 @@ impl Takes {
     }
 }
 
+/// Names of the pipelines that sessions may run, the configured one first. Of those that clients may ask for, as the delivered
+/// configuration lists them, only the ones that are there: an operator's own folder need not have them.
+pub fn offered(config: &dactyl_config::Pipeline) -> Vec<&str> {
+    let is_as_delivered = config.allowed == dactyl_config::Config::builtin().pipeline.allowed;
+    let allowed = config.allowed.iter().filter(|name| !is_as_delivered || path_of(name, config).is_ok());
+    [&config.name].into_iter().chain(allowed).map(String::as_str).collect()
+}
+
+fn path_of(name: &str, config: &dactyl_config::Pipeline) -> Result<PathBuf, dactyl_config::NotFound> {
+    let relative = Path::new(&config.directory).join(format!("{name}.toml"));
+    dactyl_config::find(&relative.to_string_lossy(), Kind::File)
+}
+
 /// Whether a configured pipeline takes pictures, for which there must be networks, or cannot be built.
 pub fn takes_pictures(config: &dactyl_config::Pipeline) -> bool {
-    config.allowed.iter().chain([&config.name]).any(|name| {
+    offered(config).into_iter().any(|name| {
         let built = PipelineFile::find(name, config).and_then(|file| file.build(&BTreeMap::new()));
         built.map_or(true, |built| built.takes == Takes::Pictures)
     })
@@ -187,8 +200,7 @@ impl PipelineFile {
         if name.is_empty() || !name.chars().all(plain) {
             return Err(refuse("a pipeline's name has only letters, digits, - and _".to_owned()));
         }
-        let relative = Path::new(&config.directory).join(format!("{name}.toml"));
-        let path = dactyl_config::find(&relative.to_string_lossy(), Kind::File).map_err(|error| {
+        let path = path_of(name, config).map_err(|error| {
             refuse(format!("{error} (pipeline.directory, pipeline.name, pipeline.allowed)"))
         })?;
         let text = fs::read_to_string(&path).map_err(|error| PipelineError {

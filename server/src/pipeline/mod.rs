@@ -6,7 +6,7 @@ mod wiring;
 
 pub use self::file::{
     Built, FEEDBACK, FRAMES, LANDMARKS, Parameter, ParameterKind, PipelineError, PipelineFile, Takes,
-    takes_pictures,
+    offered, takes_pictures,
 };
 pub(crate) use self::prepare::{Prepared, prepare, probe};
 pub(crate) use self::wiring::{Cause, Form, Frame, Listener, Wiring};

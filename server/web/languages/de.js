@@ -440,7 +440,7 @@ export const hints = {
     K: "Halte den Mittelfinger gerade nach oben und falte den Daumen über den Ringfinger.",
     R: "Löse die gekreuzten Finger und spreiz sie.",
     H: "Dreh die Hand aufrecht und spreiz die zwei Finger.",
-    DN: "Streck Zeige- und Mittelfinger nach oben, gespreizt.",
+    DNX: "Streck Zeige- und Mittelfinger nach oben, gespreizt.",
     GQ: "Dreh die Hand aufrecht, mit Zeige- und Mittelfinger nach oben und gespreizt.",
     W: "Falte den Ringfinger ein, unter den Daumen.",
   },

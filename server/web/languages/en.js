@@ -443,7 +443,7 @@ export const hints = {
     K: "Hold the middle finger straight up, and fold the thumb down over the ring finger.",
     R: "Uncross the two fingers, and spread them apart.",
     H: "Turn the hand upright, and spread the two fingers apart.",
-    DN: "Stretch index and middle finger up, apart from each other.",
+    DNX: "Stretch index and middle finger up, apart from each other.",
     GQ: "Turn the hand upright, with index and middle finger up and apart.",
     W: "Fold the ring finger in, under the thumb.",
   },

@@ -440,7 +440,7 @@ export const hints = {
     K: "Pon el dedo medio recto hacia arriba y dobla el pulgar sobre el anular.",
     R: "Descruza los dos dedos y sepáralos.",
     H: "Endereza la mano y separa los dos dedos.",
-    DN: "Estira el índice y el dedo medio hacia arriba, separados.",
+    DNX: "Estira el índice y el dedo medio hacia arriba, separados.",
     GQ: "Endereza la mano, con el índice y el dedo medio hacia arriba y separados.",
     W: "Recoge el anular, debajo del pulgar.",
   },

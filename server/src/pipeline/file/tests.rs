@@ -194,3 +194,17 @@ fn a_flush_while_a_pipeline_starts_does_not_stop_its_appsink() {
     let built = parse(&text).unwrap().build(&BTreeMap::new()).unwrap();
     assert!(!built.feedback.property::<bool>("async"));
 }
+
+#[test]
+fn a_folder_of_an_operator_s_own_need_not_have_the_pipelines_that_are_allowed_as_delivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = dactyl_config::Config::builtin().pipeline;
+    config.directory = folder.path().display().to_string();
+    config.name = "own".to_owned();
+    assert_eq!(offered(&config), ["own"]);
+    std::fs::write(folder.path().join("landmarks.toml"), GOOD).unwrap();
+    assert_eq!(offered(&config), ["own", "landmarks"]);
+    // What an operator lists must be there.
+    config.allowed = vec!["another".to_owned()];
+    assert_eq!(offered(&config), ["own", "another"]);
+}
