@@ -59,8 +59,9 @@ self.onmessage = async ({ data: { load: loading, track: tracking } }) => {
   }
 };
 
-self.onmessageerror = () =>
-  self.postMessage({ failure: { cause: "failed", message: "the picture did not reach the tracker's thread: try the next one" } });
+self.addEventListener("messageerror", () =>
+  self.postMessage({ failure: { cause: "failed", message: "the picture did not reach the tracker's thread: load another tracker" } }),
+);
 
 /** @param {{base: string, isExact: boolean}} options @returns {Promise<boolean>} Whether networks give what the server's give. */
 async function load({ base, isExact }) {

@@ -50,8 +50,10 @@ export class Tracker {
   constructor() {
     this.#worker = new Worker(new URL("./tracker-worker.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#hear(data);
-    this.#worker.onmessageerror = () =>
-      this.#hear({ failure: { cause: "failed", message: "the answer of the tracker's thread cannot be read: load another one" } });
+    // As a property Chromium's workers do not have it.
+    this.#worker.addEventListener("messageerror", () =>
+      this.#hear({ failure: { cause: "failed", message: "the answer of the tracker's thread cannot be read: load another one" } }),
+    );
     this.#worker.onerror = ({ message }) =>
       this.#end(new TrackerError("failed", `the tracker's thread ended (${message || "it cannot be loaded"}): load the page again`));
   }
