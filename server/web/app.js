@@ -52,7 +52,9 @@ const keyQuestion = new KeyQuestion(byId("key-dialog"), useKey);
 let practice;
 /** What the server has said of itself. @type {Record<string, any>|undefined} */
 let info;
-/** Which pipeline of the server is used: its own one, unless named. @type {string|null} */
+/** The newest question for it. @type {AbortController|undefined} */
+let asking;
+/** The server's pipeline that is used, once one is. @type {string|null} */
 let pipeline = null;
 /** Number of the last start of sending: an earlier one that is not done yet is not gone on with. */
 let sendings = 0;
@@ -104,7 +106,7 @@ on("ended", ({ outcome }) => {
 on("problem", ({ code, message }) => {
   if (code !== "tracker_failed") return;
   device.fail(message);
-  void send();
+  setPaused(true);
 });
 
 /** @param {import("./client.js").StateChange} change */
@@ -120,6 +122,8 @@ function connectionChanged({ state, reason, retryMs }) {
   } else if (state !== "connecting") {
     forgetWhatWasSeen();
   }
+  // It may have been asked for what it has no longer.
+  if (state === "refused") void learnLabels();
   if (state === "locked") keyQuestion.ask();
 }
 
@@ -127,8 +131,9 @@ function connectionChanged({ state, reason, retryMs }) {
 function useKey() {
   client.key = storedKey();
   board.set("connection");
-  if (info) client.connect();
-  else void learnLabels();
+  // Each key may let in to other pipelines.
+  info = undefined;
+  void learnLabels();
 }
 
 function forgetWhatWasSeen() {
@@ -139,34 +144,46 @@ function forgetWhatWasSeen() {
   board.set("hand");
 }
 
-/** Asks the server which signs it knows: others are not practised. */
+/** Asks the server which signs it knows, others are not practised, and what it takes. An earlier question is not waited for. */
 async function learnLabels() {
+  asking?.abort();
+  const { signal } = (asking = new AbortController());
   try {
     const key = storedKey();
     const headers = key ? { Authorization: `Bearer ${key}` } : undefined;
-    const [answer, packs] = await Promise.all([fetch("info", { headers }), loadPacks()]);
-    if (answer.status === 401) {
+    const [answer, packs] = await Promise.all([fetch("info", { headers, signal }), loadPacks()]);
+    const said = answer.status === 401 ? null : /** @type {Record<string, any>} */ (await answer.json());
+    if (signal.aborted) return;
+    if (!said) {
       board.set("connection", { key: "locked", tone: "bad" });
       keyQuestion.ask();
       return;
     }
-    info = /** @type {Record<string, any>} */ (await answer.json());
-    const { labels } = info.pipelines[info.pipeline];
-    device.offer = { landmarks: info.tracker ? pipelineOf("landmarks") : "", pictures: pipelineOf("pictures"), features: info.features };
-    usePipeline(info.pipeline);
+    if (JSON.stringify(said) === JSON.stringify(info)) return;
+    const { labels } = said.pipelines[said.pipeline];
+    const [landmarks, pictures] = [said.tracker ? pipelineOf(said, "landmarks") : "", pipelineOf(said, "pictures")];
     practice ??= new PracticeView({ client, settings, statistics, session, celebration, labels, packs });
+    client.close();
+    pipeline = null;
+    device.offer = { landmarks, pictures, features: said.features };
+    info = said;
     showView(document.body.dataset.view ?? "practise");
     practice.begin();
     if (isRunning && !isPaused) void send();
   } catch {
-    // Asked again when the connection to the server is there.
+    // Asked again when the connection to the server is there. One that waits for a key does not come by itself.
+    if (!signal.aborted && client.state === "locked" && isRunning && !isPaused) client.connect();
   }
 }
 
-/** A pipeline that takes that, the server's own one first; "" if there is none. @param {"landmarks"|"pictures"} kind */
-function pipelineOf(kind) {
-  const names = [info?.pipeline, ...Object.keys(info?.pipelines)];
-  return names.find((name) => info?.pipelines[name].takes === kind) ?? "";
+/**
+ * The pipeline that takes that, "" if there is none: the server's own one, or the one that ships for it. What others do beside it,
+ * such as keeping pictures, the page does not know and could not tell the learner.
+ * @param {Record<string, any>|undefined} said What the server has said of itself. @param {"landmarks"|"pictures"} kind
+ */
+function pipelineOf(said, kind) {
+  const names = [said?.pipeline, kind === "landmarks" ? "landmarks" : "recognise"];
+  return names.find((name) => said?.pipelines[name]?.takes === kind) ?? "";
 }
 
 /** Has the next connection use a pipeline, with what the page wants of it. @param {string} name */
@@ -188,8 +205,13 @@ async function send() {
     return;
   }
   const tracker = await device.tracker(video);
-  const name = pipelineOf(tracker ? "landmarks" : "pictures");
-  if (sending !== sendings || !isRunning || isPaused || !name) return;
+  if (sending !== sendings || !isRunning || isPaused || tracker === "undecided") return;
+  if (tracker === "stopped") {
+    setPaused(true);
+    return;
+  }
+  const name = pipelineOf(info, tracker ? "landmarks" : "pictures");
+  if (!name) return;
   if (name !== pipeline) {
     client.close();
     usePipeline(name);

@@ -50,7 +50,7 @@
  * @typedef {{width: number, height: number, handOnly: boolean, parts: Omit<Landmarks, "frame">}} Found What a tracker finds in a
  *   picture of that many pixels. `handOnly`: as in {@link Status}.
  * @typedef {{track: (video: HTMLVideoElement, timestampMs: number) => Promise<Found>, reset: () => void}} Tracker As
- *   `tracker.js` has one.
+ *   `tracker.js` has one. It rejects with a `cause` of `busy` or `no_picture` if only this picture could not be tracked.
  * @typedef {keyof Parts} Part
  * @typedef {{frame: number, bytes: number, width: number, height: number}} Sent
  * @typedef {{frame: number, outcome: "analysed"|"dropped"|"cancelled"|"refused", roundTripMs: number}} Ended
@@ -106,8 +106,8 @@ export class DactylClient extends EventTarget {
   #letter = null;
   /** @type {HTMLVideoElement|null} */
   #video = null;
-  /** Number of the watch over the video: an ended one is still called once, at the video's next picture. */
-  #watchNumber = 0;
+  /** Number of the last start or stop: what an earlier one has begun still ends, and changes nothing. */
+  #turn = 0;
   /** @type {Worker|null} */
   #encoder = null;
   /** @type {Tracker|null} */
@@ -116,6 +116,8 @@ export class DactylClient extends EventTarget {
   #parts = [];
   /** Whether the tracker's newest picture shows a hand without a body: the server does not see what is not sent. */
   #handOnly = false;
+  /** What the server has last told of its window, on this connection. @type {Status|null} */
+  #status = null;
   /** Whether a picture is at the encoder or at the tracker. */
   #isTaking = false;
   #hasNewPicture = false;
@@ -197,6 +199,7 @@ export class DactylClient extends EventTarget {
       this.#frames = 0;
       this.#firstFrame = 1;
       this.#inFlight.clear();
+      this.#status = null;
       this.#serverRate = Infinity;
       this.#due = 0;
       this.#become("open");
@@ -256,14 +259,14 @@ export class DactylClient extends EventTarget {
    *   others.
    */
   start(video, { tracker = null, parts = ["left_hand", "right_hand"] } = {}) {
-    const isNew = video !== this.#video || tracker !== this.#tracker;
-    if (isNew) this.stop();
-    this.#video = video;
     this.#parts = parts;
-    if (isNew) tracker?.reset();
-    if (tracker) this.#tracker = tracker;
-    else this.#encoder ??= this.#startEncoder();
-    if (isNew) this.#watch(video);
+    if (video === this.#video && tracker === this.#tracker) return;
+    this.stop();
+    this.#video = video;
+    this.#tracker = tracker;
+    if (tracker) tracker.reset();
+    else this.#encoder = this.#startEncoder();
+    this.#watch(video);
   }
 
   /**
@@ -284,22 +287,21 @@ export class DactylClient extends EventTarget {
 
   /** Sends no more pictures; the connection stays. */
   stop() {
+    this.#turn += 1;
     this.#video = null;
-    this.#watchNumber += 1;
     this.#hasNewPicture = false;
-    this.#tracker = null;
-    if (!this.#encoder) return;
-    this.#encoder.terminate();
-    this.#encoder = null;
     this.#isTaking = false;
+    this.#tracker = null;
+    this.#handOnly = false;
+    this.#encoder?.terminate();
+    this.#encoder = null;
   }
 
   /** @param {HTMLVideoElement} video */
   #watch(video) {
-    this.#watchNumber += 1;
-    const number = this.#watchNumber;
+    const turn = this.#turn;
     const next = () => {
-      if (this.#watchNumber !== number) return;
+      if (this.#turn !== turn) return;
       this.#hasNewPicture = true;
       this.#sendNewest();
       if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(next);
@@ -311,7 +313,7 @@ export class DactylClient extends EventTarget {
   /** Takes the video's newest picture, if there is one and it is time for one. */
   #sendNewest() {
     const video = this.#video;
-    if (!video?.videoWidth || !this.#hasNewPicture || this.#isTaking) return;
+    if (!video || !hasPicture(video) || !this.#hasNewPicture || this.#isTaking) return;
     const now = performance.now();
     if (!this.#isDue(now)) return;
     this.#hasNewPicture = false;
@@ -324,32 +326,43 @@ export class DactylClient extends EventTarget {
     const width = Math.round(video.videoWidth * scale);
     const height = Math.round(video.videoHeight * scale);
     const size = { width, height, quality: this.#options.quality, takenAt: now };
+    const turn = this.#turn;
     pictureOf(video).then(
-      (picture) => (this.#encoder ? this.#encoder.postMessage({ picture, ...size }, [picture]) : picture.close()),
-      () => (this.#isTaking = false), // the video has just ended
+      (picture) => (this.#turn === turn ? this.#encoder?.postMessage({ picture, ...size }, [picture]) : picture.close()),
+      () => this.#endTaking(turn), // the video has just ended
     );
   }
 
   /** @param {Tracker} tracker @param {HTMLVideoElement} video @param {number} takenAt */
   async #track(tracker, video, takenAt) {
+    const turn = this.#turn;
     try {
       const { width, height, handOnly, parts } = await tracker.track(video, takenAt);
-      if (this.#tracker === tracker && this.#state === "open") {
-        this.#handOnly = handOnly;
+      if (this.#turn === turn && this.#state === "open") {
+        if (this.#handOnly !== handOnly) {
+          this.#handOnly = handOnly;
+          this.#tellStatus();
+        }
         const landmarks = Object.fromEntries(this.#parts.map((part) => [part, parts[part]]));
         this.#sendFrame(JSON.stringify({ landmarks, width, height }), { width, height, takenAt });
         this.#tell("landmarks", { frame: this.#frames, ...parts });
       }
     } catch (error) {
+      const { cause, message } = /** @type {Error} */ (error);
       // If it was stopped, or if the video has just ended, that is all.
-      if (this.#tracker === tracker && video.videoWidth) {
+      if (this.#turn === turn && cause !== "busy" && cause !== "no_picture" && hasPicture(video)) {
         this.stop();
-        this.#tell("problem", { code: "tracker_failed", message: /** @type {Error} */ (error).message });
+        this.#tell("problem", { code: "tracker_failed", message });
       }
-    } finally {
-      this.#isTaking = false;
-      this.#sendNewest();
     }
+    if (this.#endTaking(turn)) this.#sendNewest();
+  }
+
+  /** The encoder or the tracker is done with a picture. @param {number} turn In which it was taken. @returns {boolean} Whether in this one. */
+  #endTaking(turn) {
+    if (this.#turn !== turn) return false;
+    this.#isTaking = false;
+    return true;
   }
 
   /** Whether a frame may leave now, which is then the last one for a while. Asks for the connection if that was idle. */
@@ -378,14 +391,14 @@ export class DactylClient extends EventTarget {
 
   /** Pictures become JPEGs on a thread of their own, which runs the end of this file. */
   #startEncoder() {
+    const turn = this.#turn;
     const encoder = new Worker(import.meta.url, { type: "module", name: ENCODER });
     encoder.onmessage = ({ data: { jpeg, width, height, takenAt } }) => {
-      this.#isTaking = false;
-      if (this.#state !== "open") return;
+      if (!this.#endTaking(turn) || this.#state !== "open") return;
       this.#sendFrame(jpeg, { width, height, takenAt });
       this.#sendNewest();
     };
-    encoder.onerror = () => (this.#isTaking = false);
+    encoder.onerror = () => this.#endTaking(turn);
     return encoder;
   }
 
@@ -409,8 +422,8 @@ export class DactylClient extends EventTarget {
       this.#serverRate = message.rate;
     } else if (message.status) {
       const [status, filled, window] = message.status.split(/[ /]/);
-      const handOnly = this.#tracker ? this.#handOnly : (message.hand_only ?? false);
-      this.#tell("status", { status, filled: Number(filled), window: Number(window), handOnly });
+      this.#status = { status, filled: Number(filled), window: Number(window), handOnly: message.hand_only ?? false };
+      this.#tellStatus();
     } else if (message.top) {
       this.#tell("top", message.top);
     } else if (message.landmarks && !this.#tracker) {
@@ -418,6 +431,12 @@ export class DactylClient extends EventTarget {
     } else if (message.error) {
       this.#tell("problem", message.error);
     }
+  }
+
+  /** Tells what the server has told, and of a tracker what it alone knows. */
+  #tellStatus() {
+    if (!this.#status) return;
+    this.#tell("status", this.#tracker ? { ...this.#status, handOnly: this.#handOnly } : this.#status);
   }
 
   /** Lets go of the socket, whatever it may still say. */
@@ -515,6 +534,11 @@ export class DactylClient extends EventTarget {
 function noUpgrade({ origin }) {
   const page = globalThis.location?.origin;
   return page === origin ? `${NO_UPGRADE}, or add ${page} to server.allowed_origins` : NO_UPGRADE;
+}
+
+/** Whether a video shows a picture: its size alone is known earlier. @param {HTMLVideoElement} video */
+function hasPicture(video) {
+  return video.videoWidth > 0 && !(video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA);
 }
 
 /**

@@ -11,6 +11,13 @@ const PROBLEMS = { unavailable: "deviceNot", unreachable: "deviceUnreachable", d
 
 /** @typedef {{key: import("./text.js").TextKey, values?: Record<string, string|number>}} Said */
 
+/** How long it is waited for a camera's picture before it is looked for again. */
+const LOOK_MS = 100;
+
+/** @typedef {import("./tracker.js").Tracker|null|"undecided"|"stopped"} Decision The tracker; null: pictures are to be sent;
+ *   `undecided`: something else was chosen meanwhile, which is to be asked for; `stopped`: it works no longer, and the learner is to
+ *   choose whether pictures are sent. */
+
 /** @typedef {{landmarks: string, pictures: string, features: string}} Offer What the server has: pipelines for landmarks that are
  *   found here and for pictures, "" = none; and what its classifier sees. */
 
@@ -24,10 +31,12 @@ export class Device {
   #settings;
   /** Once the server has said it. @type {Offer|undefined} */
   #offer;
-  /** The tracker, or that there is none; undefined until it has been asked for. @type {Promise<import("./tracker.js").Tracker|null>|undefined} */
+  /** Undefined until it has been asked for. @type {Promise<Decision>|undefined} */
   #tracker;
-  /** Number of the try: what an earlier one comes to is not told. */
-  #turn = 0;
+  /** Ends the tracker, or its loading. */
+  #ending = new AbortController();
+  /** Whether it was said, since this was chosen, that pictures stay here: none is sent then unless that is chosen. */
+  #isPromised = false;
   /** @type {Said} */
   #said = { key: "privacy" };
   /** Why it is not as was chosen. @type {Said|undefined} */
@@ -40,9 +49,10 @@ export class Device {
 
   /** @param {Offer} offer */
   set offer(offer) {
+    if (JSON.stringify(offer) === JSON.stringify(this.#offer)) return;
     this.#offer = offer;
-    byId("tracking").hidden = !offer.landmarks || !offer.pictures;
-    this.renew();
+    byId("tracking").hidden = !offer.pictures || !(offer.landmarks || this.#isPromised);
+    this.#begin();
   }
 
   /** Whether the hand is to be found here. */
@@ -60,11 +70,15 @@ export class Device {
     return this.#offer?.features === "hand-1";
   }
 
-  /** Begins anew, as when the setting has changed. */
+  /** Begins anew with what was chosen. */
   renew() {
+    this.#isPromised = false;
+    this.#begin();
+  }
+
+  #begin() {
     this.#drop();
     this.#problem = undefined;
-    this.#turn += 1;
     byId("loading").hidden = true;
     this.#say({ key: this.isWanted ? "trackingText" : this.#otherwise });
   }
@@ -75,23 +89,26 @@ export class Device {
   }
 
   /**
-   * The tracker, or null where pictures are to be sent. It is loaded and tried the first time.
-   * @param {HTMLVideoElement} video It plays what is tried.
+   * The tracker, or what is to be done without. It is loaded and tried the first time, and again after it has stopped.
+   * @param {HTMLVideoElement} video It plays what is tried, now or later.
+   * @returns {Promise<Decision>}
    */
-  tracker(video) {
-    this.#tracker ??= this.isWanted ? this.#load(video) : Promise.resolve(null);
-    return this.#tracker;
+  async tracker(video) {
+    const asked = (this.#tracker ??= this.isWanted ? this.#load(video, this.#ending.signal) : Promise.resolve(null));
+    const decision = await asked;
+    if (decision === "stopped" && this.#tracker === asked) this.#tracker = undefined;
+    return decision;
   }
 
-  /** Goes on with pictures, because the tracker has failed. @param {string} reason */
+  /** The tracker has failed while it was at work. @param {string} reason */
   fail(reason) {
     this.#drop();
-    this.#tracker = Promise.resolve(null);
     this.#giveUp({ key: "deviceFailed", values: { reason } });
   }
 
   #drop() {
-    void this.#tracker?.then((tracker) => tracker?.close());
+    this.#ending.abort();
+    this.#ending = new AbortController();
     this.#tracker = undefined;
   }
 
@@ -104,48 +121,45 @@ export class Device {
     }
   }
 
-  /** @param {HTMLVideoElement} video @returns {Promise<import("./tracker.js").Tracker|null>} */
-  async #load(video) {
+  /** @param {HTMLVideoElement} video @param {AbortSignal} signal @returns {Promise<Decision>} */
+  async #load(video, signal) {
     if (!this.#offer?.landmarks) return this.#giveUp({ key: "deviceNot" });
-    const turn = this.#turn;
+    this.#problem = undefined;
     const bar = byId("loading");
     Object.assign(bar, { hidden: false, value: 0 });
     this.#say({ key: "deviceLoading" });
-    /** @type {import("./tracker.js").Tracker|undefined} */
-    let tracker;
     /** @type {Said} */
     let problem;
     try {
       const { Tracker } = await import("./tracker.js");
       const onProgress = (/** @type {number} */ loaded, /** @type {number} */ total) => (bar.value = loaded / total);
-      tracker = await Tracker.load({ onProgress });
-      if (turn === this.#turn) this.#say({ key: "deviceTrying" });
+      const tracker = await Tracker.load({ onProgress, signal });
+      this.#say({ key: "deviceTrying" });
       const rate = await rateOf(tracker, video);
-      if (turn === this.#turn && rate >= Device.leastRate) {
+      if (rate >= Device.leastRate) {
         bar.hidden = true;
+        this.#isPromised = true;
         this.#say({ key: this.#isOfHands ? "privacyDevice" : "privacyDeviceAll" });
         return tracker;
       }
+      tracker.close();
       problem = { key: "deviceSlow", values: { rate: decimal(rate) } };
     } catch (error) {
+      if (signal.aborted) return "undecided";
       const { cause, message } = /** @type {import("./tracker.js").TrackerError} */ (error);
       const key = PROBLEMS[String(cause)];
       problem = key ? { key } : { key: "deviceFailed", values: { reason: message } };
     }
-    tracker?.close();
-    if (turn !== this.#turn) return null;
     bar.hidden = true;
-    // Without a camera nothing can be tried. It is, when there is one again.
-    if (video.srcObject) return this.#giveUp(problem);
-    this.renew();
-    return null;
+    return this.#giveUp(problem);
   }
 
-  /** @param {Said} problem @returns {null} */
+  /** @param {Said} problem @returns {null|"stopped"} */
   #giveUp(problem) {
     this.#problem = problem;
-    this.#say({ key: this.#otherwise });
-    return null;
+    const isStopped = this.#isPromised;
+    this.#say({ key: isStopped && this.#offer?.pictures ? "deviceStopped" : this.#otherwise });
+    return isStopped ? "stopped" : null;
   }
 
   /** @param {Said} said */
@@ -161,15 +175,27 @@ export class Device {
  */
 async function rateOf(tracker, video) {
   let best = 0;
-  for (let tries = 0; tries < TRIES && best < Device.leastRate; tries += 1) {
-    const begin = performance.now();
-    let [count, elapsed] = [0, 0];
-    while (elapsed < TRY_MS) {
-      await tracker.track(video, performance.now());
-      count += 1;
-      elapsed = performance.now() - begin;
+  for (let tries = 0; tries < TRIES && best < Device.leastRate; ) {
+    try {
+      best = Math.max(best, await tryOnce(tracker, video));
+      tries += 1;
+    } catch (error) {
+      if (/** @type {import("./tracker.js").TrackerError} */ (error).cause !== "no_picture") throw error;
+      // The camera was turned off, or another one is turned on: that says nothing of the device.
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-    best = Math.max(best, (1000 * count) / elapsed);
   }
   return best;
+}
+
+/** @param {import("./tracker.js").Tracker} tracker @param {HTMLVideoElement} video */
+async function tryOnce(tracker, video) {
+  const begin = performance.now();
+  let [count, elapsed] = [0, 0];
+  while (elapsed < TRY_MS) {
+    await tracker.track(video, performance.now());
+    count += 1;
+    elapsed = performance.now() - begin;
+  }
+  return (1000 * count) / elapsed;
 }

@@ -59,6 +59,10 @@ self.onmessage = async ({ data: { load: loading, track: tracking } }) => {
   }
 };
 
+self.addEventListener("messageerror", () =>
+  self.postMessage({ failure: { cause: "failed", message: "the picture did not reach the tracker's thread: load another tracker" } }),
+);
+
 /** @param {{base: string, isExact: boolean}} options @returns {Promise<boolean>} Whether networks give what the server's give. */
 async function load({ base, isExact }) {
   const list = new URL("models/networks.json", base);
@@ -91,8 +95,21 @@ async function compile(base) {
     const { instance } = await WebAssembly.instantiateStreaming(answer);
     return /** @type {any} */ (instance.exports);
   } catch (error) {
-    throw new Failure("unsupported", `this browser cannot run the tracker (${error}): use one of 2023 or later`);
+    throw whyNot(answer.url, /** @type {Error} */ (error));
   }
+}
+
+/** Why a program does not start. @param {string} url @param {Error} error */
+function whyNot(url, error) {
+  // Browsers tell by words alone that it is a policy. It is the one that came with this file.
+  if (/Content.Security.Policy|CSP/i.test(error.message)) {
+    const cure = "let its script-src have 'wasm-unsafe-eval'";
+    return new Failure("forbidden", `the Content-Security-Policy of ${self.location.href} forbids WebAssembly: ${cure}`);
+  }
+  if (error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError) {
+    return new Failure("unsupported", `this browser cannot run the tracker (${error}): use one of 2023 or later`);
+  }
+  return error instanceof TypeError ? unreachable(url, String(error)) : error;
 }
 
 /**
@@ -162,8 +179,11 @@ function track({ picture, timestampMs }) {
   const scale = Math.min(1, MOST_WIDTH / fullWidth);
   const [width, height] = [Math.round(fullWidth * scale), Math.round(fullHeight * scale)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  context.drawImage(picture, 0, 0, width, height);
-  picture.close();
+  try {
+    context.drawImage(picture, 0, 0, width, height);
+  } finally {
+    picture.close();
+  }
   write(context.getImageData(0, 0, width, height).data);
   succeed(program.track(width, height, timestampMs * 1000));
   const values = new Float32Array(program.memory.buffer, program.landmarks(), program.landmarks_length());

@@ -18,9 +18,10 @@
 
 /**
  * @typedef {import("./client.js").Found} Found
- * @typedef {"unavailable"|"unreachable"|"damaged"|"unsupported"|"failed"|"busy"|"closed"} Cause `unavailable`: the server has no
- *   networks. `unreachable`: they did not come. `damaged`: one came, but not as the server lists it. `unsupported`: the browser
- *   lacks something. `failed`: the tracker itself. `busy`: the picture before is not done. `closed`: {@link Tracker.close}.
+ * @typedef {"unavailable"|"unreachable"|"damaged"|"unsupported"|"forbidden"|"failed"|"busy"|"no_picture"|"closed"} Cause `unavailable`:
+ *   the server has no networks. `unreachable`: they did not come. `damaged`: one came, but not as the server lists it.
+ *   `unsupported`: the browser lacks something. `forbidden`: a Content-Security-Policy. `failed`: the tracker itself. `busy`: the
+ *   picture before is not done. `no_picture`: the video shows none now. `closed`: {@link Tracker.close}.
  * @typedef {(loaded: number, total: number) => void} OnProgress Bytes of all networks.
  */
 
@@ -42,12 +43,17 @@ export class Tracker {
   #onProgress = () => {};
   #isFused = false;
   #isBusy = false;
-  #isClosed = false;
+  /** Why it can be used no more. @type {TrackerError|undefined} */
+  #ended;
 
   /** Only {@link Tracker.load} makes one that can be used. */
   constructor() {
     this.#worker = new Worker(new URL("./tracker-worker.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#hear(data);
+    // As a property Chromium's workers do not have it.
+    this.#worker.addEventListener("messageerror", () =>
+      this.#hear({ failure: { cause: "failed", message: "the answer of the tracker's thread cannot be read: load another one" } }),
+    );
     this.#worker.onerror = ({ message }) =>
       this.#end(new TrackerError("failed", `the tracker's thread ended (${message || "it cannot be loaded"}): load the page again`));
   }
@@ -55,14 +61,16 @@ export class Tracker {
   /**
    * Loads the tracker and its networks, about 19 MB. What the browser has already is not loaded again, and none is used that
    * is not what the server lists (which is checked where the browser can: on localhost and over https).
-   * @param {{base?: string|URL, profile?: "fast"|"exact", onProgress?: OnProgress}} [options] `base`: the server's folder `web/`,
-   *   where the page's own origin has it; the folder of this file, unless given. `profile`: `exact` finds what the server finds, `fast` (unless given) is quicker where
-   *   nothing moves.
+   * @param {{base?: string|URL, profile?: "fast"|"exact", onProgress?: OnProgress, signal?: AbortSignal}} [options] `base`: the
+   *   server's folder `web/`, where the page's own origin has it; the folder of this file, unless given. `profile`: `exact` finds
+   *   what the server finds, `fast` (unless given) is quicker where nothing moves. `signal`: closes the tracker, loaded or not.
    * @returns {Promise<Tracker>}
    * @throws {TrackerError}
    */
-  static async load({ base = new URL(".", import.meta.url), profile = "fast", onProgress = () => {} } = {}) {
+  static async load({ base = new URL(".", import.meta.url), profile = "fast", onProgress = () => {}, signal } = {}) {
     const tracker = new Tracker();
+    if (signal?.aborted) tracker.close();
+    signal?.addEventListener("abort", () => tracker.close());
     tracker.#onProgress = onProgress;
     try {
       const address = new URL(base, globalThis.location?.href).href;
@@ -89,13 +97,15 @@ export class Tracker {
    */
   async track(picture, timestampMs) {
     const isGiven = "close" in picture;
-    if (this.#isBusy || this.#isClosed) {
+    if (this.#isBusy || this.#ended) {
       if (isGiven) picture.close();
-      throw this.#isClosed ? closed() : new TrackerError("busy", "a picture is being tracked: wait for its landmarks");
+      throw this.#ended ?? new TrackerError("busy", "a picture is being tracked: wait for its landmarks");
     }
     this.#isBusy = true;
     try {
       const taken = isGiven ? picture : await pictureOf(picture);
+      // The thread may have ended while the picture was taken.
+      if (this.#ended) taken.close();
       return await this.#ask({ track: { picture: taken, timestampMs } }, [taken]);
     } finally {
       this.#isBusy = false;
@@ -109,12 +119,12 @@ export class Tracker {
 
   /** Ends the thread and frees its memory. */
   close() {
-    this.#end(closed());
+    this.#end(new TrackerError("closed", "the tracker was closed: load another one"));
   }
 
   /** @param {object} question @param {Transferable[]} [given] @returns {Promise<any>} */
   #ask(question, given = []) {
-    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       this.#asked = { resolve, reject };
       this.#worker.postMessage(question, given);
@@ -135,22 +145,22 @@ export class Tracker {
 
   /** @param {TrackerError} why */
   #end(why) {
-    this.#isClosed = true;
+    this.#ended ??= why;
     this.#worker.terminate();
     this.#asked?.reject(why);
     this.#asked = undefined;
   }
 }
 
-function closed() {
-  return new TrackerError("closed", "the tracker was closed: load another one");
-}
-
 /**
  * A picture that can be given to another thread, without a copy where the browser can.
  * @param {HTMLVideoElement|HTMLCanvasElement|OffscreenCanvas} source
  * @returns {Promise<ImageBitmap|VideoFrame>}
+ * @throws {TrackerError}
  */
 async function pictureOf(source) {
+  if ("readyState" in source && source.readyState < source.HAVE_CURRENT_DATA) {
+    throw new TrackerError("no_picture", "the video shows no picture now: try again when it plays");
+  }
   return "VideoFrame" in globalThis && "videoWidth" in source ? new VideoFrame(source) : createImageBitmap(source);
 }

@@ -75,7 +75,7 @@ async fn only_points_of_hands_leave_a_device_that_finds_them_and_its_networks_ar
     browser.until("the letter", "document.getElementById('letter').textContent").await;
     // Before it is known how quick the device is, nothing is promised, and nothing loaded.
     let privacy = browser.text("document.getElementById('privacy').textContent").await;
-    assert!(privacy.contains("If this device is too slow"), "{privacy}");
+    assert!(privacy.contains("If it does not work on this device"), "{privacy}");
     assert!(!wire.requests().iter().any(|request| request.contains("tracker")), "{:?}", wire.requests());
     let settings = json!({"tracking": "device"});
     open_and_start(&browser, &url, &settings).await;

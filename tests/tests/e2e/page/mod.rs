@@ -5,6 +5,7 @@ pub mod browser;
 pub mod clip;
 mod course;
 mod device;
+mod device_edges;
 mod failures;
 mod first_minute;
 mod flow;
