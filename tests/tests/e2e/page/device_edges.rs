@@ -92,15 +92,28 @@ async fn a_camera_that_is_switched_while_the_device_is_tried_sends_no_picture() 
     let clip = clip::wall();
     let browser = Browser::start(Camera::Clip(clip.path())).await;
     open(&browser, wire.address, "device", "").await;
+    // The other camera is a slow one: it opens after half a second, and shows pictures for a second before it counts as playing.
     let switch = "new MutationObserver((_, observer) => {
             if (!document.getElementById('where').textContent.includes('Trying whether')) return;
             observer.disconnect();
-            globalThis.switched = true;
+            const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+            const video = document.getElementById('video');
+            const [devices, { play }] = [navigator.mediaDevices, video];
+            const { getUserMedia } = devices;
+            devices.getUserMedia = async (how) => {
+                await wait(500);
+                return getUserMedia.call(devices, how);
+            };
+            video.play = async () => {
+                await play.call(video);
+                await wait(1000);
+                globalThis.isSwitched = true;
+            };
             document.querySelector('[name=camera]').dispatchEvent(new Event('change', { bubbles: true }));
         }).observe(document.getElementById('where'), { childList: true })";
     browser.value(switch).await;
     browser.click("#start").await;
-    browser.until("another camera", "globalThis.switched").await;
+    browser.until("another camera", "globalThis.isSwitched").await;
     until_where(&browser, ON_DEVICE).await;
     sends_more(&server).await;
     assert!(!wire.messages().iter().any(Message::is_picture));
