@@ -202,7 +202,7 @@ fn a_folder_of_an_operator_s_own_need_not_have_the_pipelines_that_are_allowed_as
     config.directory = folder.path().display().to_string();
     config.name = "own".to_owned();
     assert_eq!(offered(&config), ["own"]);
-    std::fs::write(folder.path().join("landmarks.toml"), GOOD).unwrap();
+    fs::write(folder.path().join("landmarks.toml"), GOOD).unwrap();
     assert_eq!(offered(&config), ["own", "landmarks"]);
     // What an operator lists must be there.
     config.allowed = vec!["another".to_owned()];
