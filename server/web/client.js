@@ -358,7 +358,11 @@ export class DactylClient extends EventTarget {
     if (this.#endTaking(turn)) this.#sendNewest();
   }
 
-  /** The encoder or the tracker is done with a picture. @param {number} turn In which it was taken. @returns {boolean} Whether in this one. */
+  /**
+   * The encoder or the tracker is done with a picture.
+   * @param {number} turn In which it was taken.
+   * @returns {boolean} Whether that is this one.
+   */
   #endTaking(turn) {
     if (this.#turn !== turn) return false;
     this.#isTaking = false;
