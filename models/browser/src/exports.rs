@@ -40,7 +40,6 @@ fn with<T>(work: impl FnOnce(&mut Module) -> T) -> T {
 #[unsafe(no_mangle)]
 extern "C" fn reserve(bytes: usize) -> *mut u8 {
     with(|module| {
-        module.input.clear();
         module.input.resize(bytes, 0);
         module.input.as_mut_ptr()
     })
@@ -50,8 +49,9 @@ extern "C" fn reserve(bytes: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn add_network(index: usize, bytes: usize) -> i32 {
     with(|module| {
-        let content = std::mem::take(&mut module.input);
-        let result = module.session.add_network(index, &content[..bytes.min(content.len())]);
+        let mut content = std::mem::take(&mut module.input);
+        content.truncate(bytes);
+        let result = module.session.add_network(index, content);
         module.answer(result)
     })
 }

@@ -41,9 +41,9 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::NoSuchNetwork`] if there are fewer files.
-    pub fn add_network(&mut self, index: usize, content: &[u8]) -> Result<(), SessionError> {
+    pub fn add_network(&mut self, index: usize, content: Vec<u8>) -> Result<(), SessionError> {
         let file = self.files.get_mut(index).ok_or(SessionError::NoSuchNetwork(index))?;
-        *file = Some(content.to_vec());
+        *file = Some(content);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ mod tests {
         for (index, name) in Networks::files().iter().enumerate() {
             let content =
                 std::fs::read(folder.join(name)).expect("set-up fetches the networks: run make test");
-            session.add_network(index, &content).unwrap();
+            session.add_network(index, content).unwrap();
         }
         session
     }
@@ -145,13 +145,13 @@ mod tests {
         let mut session = Session::default();
         let error = session.track(&picture(), SIDE, SIDE, 0).unwrap_err();
         assert_eq!(error.to_string(), "nothing was started: pictures come after the start");
-        assert!(matches!(session.add_network(7, &[]), Err(SessionError::NoSuchNetwork(7))));
+        assert!(matches!(session.add_network(7, Vec::new()), Err(SessionError::NoSuchNetwork(7))));
         let error = session.start(Profile::Fast).unwrap_err().to_string();
         assert!(
             error.starts_with("tflite/pose_detection.tflite can't be read: it was not handed over"),
             "{error}"
         );
-        session.add_network(0, &[]).unwrap();
+        session.add_network(0, Vec::new()).unwrap();
         let error = session.start(Profile::Fast).unwrap_err().to_string();
         assert!(error.starts_with("tflite/pose_detection.tflite can't be computed"), "{error}");
     }
@@ -162,7 +162,7 @@ mod tests {
         let good = session.files[3].replace(vec![0; 100]);
         let error = session.start(Profile::Fast).unwrap_err().to_string();
         assert!(error.contains("tflite/hand_recrop.tflite"), "{error}");
-        session.add_network(3, &good.unwrap()).unwrap();
+        session.add_network(3, good.unwrap()).unwrap();
         session.start(Profile::Fast).unwrap();
     }
 
