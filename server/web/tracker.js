@@ -62,8 +62,9 @@ export class Tracker {
    * Loads the tracker and its networks, about 19 MB. What the browser has already is not loaded again, and none is used that
    * is not what the server lists (which is checked where the browser can: on localhost and over https).
    * @param {{base?: string|URL, profile?: "fast"|"exact", onProgress?: OnProgress, signal?: AbortSignal}} [options] `base`: the
-   *   server's folder `web/`, where the page's own origin has it; the folder of this file, unless given. `profile`: `exact` finds
-   *   what the server finds, `fast` (unless given) is quicker where nothing moves. `signal`: closes the tracker, loaded or not.
+   *   server's folder `web/`, where the page's own origin has it; the folder of this file, unless given. `profile`: `exact`
+   *   tracks every picture in full, as the server's `holistic.profile = "exact"`; `fast` (unless given) is quicker where nothing moves.
+   *   `signal`: closes the tracker, loaded or not.
    * @returns {Promise<Tracker>}
    * @throws {TrackerError}
    */
