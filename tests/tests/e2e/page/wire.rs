@@ -60,15 +60,28 @@ impl Wire {
                 let (from_server, to_server) = server.into_split();
                 // Bytes of the answer that are passed on before the one that is damaged.
                 let left = Arc::new(Mutex::new(None));
-                tokio::spawn(ask(
-                    from_client,
-                    to_server,
-                    damage,
-                    Arc::clone(&left),
-                    Arc::clone(&all),
-                    number,
-                ));
-                tokio::spawn(answer(from_server, to_client, left));
+                let (asked, all) = (Arc::clone(&left), Arc::clone(&all));
+                tokio::spawn(pass_on(from_client, to_server, move |bytes| {
+                    all.lock().expect("no panic")[number].extend_from_slice(bytes);
+                    if let Some(Damage { name, offset }) = damage
+                        && String::from_utf8_lossy(bytes)
+                            .lines()
+                            .next()
+                            .is_some_and(|line| line.contains(name))
+                    {
+                        *asked.lock().expect("no panic") = Some(offset);
+                    }
+                }));
+                tokio::spawn(pass_on(from_server, to_client, move |bytes| {
+                    let mut left = left.lock().expect("no panic");
+                    *left = match *left {
+                        Some(offset) if offset < bytes.len() => {
+                            bytes[offset] = !bytes[offset];
+                            None
+                        }
+                        offset => offset.map(|offset| offset - bytes.len()),
+                    };
+                }));
             }
         });
         Self { address, sent }
@@ -88,14 +101,11 @@ impl Wire {
     }
 }
 
-/// Passes on what the browser sends, and looks for requests whose answers are to be damaged.
-async fn ask(
+/// Passes on what comes, once `look` has seen and maybe changed it.
+async fn pass_on(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    damage: Option<Damage>,
-    left: Arc<Mutex<Option<usize>>>,
-    all: Arc<Mutex<Vec<Vec<u8>>>>,
-    number: usize,
+    mut look: impl FnMut(&mut [u8]),
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -103,39 +113,7 @@ async fn ask(
         if length == 0 {
             return to.shutdown().await;
         }
-        let bytes = &buffer[..length];
-        all.lock().expect("no panic")[number].extend(bytes);
-        if let Some(Damage { name, offset }) = damage
-            && String::from_utf8_lossy(bytes).lines().next().is_some_and(|line| line.contains(name))
-        {
-            *left.lock().expect("no panic") = Some(offset);
-        }
-        to.write_all(bytes).await?;
-    }
-}
-
-/// Passes on what the server answers.
-async fn answer(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    left: Arc<Mutex<Option<usize>>>,
-) -> std::io::Result<()> {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        if length == 0 {
-            return to.shutdown().await;
-        }
-        {
-            let mut left = left.lock().expect("no panic");
-            *left = match *left {
-                Some(offset) if offset < length => {
-                    buffer[offset] = !buffer[offset];
-                    None
-                }
-                offset => offset.map(|offset| offset - length),
-            };
-        }
+        look(&mut buffer[..length]);
         to.write_all(&buffer[..length]).await?;
     }
 }
