@@ -18,11 +18,9 @@ mod server;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use crate::browser::{Browser, Camera};
+use crate::browser::{Browser, Camera, decoded, run};
 use crate::server::Server;
 
 const ROUNDS: usize = 3;
@@ -129,12 +127,7 @@ async fn track(folder: Option<&Path>) {
 async fn give(browser: &Browser, pictures: &[Vec<u8>]) {
     run(browser, "globalThis.pictures = []").await;
     for picture in pictures {
-        let picture = BASE64_STANDARD.encode(picture);
-        let decode = format!(
-            "const bytes = Uint8Array.from(atob({picture:?}), (letter) => letter.charCodeAt(0));
-            pictures.push(await createImageBitmap(new Blob([bytes], {{ type: 'image/jpeg' }})))"
-        );
-        run(browser, &decode).await;
+        run(browser, &format!("pictures.push(await {})", decoded(picture))).await;
     }
 }
 
@@ -147,16 +140,6 @@ fn jpegs(folder: &Path) -> Vec<Vec<u8>> {
         .collect();
     names.sort();
     names.iter().take(TRACKED).map(|path| std::fs::read(path).expect("a picture")).collect()
-}
-
-/// Runs the body of an asynchronous function in the page.
-async fn run(browser: &Browser, body: &str) -> serde_json::Value {
-    browser
-        .run_async(&format!(
-            "const done = arguments[0];
-             (async () => {{ {body} }})().then(done, (error) => done(String(error.stack)));"
-        ))
-        .await
 }
 
 async fn measure(clip: &Path) {

@@ -11,8 +11,8 @@ use ndarray_npy::NpzReader;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::page::browser::run;
 use crate::page::browser::{Browser, Camera};
-use crate::page::modules::run;
 use crate::pictures::{gradient, person};
 use crate::server::Server;
 

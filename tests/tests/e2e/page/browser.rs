@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::key::Key;
 use fantoccini::wd::{Capabilities, TimeoutConfiguration, WebDriverCompatibleCommand};
@@ -45,6 +47,24 @@ pub async fn opened() -> (Server, Browser) {
     let browser = Browser::start(Camera::None).await;
     browser.open(&format!("http://{}/", server.address)).await;
     (server, browser)
+}
+
+/// Runs the body of an asynchronous function in the page; it returns what is looked at.
+pub async fn run(browser: &Browser, body: &str) -> Value {
+    browser
+        .run_async(&format!(
+            "const done = arguments[0];
+             (async () => {{ {body} }})().then(done, (error) => done(String(error.stack)));"
+        ))
+        .await
+}
+
+/// A JavaScript expression: the promise of a picture, a whole PNG or JPEG, as an `ImageBitmap`.
+pub fn decoded(picture: &[u8]) -> String {
+    let base64 = BASE64_STANDARD.encode(picture);
+    format!(
+        "createImageBitmap(new Blob([Uint8Array.from(atob({base64:?}), (letter) => letter.charCodeAt(0))]))"
+    )
 }
 
 impl Browser {

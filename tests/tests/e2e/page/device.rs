@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use dactyl_tests::classifier::{WINDOW, write_by_wrist};
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Camera};
+use super::browser::{Browser, Camera, run};
 use super::clip;
-use super::modules::run;
 use super::wire::{Damage, Message, Wire};
 use crate::landmarks::example;
 use crate::server::{Server, head};

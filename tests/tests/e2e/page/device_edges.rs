@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::browser::{Browser, Camera, opened};
+use super::browser::{Browser, Camera, opened, run};
 use super::clip;
-use super::modules::run;
 use super::wire::{Message, Wire};
 use crate::keys::Files;
 use crate::server::Server;

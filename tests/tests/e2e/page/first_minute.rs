@@ -3,9 +3,8 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::browser::{Browser, Camera, opened};
+use super::browser::{Browser, Camera, opened, run};
 use super::clip;
-use super::modules::run;
 use crate::server::Server;
 
 const LETTER: &str = "document.getElementById('letter').textContent";

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::browser::opened;
-use super::modules::run;
+use super::browser::{opened, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_flows_without_a_new_letter_for_the_server_and_a_double_letter_needs_a_slide() {

@@ -9,8 +9,7 @@ use dactyl_letters::{Cancel, PictureSize, Recognizer};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::browser::{Browser, opened};
-use super::modules::run;
+use super::browser::{Browser, opened, run};
 
 /// What is written of each letter: which parts touch, which are apart, what a picture shows where, and which bones it shows
 /// plainly.

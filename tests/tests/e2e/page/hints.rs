@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::browser::opened;
-use super::modules::run;
+use super::browser::{opened, run};
 
 /// Letters of which each can be taken for each other one.
 const ALIKE: [&str; 6] = ["MNSTAE", "KUVRH", "PQG", "DXZ", "IJ", "COE"];

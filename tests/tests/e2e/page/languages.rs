@@ -6,8 +6,7 @@ use fantoccini::key::Key;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::browser::{Browser, Camera, opened};
-use super::modules::run;
+use super::browser::{Browser, Camera, opened, run};
 use crate::server::Server;
 
 /// What must be alike in all languages, and what must differ.

@@ -6,18 +6,8 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use super::browser::{Browser, Camera, opened};
+use super::browser::{Browser, Camera, opened, run};
 use crate::server::Server;
-
-/// Runs the body of an asynchronous function in the page; it returns what the test looks at.
-pub async fn run(browser: &Browser, body: &str) -> Value {
-    browser
-        .run_async(&format!(
-            "const done = arguments[0];
-             (async () => {{ {body} }})().then(done, (error) => done(String(error.stack)));"
-        ))
-        .await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hands_are_compared_and_words_spelled_as_they_should_be() {

@@ -3,8 +3,7 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::browser::{Browser, Camera, opened};
-use super::modules::run;
+use super::browser::{Browser, Camera, opened, run};
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use dactyl_tests::recordings::shared;
 use ndarray::{Array3, ArrayView2};
 use serde_json::{Value, json};
 
-use super::browser::{Browser, opened};
-use super::modules::run;
+use super::browser::{Browser, decoded, opened, run};
 use crate::server::Server;
 
 /// MediaPipe's Python solution steps its filters by this many milliseconds a frame.
@@ -34,8 +31,8 @@ impl Clip {
         Self::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/holistic/tests/drawn_person"))
     }
 
-    fn picture(&self, index: usize) -> String {
-        BASE64_STANDARD.encode(std::fs::read(self.folder.join(format!("{index:03}.png"))).expect("a picture"))
+    fn picture(&self, index: usize) -> Vec<u8> {
+        std::fs::read(self.folder.join(format!("{index:03}.png"))).expect("a picture")
     }
 
     fn found(&self, index: usize) -> ArrayView2<'_, f32> {
@@ -49,8 +46,6 @@ async fn tracking() -> (Server, Browser) {
     let (server, browser) = opened().await;
     let load = "const { Tracker } = await import('/web/tracker.js');
         globalThis.tracker = await Tracker.load({ profile: 'exact' });
-        globalThis.pictureOf = (base64) =>
-            createImageBitmap(new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], { type: 'image/png' }));
         return tracker.isFused;";
     let is_fused = run(&browser, load).await;
     assert_eq!(is_fused, true);
@@ -59,8 +54,8 @@ async fn tracking() -> (Server, Browser) {
 
 /// The landmarks that the page's tracker finds in a picture of a clip, and the picture's width and height.
 async fn track(browser: &Browser, clip: &Clip, index: usize) -> (Value, [f32; 2]) {
-    let (picture, time) = (clip.picture(index), FRAME_MS * index as f64);
-    let seen = run(browser, &format!("return tracker.track(await pictureOf({picture:?}), {time});")).await;
+    let (picture, time) = (decoded(&clip.picture(index)), FRAME_MS * index as f64);
+    let seen = run(browser, &format!("return tracker.track(await {picture}, {time});")).await;
     let side = |name: &str| seen[name].as_f64().unwrap_or_else(|| panic!("{seen}")) as f32;
     (seen["parts"].clone(), [side("width"), side("height")])
 }
@@ -150,8 +145,7 @@ async fn without_relaxed_simd_landmarks_are_nearly_the_same() {
             program.add_network(index, content.length);
         }}
         const started = program.start(0);
-        const blob = new Blob([Uint8Array.from(atob({picture:?}), (letter) => letter.charCodeAt(0))], {{ type: 'image/png' }});
-        const picture = await createImageBitmap(blob);
+        const picture = await {picture};
         const {{ width, height }} = picture;
         const context = new OffscreenCanvas(width, height).getContext('2d');
         context.drawImage(picture, 0, 0);
@@ -162,7 +156,7 @@ async fn without_relaxed_simd_landmarks_are_nearly_the_same() {
             [...values.subarray(5 + 4 * (first + index), 9 + 4 * (first + index))]);
         return {{ started, tracked, isFused: program.is_fused(), width, height, found: [...values.subarray(0, 5)],
             parts: {{ pose: part(0, 33), left_hand: part(33, 21), right_hand: part(54, 21), face: part(75, 468) }} }};",
-        picture = clip.picture(0)
+        picture = decoded(&clip.picture(0))
     );
     let seen = run(&browser, &find).await;
     assert_eq!(
